@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * See sys.h. */
+#include "base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/check.h"
+
+void *pk_sys_mmap(void *address, size_t length, int protection, int flags, int fd, long offset) {
+    long result = pk_sys6(SYS_mmap, (long)address, (long)length, protection, flags, fd, offset);
+    return pk_sys_failed(result) ? NULL : (void *)result;
+}
+
+int pk_sys_munmap(void *address, size_t length) {
+    return (int)pk_sys6(SYS_munmap, (long)address, (long)length, 0, 0, 0, 0);
+}
+
+int pk_sys_open(const char *path, int flags, unsigned mode) {
+    return (int)pk_sys6(SYS_openat, AT_FDCWD, (long)path, flags, (long)mode, 0, 0);
+}
+
+int pk_sys_close(int fd) {
+    return (int)pk_sys6(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+long pk_sys_read(int fd, void *buffer, size_t size) {
+    long result;
+    do {
+        result = pk_sys6(SYS_read, fd, (long)buffer, (long)size, 0, 0, 0);
+    } while (result == -EINTR);
+    return result;
+}
+
+long pk_sys_write(int fd, const void *buffer, size_t size) {
+    long result;
+    do {
+        result = pk_sys6(SYS_write, fd, (long)buffer, (long)size, 0, 0, 0);
+    } while (result == -EINTR);
+    return result;
+}
+
+long pk_sys_pwrite(int fd, const void *buffer, size_t size, uint64_t offset) {
+    long result;
+    do {
+        result = pk_sys6(SYS_pwrite64, fd, (long)buffer, (long)size, (long)offset, 0, 0);
+    } while (result == -EINTR);
+    return result;
+}
+
+int pk_sys_reserve(int fd, uint64_t offset, uint64_t length) {
+    long result;
+    do {
+        result = pk_sys6(SYS_fallocate, fd, 0, (long)offset, (long)length, 0, 0);
+    } while (result == -EINTR);
+    if (result != -EOPNOTSUPP && result != -ENOSYS && result != -EINVAL) {
+        return (int)result;
+    }
+    static const char zeros[4096];
+    for (uint64_t done = 0; done < length;) {
+        size_t step = length - done < sizeof zeros ? (size_t)(length - done) : sizeof zeros;
+        result = pk_sys_pwrite(fd, zeros, step, offset + done);
+        if (result <= 0) {
+            return result == 0 ? -ENOSPC : (int)result;
+        }
+        done += (uint64_t)result;
+    }
+    return 0;
+}
+
+int pk_sys_truncate(int fd, uint64_t length) {
+    return (int)pk_sys6(SYS_ftruncate, fd, (long)length, 0, 0, 0, 0);
+}
+
+long pk_sys_futex_wait(uint32_t *word, uint32_t expected) {
+    return pk_sys6(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)expected, 0, 0, 0);
+}
+
+long pk_sys_futex_wake(uint32_t *word, int count) {
+    return pk_sys6(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, count, 0, 0, 0);
+}
+
+int pk_sys_getpid(void) {
+    return (int)pk_sys6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+int pk_sys_getppid(void) {
+    return (int)pk_sys6(SYS_getppid, 0, 0, 0, 0, 0, 0);
+}
+
+int pk_sys_gettid(void) {
+    return (int)pk_sys6(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+_Noreturn void pk_check_failed(const char *condition, const char *file, int line) {
+    char digits[12];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + line % 10);
+        line /= 10;
+    } while (line > 0 && at > 0);
+    (void)pk_sys_write(2, "peakline: check failed: ", 24);
+    (void)pk_sys_write(2, condition, strlen(condition));
+    (void)pk_sys_write(2, " at ", 4);
+    (void)pk_sys_write(2, file, strlen(file));
+    (void)pk_sys_write(2, ":", 1);
+    (void)pk_sys_write(2, digits + at, sizeof digits - at);
+    (void)pk_sys_write(2, "\n", 1);
+    __builtin_trap();
+}

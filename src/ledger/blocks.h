@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The block index: address -> (stack, size). It decides both the speed and the memory of Peakline.
+ *
+ *   address bits   47 ........ 32 31 ...... 22 21 .... 12 11 ... 0
+ *                  root[32768] -> mid[1024] -> page[1024] -> cells of that 4 KiB page
+ *
+ * No hashing in the hot path: dependent loads of which the first two stay in the nearest cache, and neighbours
+ * share cache lines. A page's cells come in two kinds:
+ *
+ *   even   small blocks in arithmetic progression, as pymalloc lays them out: one 4-byte cell a block, its
+ *          number = (offset + bias) / grain. 4 bytes for a 48-byte object: 8 %.
+ *            [ stack 20 | size 10 | python 1 | code 1 ]     (bits from the top)
+ *   mixed  anything else that starts on a multiple of 16: 8-byte cells, `grain` a power of two up to 1 KiB, so
+ *          that no two blocks start in one cell; made finer only when two would. 800-byte arrays: 1.6 %.
+ *            [ size 36 | stack 20 | place within the cell 6 | python 1 | code 1 ]
+ *
+ * A cell of 0 is empty (stack 0 is never charged). The start of a block is told from an interior address.
+ * Sizes from 64 GiB, addresses not on 16 and addresses above 2^47 live in a small hash table to the side.
+ *
+ * Not thread-safe: guarded by the ledger's lock. Knows no Python. Memory from the arena; when there is none,
+ * put() says so and the caller drops the record. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "ledger/node.h"
+
+#define PK_BLOCK_PYTHON 2u /* came through one of Python's allocator domains */
+#define PK_BLOCK_CODE 1u   /* a code object known to pyframe: its death matters */
+
+#define PK_BLOCK_EVEN_MAX 512u /* largest size a small-object allocator lays out evenly */
+
+struct pk_block {
+    uint64_t size;   /* requested bytes */
+    uint32_t stack;  /* 0: no such block */
+    uint32_t flags;  /* PK_BLOCK_... */
+};
+
+struct pk_page {
+    void *cells;      /* NULL: nothing ever here */
+    uint32_t recip;   /* even: ceil(65536 / grain16), so that a multiplication divides; mixed: unused */
+    uint16_t live;    /* cells in use */
+    uint8_t grain16;  /* even: cell width in 16-byte steps (1..32); mixed: log2 of it (0..6) */
+    uint8_t bias;     /* even: added to the offset in 16-byte steps; mixed: PK_PAGE_MIXED */
+};
+
+#define PK_PAGE_MIXED 0xffu
+
+struct pk_side_entry {
+    uint64_t address; /* 0: empty */
+    uint64_t size;
+    uint32_t stack;
+    uint32_t flags;
+};
+
+struct pk_blocks {
+    struct pk_arena *arena;
+    struct pk_side_entry *side;
+    uint32_t side_capacity; /* power of two or 0 */
+    uint32_t side_count;
+    uint64_t count;         /* live blocks */
+    struct pk_page **root[1u << 15];
+};
+
+/* `arena` must outlive the index. The struct must start zeroed. */
+void pk_blocks_init(struct pk_blocks *blocks, struct pk_arena *arena);
+
+/* Remembers a block. `even` hints that blocks around it have the same size class (pymalloc). If a block was
+ * already known at this address (its free was never seen), it is returned in `ret_old`, else ret_old->stack is 0.
+ * 0, or -ENOMEM: the new block is not remembered; the old one may have been returned, or still be known: take() it. */
+int pk_blocks_put(struct pk_blocks *blocks, uint64_t address, uint64_t size, uint32_t stack, uint32_t flags,
+                  bool even, struct pk_block *ret_old);
+/* Forgets the block that starts at `address` and returns it; .stack is 0 when there is none. */
+struct pk_block pk_blocks_take(struct pk_blocks *blocks, uint64_t address);
+/* The block that starts at `address`, which stays; .stack is 0 when there is none. */
+struct pk_block pk_blocks_find(const struct pk_blocks *blocks, uint64_t address);
+/* Adds flags to the block that starts at `address`; false when there is none. */
+bool pk_blocks_flag(struct pk_blocks *blocks, uint64_t address, uint32_t flags);
+/* Calls `visit` for every block, in no particular order. For checks and fork. */
+void pk_blocks_each(const struct pk_blocks *blocks, void (*visit)(void *context, uint64_t address, struct pk_block block),
+                    void *context);
+/* Every block is found where it stands and nowhere else, all counts are right: the specification, for checks. */
+bool pk_blocks_is_valid(const struct pk_blocks *blocks);

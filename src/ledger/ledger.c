@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * See ledger.h. pk_ledger_alloc and pk_ledger_free are the hot path: the index, the account, two rare branches.
+ * Everything unusual (an old block, no memory, code that dies, epochs used up) is a cold function of its own. */
+#include "ledger/ledger.h"
+
+#include <stddef.h>
+
+#include "base/check.h"
+
+int pk_ledger_init(struct pk_ledger *ledger, struct pk_account *account, struct pk_store *counters,
+                   struct pk_store *idents, struct pk_store *functions, struct pk_store *strings) {
+    ledger->account = account;
+    pk_account_start(account);
+    pk_blocks_init(&ledger->blocks, &ledger->arena);
+    pk_maps_init(&ledger->maps, &ledger->arena);
+    return pk_stacks_init(&ledger->stacks, &ledger->arena, counters, idents, functions, strings);
+}
+
+// ---- the account ---------------------------------------------------------------------------------------------
+
+PK_COLD static void sweep_epochs(struct pk_ledger *ledger) {
+    pk_account_sweep(ledger->account, pk_stacks_counters(&ledger->stacks, 0), ledger->stacks.node_count);
+}
+
+PK_INLINE void charge(struct pk_ledger *ledger, uint32_t stack, uint64_t bytes, uint64_t blocks) {
+    PK_ASSERT(stack != PK_NODE_NONE && stack < ledger->stacks.node_count);
+    if (PK_UNLIKELY(!pk_account_charge(ledger->account, pk_stacks_counters(&ledger->stacks, stack), bytes, blocks))) {
+        sweep_epochs(ledger);
+    }
+}
+
+PK_INLINE void release(struct pk_ledger *ledger, uint32_t stack, uint64_t bytes, uint64_t blocks) {
+    pk_account_release(ledger->account, pk_stacks_counters(&ledger->stacks, stack), bytes, blocks);
+}
+
+// ---- blocks --------------------------------------------------------------------------------------------------
+
+PK_COLD static void report_code_freed(struct pk_ledger *ledger, uint64_t address) {
+    if (ledger->code_freed != NULL) {
+        ledger->code_freed(ledger->code_context, address);
+    }
+}
+
+// The block at `address` is dead, though nobody told us.
+PK_COLD static void retire_missed(struct pk_ledger *ledger, struct pk_block block, uint64_t address) {
+    ledger->missed_frees++;
+    release(ledger, block.stack, block.size, 1);
+    if ((block.flags & PK_BLOCK_CODE) != 0) {
+        report_code_freed(ledger, address);
+    }
+}
+
+// The index has no room for a new block at `address`: it is dropped, and what was known there is dead all the same.
+PK_COLD static void drop_alloc(struct pk_ledger *ledger, struct pk_block old, uint64_t address) {
+    ledger->dropped++;
+    if (old.stack == PK_NODE_NONE) {
+        old = pk_blocks_take(&ledger->blocks, address);
+    }
+    if (old.stack != PK_NODE_NONE) {
+        retire_missed(ledger, old, address);
+    }
+}
+
+PK_INLINE void add_block(struct pk_ledger *ledger, uint64_t address, uint64_t size, uint32_t stack, uint32_t flags,
+                         bool even) {
+    struct pk_block old;
+    if (PK_UNLIKELY(pk_blocks_put(&ledger->blocks, address, size, stack, flags, even, &old) < 0)) {
+        drop_alloc(ledger, old, address);
+        return;
+    }
+    if (PK_UNLIKELY(old.stack != PK_NODE_NONE)) {
+        retire_missed(ledger, old, address);
+    }
+    charge(ledger, stack, size, 1);
+}
+
+void pk_ledger_alloc(struct pk_ledger *ledger, uint64_t address, uint64_t size, uint32_t stack, uint32_t flags,
+                     bool even) {
+    add_block(ledger, address, size, stack, flags, even);
+}
+
+void pk_ledger_free(struct pk_ledger *ledger, uint64_t address) {
+    struct pk_block block = pk_blocks_take(&ledger->blocks, address);
+    if (PK_UNLIKELY(block.stack == PK_NODE_NONE)) {
+        ledger->unknown_frees++;
+        return;
+    }
+    release(ledger, block.stack, block.size, 1);
+    if (PK_UNLIKELY((block.flags & PK_BLOCK_CODE) != 0)) {
+        report_code_freed(ledger, address);
+    }
+}
+
+struct pk_block pk_ledger_resize_begin(struct pk_ledger *ledger, uint64_t old_address) {
+    struct pk_block block = pk_blocks_take(&ledger->blocks, old_address);
+    if (PK_UNLIKELY((block.flags & PK_BLOCK_CODE) != 0)) {
+        report_code_freed(ledger, old_address);
+        block.flags &= ~PK_BLOCK_CODE;
+    }
+    if (PK_LIKELY(block.stack != PK_NODE_NONE)) {
+        ledger->resizing_bytes += block.size;
+        ledger->resizing_blocks++;
+    }
+    return block;
+}
+
+// The old block of a resize leaves the account.
+static void retire_resized(struct pk_ledger *ledger, struct pk_block old) {
+    if (PK_UNLIKELY(old.stack == PK_NODE_NONE)) {
+        ledger->unknown_frees++;
+        return;
+    }
+    ledger->resizing_bytes -= old.size;
+    ledger->resizing_blocks--;
+    release(ledger, old.stack, old.size, 1);
+}
+
+void pk_ledger_resize_commit(struct pk_ledger *ledger, struct pk_block old, uint64_t address, uint64_t size,
+                             uint32_t stack, uint32_t flags, bool even, bool copied) {
+    if (!copied) {
+        retire_resized(ledger, old);
+    }
+    add_block(ledger, address, size, stack, flags, even);
+    if (copied) {
+        retire_resized(ledger, old);
+    }
+}
+
+void pk_ledger_resize_abort(struct pk_ledger *ledger, struct pk_block old, uint64_t old_address) {
+    if (old.stack == PK_NODE_NONE) {
+        return;
+    }
+    // Never even: a page that still holds the block's neighbours takes it back in its old shape.
+    struct pk_block known;
+    if (pk_blocks_put(&ledger->blocks, old_address, old.size, old.stack, old.flags, false, &known) < 0) {
+        drop_alloc(ledger, known, old_address);
+        retire_resized(ledger, old);
+        return;
+    }
+    if (known.stack != PK_NODE_NONE) {
+        retire_missed(ledger, known, old_address);
+    }
+    ledger->resizing_bytes -= old.size;
+    ledger->resizing_blocks--;
+}
+
+// ---- maps ----------------------------------------------------------------------------------------------------
+
+static void note_file(struct pk_ledger *ledger, const struct pk_map *map, int64_t bytes) {
+    ledger->file_map_bytes += (uint64_t)bytes;
+    if (ledger->file_mapped != NULL) {
+        ledger->file_mapped(ledger->file_context, map->file, bytes);
+    }
+}
+
+// `bytes` more of this map's kind; `blocks`: 1 with the first byte of a map.
+static void add_mapped(struct pk_ledger *ledger, const struct pk_map *map, uint64_t bytes, uint64_t blocks) {
+    if (map->kind == PK_MAP_FILE) {
+        note_file(ledger, map, (int64_t)bytes);
+    } else if (map->kind == PK_MAP_NORESERVE) {
+        ledger->noreserve_bytes += bytes;
+    } else if (map->usable) {
+        charge(ledger, map->stack, bytes, blocks);
+    }
+}
+
+static void forget_piece(void *context, const struct pk_map *map) {
+    struct pk_ledger *ledger = context;
+    uint64_t bytes = map->end - map->start;
+    if (map->kind == PK_MAP_FILE) {
+        note_file(ledger, map, -(int64_t)bytes);
+    } else if (map->kind == PK_MAP_NORESERVE) {
+        ledger->noreserve_bytes -= bytes;
+    } else if (map->usable) {
+        release(ledger, map->stack, bytes, map->start_of_map);
+    }
+}
+
+static void change_piece(void *context, const struct pk_map *map) {
+    struct pk_ledger *ledger = context;
+    if (map->kind != PK_MAP_MEMORY) {
+        return;
+    }
+    if (map->usable) {
+        charge(ledger, map->stack, map->end - map->start, map->start_of_map);
+    } else {
+        release(ledger, map->stack, map->end - map->start, map->start_of_map);
+    }
+}
+
+// Sets aside what an event may need, or drops it. The steps of the event can then no longer fail.
+static bool reserve_or_drop(struct pk_ledger *ledger, uint32_t nodes) {
+    if (pk_maps_reserve(&ledger->maps, nodes) < 0) {
+        ledger->dropped++;
+        return false;
+    }
+    return true;
+}
+
+// After reserve_or_drop().
+static void forget_range(struct pk_ledger *ledger, uint64_t start, uint64_t end) {
+    int result = pk_maps_cut(&ledger->maps, start, end, forget_piece, ledger);
+    PK_ASSERT(result == 0);
+    (void)result;
+}
+
+void pk_ledger_map(struct pk_ledger *ledger, struct pk_map map) {
+    if (map.start >= map.end || !reserve_or_drop(ledger, 2)) {
+        return;
+    }
+    // The kernel, too, unmaps what lies in the way before it maps.
+    forget_range(ledger, map.start, map.end);
+    map.start_of_map = true;
+    int result = pk_maps_add(&ledger->maps, map);
+    PK_ASSERT(result == 0);
+    (void)result;
+    add_mapped(ledger, &map, map.end - map.start, 1);
+}
+
+void pk_ledger_unmap(struct pk_ledger *ledger, uint64_t start, uint64_t end) {
+    if (pk_maps_cut(&ledger->maps, start, end, forget_piece, ledger) < 0) {
+        ledger->dropped++;
+    }
+}
+
+void pk_ledger_protect(struct pk_ledger *ledger, uint64_t start, uint64_t end, bool usable) {
+    if (pk_maps_protect(&ledger->maps, start, end, usable, change_piece, ledger) < 0) {
+        ledger->dropped++;
+    }
+}
+
+static void map_again(struct pk_ledger *ledger, uint64_t old, uint64_t address, uint64_t size, uint32_t stack) {
+    struct pk_map map;
+    if (!pk_maps_find(&ledger->maps, old, &map)) {
+        return;
+    }
+    map.start = address;
+    map.end = address + size;
+    map.stack = stack;
+    pk_ledger_map(ledger, map);
+}
+
+void pk_ledger_remap(struct pk_ledger *ledger, uint64_t old, uint64_t old_size, uint64_t address, uint64_t size,
+                     uint32_t stack) {
+    if (old_size == 0) {
+        map_again(ledger, old, address, size, stack);
+        return;
+    }
+    // At most: one hole in the new place, one behind a shrunk map, two edges of what moves.
+    if (size == 0 || !reserve_or_drop(ledger, 4)) {
+        return;
+    }
+    uint64_t kept = size < old_size ? size : old_size;
+    forget_range(ledger, old + kept, old + old_size);
+    if (address != old) {
+        forget_range(ledger, address, address + size);
+        int result = pk_maps_move(&ledger->maps, old, old + kept, address);
+        PK_ASSERT(result == 0);
+        (void)result;
+    }
+    if (size > old_size) {
+        forget_range(ledger, address + old_size, address + size);
+        struct pk_map map;
+        if (pk_maps_extend(&ledger->maps, address + old_size, address + size, &map)) {
+            add_mapped(ledger, &map, size - old_size, 0);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The ledger: the only door to blocks, maps, stacks and the account. Events in, exact answers out; pure and
+ * deterministic: no thread, no lock, no clock, no Python. The caller holds one lock around every call.
+ *
+ * Conservation law, after every call:
+ *   sum of live bytes over nodes = account.total_bytes
+ *                                = sum over live blocks, blocks being resized, and counting maps,
+ *   sum of peak shares over nodes = account.peak_bytes >= account.total_bytes, and the same for block counts.
+ *
+ * Nothing here can fail the caller: without memory of our own an event is dropped and counted in `dropped`. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "ledger/account.h"
+#include "ledger/blocks.h"
+#include "ledger/maps.h"
+#include "ledger/stacks.h"
+
+struct pk_ledger {
+    struct pk_account *account; /* in the ledger file's header, or anywhere in tests */
+    struct pk_arena arena;
+    struct pk_stacks stacks;
+    struct pk_maps maps;
+    uint64_t dropped;        /* events lost for want of memory */
+    uint64_t unknown_frees;  /* frees and resizes of blocks never seen */
+    uint64_t missed_frees;   /* an address was given out again though its block was never seen freed */
+    uint64_t resizing_bytes; /* between resize_begin and commit or abort: in the account, not in the index */
+    uint64_t resizing_blocks;
+    uint64_t noreserve_bytes; /* mapped now, uncounted */
+    uint64_t file_map_bytes;  /* mapped now, uncounted */
+    /* Told when a block flagged PK_BLOCK_CODE dies; may be NULL. */
+    void (*code_freed)(void *context, uint64_t address);
+    void *code_context;
+    /* Told when `bytes` more (or fewer) of a file are mapped: PK_MAP_FILE's `file`; may be NULL. */
+    void (*file_mapped)(void *context, uint32_t file, int64_t bytes);
+    void *file_context;
+    struct pk_blocks blocks; /* last: large and mostly untouched */
+};
+
+/* The struct must start zeroed (static or fresh memory). 0 or negative errno. */
+int pk_ledger_init(struct pk_ledger *ledger, struct pk_account *account, struct pk_store *counters,
+                   struct pk_store *idents, struct pk_store *functions, struct pk_store *strings);
+
+/* ---- blocks --------------------------------------------------------------------------------------------------- */
+
+/* A block of `size` requested bytes now lives at `address`. `flags`: PK_BLOCK_...; `even`: see blocks.h. A block
+ * still known there is released first. Without memory the new block is dropped. */
+void pk_ledger_alloc(struct pk_ledger *ledger, uint64_t address, uint64_t size, uint32_t stack, uint32_t flags, bool even);
+/* The block at `address` is about to be freed; code_freed is told if it was code. Unknown ones are counted and ignored. */
+void pk_ledger_free(struct pk_ledger *ledger, uint64_t address);
+
+/* A resize in three steps, because another thread may be given the old address the moment the real call returns:
+ *   begin   takes the old block out of the index; it stays in the account. .stack is 0 when it is unknown. A code
+ *           object is never resized: one that seems to be has died unseen, and code_freed is told.
+ *   commit  the block now lives at `address` with `size`; `copied`: old and new were alive together
+ *   abort   the call failed: the old block goes back
+ * Each begin is followed by one commit or abort with what it returned. */
+struct pk_block pk_ledger_resize_begin(struct pk_ledger *ledger, uint64_t old_address);
+void pk_ledger_resize_commit(struct pk_ledger *ledger, struct pk_block old, uint64_t address, uint64_t size,
+                             uint32_t stack, uint32_t flags, bool even, bool copied);
+void pk_ledger_resize_abort(struct pk_ledger *ledger, struct pk_block old, uint64_t old_address);
+
+/* ---- maps ----------------------------------------------------------------------------------------------------- */
+
+/* Ranges are whole pages, as the kernel rounds them; an empty range changes nothing. A counting map is one block,
+ * for as long as its first page counts. An event that needs memory that is not there is dropped as a whole. */
+
+/* A new map; whatever was known in its range is gone (MAP_FIXED). `map.start_of_map` is set by this call. */
+void pk_ledger_map(struct pk_ledger *ledger, struct pk_map map);
+/* [start, end) is about to be unmapped. */
+void pk_ledger_unmap(struct pk_ledger *ledger, uint64_t start, uint64_t end);
+/* [start, end) changed protection; newly usable memory is charged to the stack that mapped it. */
+void pk_ledger_protect(struct pk_ledger *ledger, uint64_t start, uint64_t end, bool usable);
+/* mremap: [old, old + old_size) became [address, address + size) (moved and/or resized); what was known in the new
+ * place is gone. Every piece keeps its stack; growth goes to the stack of the last piece (nobody, if what ends at
+ * the old end is unknown). old_size 0 (a second view of shared memory) adds a map like the one that holds `old`,
+ * charged to `stack`. */
+void pk_ledger_remap(struct pk_ledger *ledger, uint64_t old, uint64_t old_size, uint64_t address, uint64_t size,
+                     uint32_t stack);
+
+/* The conservation law, by walking everything. For tests and the checked build: NULL, or a sentence that says what
+ * is broken. Per-node sums are left out while a block is being resized, or when the kernel has no scratch memory. */
+const char *pk_ledger_is_valid(const struct pk_ledger *ledger);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The entries of the ledger's tables, as they stand in memory and in the ledger file (record/format.h).
+ *
+ * A node is one stack: its identity (who called whom, at which line) and its counters (what it holds).
+ * May use nothing. Must stay true: the sizes are part of the file format. */
+#pragma once
+
+#include <stdint.h>
+
+/* Stack ids are 20 bits wide in the block index (ledger/blocks.h): the hard limit of a ledger. */
+#define PK_MAX_NODES (1u << 20)
+
+/* Node 0 means "no stack" and is never charged. Node 1 is the root: parent of every outermost frame; bytes
+ * charged to node 1 itself have no stack at all. A parent's index is always smaller than its child's. */
+#define PK_NODE_NONE 0u
+#define PK_NODE_ROOT 1u
+
+/* What one stack (node) holds. One cache line, updated in place by the profiled process.
+ * live = allocated - freed. Share of the process's peak = `epoch == header.epoch ? peak : live`
+ * (docs/architecture.md explains why: the exact peak in O(1)). */
+struct pk_node_counters {
+    uint64_t alloc_bytes;  /* requested bytes, over the whole run */
+    uint64_t alloc_blocks;
+    uint64_t free_bytes;
+    uint64_t free_blocks;
+    uint64_t peak_bytes;   /* live bytes when `epoch` was current and this node changed first */
+    uint32_t peak_blocks;
+    uint32_t epoch;        /* 0: never captured */
+    uint64_t tree_bytes;   /* the same three for the peak of the whole process tree */
+    uint32_t tree_blocks;
+    uint32_t tree_epoch;
+};
+
+/* Who the stack is: this function, at this line, called from `parent`. */
+struct pk_node_ident {
+    uint32_t parent;
+    uint32_t function; /* index into functions */
+    uint32_t line;     /* 1-based; 0: the interpreter knows no line there */
+    uint32_t instruction; /* byte offset of the first instruction seen at this line; 0xffffffff: none */
+};
+
+enum pk_function_kind {
+    PK_FUNCTION_PYTHON = 0,
+    PK_FUNCTION_START = 1,         /* "[before Python]": interpreter start-up, library constructors */
+    PK_FUNCTION_NATIVE_THREAD = 2, /* "[native thread]": a thread that never met Python, below the line that started it */
+    PK_FUNCTION_UNKNOWN = 3,       /* "[unknown Python stack]": layout unknown or self-test failed */
+    PK_FUNCTION_NO_PYTHON = 4,     /* "[no Python stack]": no frame is running (finalisation, thread set-up, a C program) */
+    PK_FUNCTION_DROPPED = 5,       /* "[stacks not kept]": the tables could not grow */
+    PK_FUNCTION_KINDS = 6,
+};
+
+struct pk_function {
+    uint32_t name;       /* offset into strings: co_name */
+    uint32_t qualname;   /* offset into strings: co_qualname (3.11+), else same as name */
+    uint32_t file;       /* offset into strings: co_filename as the program has it, may be relative */
+    uint32_t first_line;
+    uint32_t kind;       /* enum pk_function_kind */
+    uint32_t hash;       /* of all that makes two code objects the same function; writer's own use */
+    uint32_t next;       /* chain of equal hash buckets; writer's own use */
+    uint32_t reserved;
+};
+
+/* The account of one process. `live total` and what the peak looked like; see ledger/account.h. */
+#define PK_ACCOUNT_FIELDS \
+    uint64_t total_bytes; /* live now, requested bytes: blocks and counted maps */ \
+    uint64_t peak_bytes;  /* highest total_bytes ever */ \
+    uint32_t epoch;       /* of the peak; starts at 1 */ \
+    uint32_t captured;    /* 1: some node was captured in this epoch */ \
+    uint64_t total_blocks; \
+    uint64_t peak_blocks; \
+    uint64_t peak_mono_ns; /* when the peak ended (coarse clock); 0: it is now */ \
+    uint64_t tree_peak_bytes; /* room for the process tree */ \
+    uint32_t tree_epoch; \
+    uint32_t reserved_account;
+
+struct pk_account {
+    PK_ACCOUNT_FIELDS
+};
+
+_Static_assert(sizeof(struct pk_node_counters) == 64, "one cache line");
+_Static_assert(sizeof(struct pk_node_ident) == 16, "format");
+_Static_assert(sizeof(struct pk_function) == 32, "format");
+_Static_assert(sizeof(struct pk_account) == 64, "one cache line");

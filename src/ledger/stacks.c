@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * See stacks.h. All four hash tables are open addressing over memory from the arena, doubled when half full. */
+#include "ledger/stacks.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/check.h"
+
+#define FIRST_EDGES 4096u
+#define FIRST_NODES 2048u
+#define FIRST_NAMES 1024u
+#define FIRST_BUCKETS 1024u
+
+static uint32_t mix(uint64_t value) {
+    value ^= value >> 32;
+    value *= 0xd6e8feb86659fd93u;
+    value ^= value >> 32;
+    return (uint32_t)value;
+}
+
+static uint32_t hash_bytes(const char *text, uint32_t bytes) {
+    uint64_t hash = 0xcbf29ce484222325u; // FNV-1a
+    for (uint32_t i = 0; i < bytes; i++) {
+        hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3u;
+    }
+    return mix(hash);
+}
+
+static const struct pk_function *functions_of(const struct pk_stacks *stacks) {
+    return (const struct pk_function *)(const void *)stacks->functions->base;
+}
+
+static uint32_t hash_ident(uint32_t parent, uint32_t function, uint32_t line) {
+    return mix(((uint64_t)parent << 40) ^ ((uint64_t)function << 20) ^ line ^ ((uint64_t)line << 44));
+}
+
+static uint32_t string_bytes(const struct pk_stacks *stacks, uint32_t offset) {
+    uint32_t bytes;
+    memcpy(&bytes, stacks->strings->base + offset, sizeof bytes);
+    return bytes;
+}
+
+// ---- growing the tables of u32 -------------------------------------------------------------------------------
+
+enum slot_kind { SLOT_NODES, SLOT_NAMES, SLOT_BUCKETS };
+
+static uint32_t slot_hash(const struct pk_stacks *stacks, enum slot_kind kind, uint32_t value) {
+    switch (kind) {
+    case SLOT_NODES: {
+        const struct pk_node_ident *ident = pk_stacks_ident(stacks, value);
+        return hash_ident(ident->parent, ident->function, ident->line);
+    }
+    case SLOT_NAMES:
+        return hash_bytes(stacks->strings->base + value + 4, string_bytes(stacks, value));
+    case SLOT_BUCKETS:
+        break;
+    }
+    return functions_of(stacks)[value - 1].hash;
+}
+
+// Doubles the table when it is half full. False: no memory and no slot left.
+static bool make_room(struct pk_stacks *stacks, enum slot_kind kind, uint32_t **table, uint32_t *mask, uint32_t count) {
+    if (PK_LIKELY(count * 2 <= *mask)) {
+        return true;
+    }
+    uint32_t capacity = *mask + 1;
+    uint32_t *fresh = pk_arena_alloc(stacks->arena, (size_t)capacity * 2 * sizeof *fresh);
+    if (fresh == NULL) {
+        return count + 1 < capacity;
+    }
+    uint32_t fresh_mask = capacity * 2 - 1;
+    for (uint32_t i = 0; i < capacity; i++) {
+        if ((*table)[i] != 0) {
+            uint32_t at = slot_hash(stacks, kind, (*table)[i]) & fresh_mask;
+            while (fresh[at] != 0) {
+                at = (at + 1) & fresh_mask;
+            }
+            fresh[at] = (*table)[i];
+        }
+    }
+    pk_arena_free(stacks->arena, *table, (size_t)capacity * sizeof **table);
+    *table = fresh;
+    *mask = fresh_mask;
+    return true;
+}
+
+// ---- strings and functions -----------------------------------------------------------------------------------
+
+PK_COLD uint32_t pk_stacks_string(struct pk_stacks *stacks, const char *text, uint32_t bytes) {
+    if (bytes == 0) {
+        return 0;
+    }
+    if (!make_room(stacks, SLOT_NAMES, &stacks->names, &stacks->name_mask, stacks->name_count)) {
+        return 0;
+    }
+    uint32_t at = hash_bytes(text, bytes) & stacks->name_mask;
+    for (; stacks->names[at] != 0; at = (at + 1) & stacks->name_mask) {
+        uint32_t offset = stacks->names[at];
+        if (string_bytes(stacks, offset) == bytes && memcmp(stacks->strings->base + offset + 4, text, bytes) == 0) {
+            return offset;
+        }
+    }
+    uint64_t room = 4 + ((uint64_t)bytes + 1 + 3) / 4 * 4;
+    struct pk_store *strings = stacks->strings;
+    if (strings->used + room > UINT32_MAX || pk_store_reserve(strings, room) < 0) {
+        return 0;
+    }
+    uint32_t offset = (uint32_t)strings->used;
+    memcpy(strings->base + offset, &bytes, sizeof bytes);
+    memcpy(strings->base + offset + 4, text, bytes);
+    memset(strings->base + offset + 4 + bytes, 0, room - 4 - bytes);
+    strings->used += room;
+    stacks->names[at] = offset;
+    stacks->name_count++;
+    return offset;
+}
+
+static bool string_is(const struct pk_stacks *stacks, uint32_t offset, const char *text, uint32_t bytes) {
+    return string_bytes(stacks, offset) == bytes && memcmp(stacks->strings->base + offset + 4, text, bytes) == 0;
+}
+
+PK_COLD int64_t pk_stacks_function(struct pk_stacks *stacks, const struct pk_function_key *key) {
+    if (!make_room(stacks, SLOT_BUCKETS, &stacks->buckets, &stacks->bucket_mask, stacks->function_count)) {
+        return -1;
+    }
+    uint32_t at = key->hash & stacks->bucket_mask;
+    for (; stacks->buckets[at] != 0; at = (at + 1) & stacks->bucket_mask) {
+        const struct pk_function *function = &functions_of(stacks)[stacks->buckets[at] - 1];
+        if (function->hash == key->hash && function->kind == key->kind && function->first_line == key->first_line &&
+            string_is(stacks, function->name, key->name, key->name_bytes) &&
+            string_is(stacks, function->qualname, key->qualname, key->qualname_bytes) &&
+            string_is(stacks, function->file, key->file, key->file_bytes)) {
+            return stacks->buckets[at] - 1;
+        }
+    }
+    if (stacks->function_count == PK_MAX_FUNCTIONS ||
+        pk_store_reserve(stacks->functions, sizeof(struct pk_function)) < 0) {
+        return -1;
+    }
+    struct pk_function function = {
+        .name = pk_stacks_string(stacks, key->name, key->name_bytes),
+        .qualname = pk_stacks_string(stacks, key->qualname, key->qualname_bytes),
+        .file = pk_stacks_string(stacks, key->file, key->file_bytes),
+        .first_line = key->first_line,
+        .kind = key->kind,
+        .hash = key->hash,
+    };
+    memcpy(stacks->functions->base + stacks->functions->used, &function, sizeof function);
+    stacks->functions->used += sizeof function;
+    stacks->buckets[at] = ++stacks->function_count;
+    return stacks->function_count - 1;
+}
+
+// ---- nodes and edges -----------------------------------------------------------------------------------------
+
+static uint32_t append_node(struct pk_stacks *stacks, struct pk_node_ident ident) {
+    if (stacks->node_count == PK_MAX_NODES || pk_store_reserve(stacks->counters, sizeof(struct pk_node_counters)) < 0 ||
+        pk_store_reserve(stacks->idents, sizeof(struct pk_node_ident)) < 0) {
+        return 0;
+    }
+    memset(stacks->counters->base + stacks->counters->used, 0, sizeof(struct pk_node_counters));
+    memcpy(stacks->idents->base + stacks->idents->used, &ident, sizeof ident);
+    stacks->idents->used += sizeof ident;
+    stacks->counters->used += sizeof(struct pk_node_counters);
+    return stacks->node_count++;
+}
+
+PK_NOINLINE uint32_t pk_stacks_child(struct pk_stacks *stacks, uint32_t parent, uint32_t function, uint32_t line,
+                                     uint32_t instruction) {
+    if (!make_room(stacks, SLOT_NODES, &stacks->nodes, &stacks->node_mask, stacks->node_count)) {
+        return 0;
+    }
+    uint32_t at = hash_ident(parent, function, line) & stacks->node_mask;
+    for (; stacks->nodes[at] != 0; at = (at + 1) & stacks->node_mask) {
+        const struct pk_node_ident *ident = pk_stacks_ident(stacks, stacks->nodes[at]);
+        if (ident->parent == parent && ident->function == function && ident->line == line) {
+            return stacks->nodes[at];
+        }
+    }
+    uint32_t node = append_node(stacks, (struct pk_node_ident){parent, function, line, instruction});
+    stacks->nodes[at] = node;
+    return node;
+}
+
+PK_NOINLINE void pk_stacks_learn(struct pk_stacks *stacks, uint64_t key, uint32_t child) {
+    if (stacks->edge_count * 2 > stacks->edge_mask) {
+        uint32_t capacity = stacks->edge_mask + 1;
+        struct pk_edge *fresh = pk_arena_alloc(stacks->arena, (size_t)capacity * 2 * sizeof *fresh);
+        if (fresh == NULL) {
+            if (stacks->edge_count + 2 >= capacity) {
+                return;
+            }
+        } else {
+            uint32_t mask = capacity * 2 - 1;
+            for (uint32_t i = 0; i < capacity; i++) {
+                if (stacks->edges[i].key != 0) {
+                    uint32_t to = pk_edge_hash(stacks->edges[i].key) & mask;
+                    while (fresh[to].key != 0) {
+                        to = (to + 1) & mask;
+                    }
+                    fresh[to] = stacks->edges[i];
+                }
+            }
+            pk_arena_free(stacks->arena, stacks->edges, (size_t)capacity * sizeof *fresh);
+            stacks->edges = fresh;
+            stacks->edge_mask = mask;
+        }
+    }
+    uint32_t at = pk_edge_hash(key) & stacks->edge_mask;
+    while (stacks->edges[at].key != 0 && stacks->edges[at].key != key) {
+        at = (at + 1) & stacks->edge_mask;
+    }
+    stacks->edge_count += stacks->edges[at].key == 0;
+    stacks->edges[at] = (struct pk_edge){.key = key, .child = child};
+}
+
+int pk_stacks_init(struct pk_stacks *stacks, struct pk_arena *arena, struct pk_store *counters,
+                   struct pk_store *idents, struct pk_store *functions, struct pk_store *strings) {
+    *stacks = (struct pk_stacks){.arena = arena,
+                                 .counters = counters,
+                                 .idents = idents,
+                                 .functions = functions,
+                                 .strings = strings,
+                                 .edge_mask = FIRST_EDGES - 1,
+                                 .node_mask = FIRST_NODES - 1,
+                                 .name_mask = FIRST_NAMES - 1,
+                                 .bucket_mask = FIRST_BUCKETS - 1};
+    stacks->edges = pk_arena_alloc(arena, FIRST_EDGES * sizeof *stacks->edges);
+    stacks->nodes = pk_arena_alloc(arena, FIRST_NODES * sizeof *stacks->nodes);
+    stacks->names = pk_arena_alloc(arena, FIRST_NAMES * sizeof *stacks->names);
+    stacks->buckets = pk_arena_alloc(arena, FIRST_BUCKETS * sizeof *stacks->buckets);
+    if (stacks->edges == NULL || stacks->nodes == NULL || stacks->names == NULL || stacks->buckets == NULL) {
+        return -ENOMEM;
+    }
+    int result = pk_store_reserve(strings, 8);
+    if (result < 0) {
+        return result;
+    }
+    memset(strings->base, 0, 8); // string 0: ""
+    strings->used = 8;
+    (void)append_node(stacks, (struct pk_node_ident){.instruction = PK_NO_INSTRUCTION}); // node 0
+    uint32_t root = append_node(stacks, (struct pk_node_ident){.instruction = PK_NO_INSTRUCTION});
+    return root == PK_NODE_ROOT ? 0 : -ENOMEM;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From an instruction to a source line: the line tables of code objects, decoded from their bytes.
+ *
+ * Pure functions of their arguments: they need no interpreter, so a line can be found long after
+ * the program has ended. Any bytes are safe: a broken table gives a wrong line or none, never a
+ * read outside it. May use base only. Must stay true: linear in the table's length, no state. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pyframe/layout.h"
+
+/* The line of the instruction at `byte_offset` of the bytecode. `first_line` is co_firstlineno.
+ * 0: the table gives none (the instruction has no line, the offset lies outside, the table is
+ * broken). Offset PK_OFFSET_START (walk.h) gives first_line, PK_OFFSET_NONE gives 0. */
+int32_t pk_line_at(enum pk_line_kind kind, const uint8_t *table, size_t length, int32_t first_line,
+                   uint32_t byte_offset);
+
+/* A stretch of source text. Lines count from 1 (0: none), columns from 0 in bytes of UTF-8 (-1:
+ * none). */
+struct pk_location {
+    int32_t line;
+    int32_t end_line;
+    int32_t column;
+    int32_t end_column;
+};
+
+/* The same with the whole expression, from the tables of 3.11+ (PK_LINES_LOCATIONS). False, and all
+ * of *ret_location none, if the table gives no line. */
+bool pk_location_at(const uint8_t *table, size_t length, int32_t first_line, uint32_t byte_offset,
+                    struct pk_location *ret_location);

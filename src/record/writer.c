@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * See writer.h. */
+#include "record/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "base/attr.h"
+#include "base/sys.h"
+#include "record/settings.h"
+
+#define FIRST_EXTENT (64u << 10)
+#define LARGEST_EXTENT (8u << 20)
+
+// How the room is shared out, in 64ths: 600,000 stacks with their names fit 64 MiB.
+static const uint32_t shares[PK_TABLE_COUNT] = {
+    [PK_TABLE_COUNTERS] = 38, [PK_TABLE_IDENTS] = 10, [PK_TABLE_FUNCTIONS] = 4,
+    [PK_TABLE_STRINGS] = 11,  [PK_TABLE_FILES] = 1,
+};
+
+static size_t append_text(char *path, size_t at, const char *text) {
+    size_t bytes = strlen(text);
+    if (at + bytes + 1 > PK_PATH_MAX) {
+        return PK_PATH_MAX;
+    }
+    memcpy(path + at, text, bytes + 1);
+    return at + bytes;
+}
+
+static size_t append_number(char *path, size_t at, uint64_t number) {
+    char digits[24];
+    size_t first = sizeof digits - 1;
+    digits[first] = '\0';
+    do {
+        digits[--first] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return append_text(path, at, digits + first);
+}
+
+static int create_file(struct pk_writer *writer, const char *directory, int pid) {
+    for (uint64_t attempt = 1; attempt < 1000; attempt++) {
+        size_t at = append_text(writer->path, 0, directory);
+        at = append_text(writer->path, at < PK_PATH_MAX ? at : 0, "/" PK_LEDGER_PREFIX);
+        at = append_number(writer->path, at, (uint64_t)pid);
+        if (attempt > 1) {
+            at = append_text(writer->path, at, ".");
+            at = append_number(writer->path, at, attempt);
+        }
+        if (at >= PK_PATH_MAX || strlen(directory) + 32 > PK_PATH_MAX) {
+            return -ENAMETOOLONG;
+        }
+        int fd = pk_sys_open(writer->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd != -EEXIST) {
+            return fd;
+        }
+    }
+    return -EEXIST;
+}
+
+// Maps `bytes` of the file at `offset` to `address`, or anywhere when that is NULL.
+static void *map_file(int fd, void *address, uint64_t bytes, uint64_t offset) {
+    int fixed = address == NULL ? 0 : MAP_FIXED;
+    return pk_sys_mmap(address, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd, (long)offset);
+}
+
+// 0 if the file may be that large, else -EFBIG. Asked first, because the kernel answers a larger one with SIGXFSZ.
+static int check_file_limit(uint64_t bytes) {
+    struct rlimit limit;
+    long result = pk_sys6(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0);
+    return pk_sys_failed(result) || bytes <= limit.rlim_cur ? 0 : -EFBIG;
+}
+
+// Adds one extent to the table's end, through an open descriptor.
+static int add_extent(struct pk_writer *writer, int fd, struct pk_store *store, uint64_t bytes) {
+    struct pk_ledger_header *header = writer->header;
+    if (header->extent_count == PK_LEDGER_MAX_EXTENTS) {
+        return -ENOBUFS;
+    }
+    int result = check_file_limit(writer->file_bytes + bytes);
+    if (result == 0) {
+        result = pk_sys_reserve(fd, writer->file_bytes, bytes);
+    }
+    if (result < 0) {
+        return result;
+    }
+    if (map_file(fd, store->base + store->capacity, bytes, writer->file_bytes) == NULL) {
+        return -ENOMEM;
+    }
+    header->extents[header->extent_count] =
+        (struct pk_extent){.table = store->table, .file_offset = writer->file_bytes, .bytes = bytes};
+    __atomic_store_n(&header->extent_count, header->extent_count + 1, __ATOMIC_RELEASE);
+    writer->file_bytes += bytes;
+    store->capacity += bytes;
+    return 0;
+}
+
+static int grow_table(struct pk_store *store, uint64_t need) {
+    struct pk_writer *writer = store->owner;
+    uint64_t limit = writer->limits[store->table];
+    uint64_t bytes = store->capacity < FIRST_EXTENT ? FIRST_EXTENT : store->capacity;
+    if (bytes > LARGEST_EXTENT) {
+        bytes = LARGEST_EXTENT;
+    }
+    while (store->capacity + bytes < need) {
+        bytes *= 2;
+    }
+    if (store->capacity + bytes > limit) {
+        bytes = limit - store->capacity;
+    }
+    if (store->capacity + bytes < need) {
+        writer->error = -ENOBUFS;
+        writer->header->flags |= PK_FLAG_TABLE_FULL;
+        return -ENOBUFS;
+    }
+    if (writer->error == -ENOSPC || writer->error == -EDQUOT || writer->error == -EFBIG) {
+        return writer->error; // asked once, said once: a full disk is not asked again at every allocation
+    }
+    int fd = pk_sys_open(writer->path, O_RDWR | O_CLOEXEC, 0);
+    int result = fd < 0 ? fd : add_extent(writer, fd, store, bytes);
+    if (fd >= 0) {
+        (void)pk_sys_close(fd);
+    }
+    if (result < 0) {
+        writer->error = result == -ENOBUFS || result == -ENOMEM ? result : -ENOSPC;
+        writer->header->flags |= result == -ENOBUFS ? PK_FLAG_TABLE_FULL : PK_FLAG_DISK_FULL;
+    }
+    return result;
+}
+
+static int reserve_room(struct pk_writer *writer, uint64_t room) {
+    uint64_t used = 0;
+    for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
+        uint64_t bytes = room / 64 * shares[table] / FIRST_EXTENT * FIRST_EXTENT;
+        writer->limits[table] = bytes < FIRST_EXTENT ? FIRST_EXTENT : bytes;
+        used += writer->limits[table];
+    }
+    char *base = pk_sys_mmap(NULL, used, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == NULL) {
+        return -ENOMEM;
+    }
+    writer->reserved = base;
+    writer->reserved_bytes = used;
+    for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
+        writer->stores[table] =
+            (struct pk_store){.base = base, .grow = grow_table, .owner = writer, .table = table};
+        base += writer->limits[table];
+    }
+    return 0;
+}
+
+static int open_file(struct pk_writer *writer, int fd) {
+    int result = check_file_limit(PK_LEDGER_HEADER_BYTES);
+    if (result == 0) {
+        result = pk_sys_reserve(fd, 0, PK_LEDGER_HEADER_BYTES);
+    }
+    if (result < 0) {
+        return result;
+    }
+    writer->header = map_file(fd, NULL, PK_LEDGER_HEADER_BYTES, 0);
+    if (writer->header == NULL) {
+        return -ENOMEM;
+    }
+    writer->file_bytes = PK_LEDGER_HEADER_BYTES;
+    writer->header->version = PK_LEDGER_VERSION;
+    writer->header->byte_order = PK_LEDGER_BYTE_ORDER;
+    writer->header->header_bytes = PK_LEDGER_HEADER_BYTES;
+    for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
+        uint64_t bytes = table == PK_TABLE_FILES ? PK_LEDGER_PAGE : FIRST_EXTENT;
+        result = add_extent(writer, fd, &writer->stores[table], bytes);
+        if (result < 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+int pk_writer_open(struct pk_writer *writer, const char *directory, int pid, uint64_t room) {
+    int result = reserve_room(writer, room == 0 ? PK_WRITER_ROOM : room);
+    if (result < 0) {
+        return result;
+    }
+    int fd = create_file(writer, directory, pid);
+    result = fd < 0 ? fd : open_file(writer, fd);
+    if (fd >= 0) {
+        (void)pk_sys_close(fd);
+    }
+    if (result < 0) {
+        if (fd >= 0) {
+            (void)pk_sys6(SYS_unlinkat, AT_FDCWD, (long)writer->path, 0, 0, 0, 0);
+        }
+        pk_writer_close(writer);
+        return result;
+    }
+    // The magic last: a file without it was never begun.
+    memcpy(writer->header->magic, PK_LEDGER_MAGIC, sizeof writer->header->magic);
+    return 0;
+}
+
+void pk_writer_publish(struct pk_writer *writer) {
+    // Strings before functions before idents before counters: what is named must be whole before its namer.
+    static const enum pk_table order[PK_TABLE_COUNT] = {PK_TABLE_STRINGS, PK_TABLE_FUNCTIONS, PK_TABLE_IDENTS,
+                                                        PK_TABLE_COUNTERS, PK_TABLE_FILES};
+    for (uint32_t i = 0; i < PK_TABLE_COUNT; i++) {
+        enum pk_table table = order[i];
+        uint64_t count = writer->stores[table].used / pk_table_entry_bytes(table);
+        __atomic_store_n(&writer->header->counts[table], count, __ATOMIC_RELEASE);
+    }
+}
+
+void pk_writer_close(struct pk_writer *writer) {
+    if (writer->header != NULL) {
+        (void)pk_sys_munmap(writer->header, PK_LEDGER_HEADER_BYTES);
+        writer->header = NULL;
+    }
+    if (writer->reserved != NULL) {
+        (void)pk_sys_munmap(writer->reserved, writer->reserved_bytes);
+        writer->reserved = NULL;
+    }
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Interception of the map functions. What a descriptor is (memory in disguise or an ordinary file) is asked
+ * here, because only here it is at hand; what counts is the ledger's business. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/attr.h"
+#include "base/sys.h"
+#include "runtime/real.h"
+#include "runtime/runtime.h"
+#include "runtime/track.h"
+
+#define FILE_WRITABLE 1u
+#define FILE_SHARED 2u
+#define FILE_NORESERVE 4u
+
+// The path behind a descriptor, "" when unknown. Writes "/proc/self/fd/N" without libc.
+static void descriptor_path(int fd, char *path, size_t size) {
+    char link[32] = "/proc/self/fd/";
+    size_t at = 14;
+    char digits[12];
+    size_t count = 0;
+    do {
+        digits[count++] = (char)('0' + fd % 10);
+        fd /= 10;
+    } while (fd > 0);
+    while (count > 0) {
+        link[at++] = digits[--count];
+    }
+    link[at] = '\0';
+    long bytes = pk_sys6(SYS_readlinkat, AT_FDCWD, (long)link, (long)path, (long)size - 1, 0, 0);
+    path[bytes < 0 ? 0 : bytes] = '\0';
+}
+
+static bool starts_with(const char *text, const char *start) {
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+static void note_map(struct pk_thread *self, void *address, size_t length, int protection, int flags, int fd) {
+    bool usable = (protection & (PROT_READ | PROT_WRITE)) != 0;
+    uint32_t about = ((protection & PROT_WRITE) != 0 ? FILE_WRITABLE : 0) | ((flags & MAP_SHARED) != 0 ? FILE_SHARED : 0);
+    if ((flags & MAP_ANONYMOUS) != 0) {
+        bool sparse = (flags & MAP_NORESERVE) != 0 && usable;
+        pk_track_map(self, (uintptr_t)address, length, sparse ? PK_MAP_NORESERVE : PK_MAP_MEMORY, usable,
+                     sparse ? "[reserved without memory]" : NULL, about | FILE_NORESERVE);
+        return;
+    }
+    char path[1024];
+    descriptor_path(fd, path, sizeof path);
+    bool memory = starts_with(path, "/memfd:") || starts_with(path, "/dev/shm/") || strcmp(path, "/dev/zero") == 0;
+    pk_track_map(self, (uintptr_t)address, length, memory ? PK_MAP_MEMORY : PK_MAP_FILE, usable,
+                 path[0] == '\0' ? "[unknown file]" : path, about);
+}
+
+static void *map(void *address, size_t length, int protection, int flags, int fd, off_t offset) {
+    struct pk_thread *self = pk_thread_current();
+    if (PK_UNLIKELY(pk_real.mmap == NULL)) {
+        pk_real_resolve();
+    }
+    if (PK_UNLIKELY(self == NULL)) {
+        return pk_real.mmap(address, length, protection, flags, fd, offset);
+    }
+    self->depth = 1;
+    void *result = pk_real.mmap(address, length, protection, flags, fd, offset);
+    if (result != MAP_FAILED) {
+        note_map(self, result, length, protection, flags, fd);
+    } else if (errno == ENOMEM) {
+        pk_track_failed(self, length);
+    }
+    self->depth = 0;
+    return result;
+}
+
+PK_EXPORT void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset) {
+    return map(address, length, protection, flags, fd, offset);
+}
+
+PK_EXPORT void *mmap64(void *address, size_t length, int protection, int flags, int fd, off64_t offset) {
+    return map(address, length, protection, flags, fd, offset);
+}
+
+PK_EXPORT int munmap(void *address, size_t length) {
+    struct pk_thread *self = pk_thread_current();
+    if (PK_UNLIKELY(pk_real.munmap == NULL)) {
+        pk_real_resolve();
+    }
+    if (PK_UNLIKELY(self == NULL)) {
+        return pk_real.munmap(address, length);
+    }
+    self->depth = 1;
+    if (((uintptr_t)address & 4095u) == 0 && length != 0) { // otherwise the call fails and changes nothing
+        pk_track_unmap(self, (uintptr_t)address, length);
+    }
+    int result = pk_real.munmap(address, length);
+    self->depth = 0;
+    return result;
+}
+
+PK_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, ...) {
+    va_list list;
+    va_start(list, flags);
+    void *wanted = (flags & MREMAP_FIXED) != 0 ? va_arg(list, void *) : NULL;
+    va_end(list);
+    struct pk_thread *self = pk_thread_current();
+    if (PK_UNLIKELY(pk_real.mremap == NULL)) {
+        pk_real_resolve();
+    }
+    if (PK_UNLIKELY(self == NULL)) {
+        return pk_real.mremap(old, old_length, length, flags, wanted);
+    }
+    self->depth = 1;
+    void *result = pk_real.mremap(old, old_length, length, flags, wanted);
+    if (result != MAP_FAILED) {
+        pk_track_remap(self, (uintptr_t)old, old_length, (uintptr_t)result, length);
+    } else if (errno == ENOMEM) {
+        pk_track_failed(self, length);
+    }
+    self->depth = 0;
+    return result;
+}
+
+PK_EXPORT int mprotect(void *address, size_t length, int protection) {
+    struct pk_thread *self = pk_thread_current();
+    if (PK_UNLIKELY(pk_real.mprotect == NULL)) {
+        pk_real_resolve();
+    }
+    if (PK_UNLIKELY(self == NULL)) {
+        return pk_real.mprotect(address, length, protection);
+    }
+    self->depth = 1;
+    int result = pk_real.mprotect(address, length, protection);
+    if (result == 0) {
+        pk_track_protect(self, (uintptr_t)address, length, (protection & (PROT_READ | PROT_WRITE)) != 0);
+    }
+    self->depth = 0;
+    return result;
+}

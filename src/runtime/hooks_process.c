@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Threads, forks and loaded libraries: noticed, never changed. */
+#include <dlfcn.h>
+#include <pthread.h>
+
+#include "base/attr.h"
+#include "runtime/real.h"
+#include "runtime/runtime.h"
+#include "runtime/track.h"
+
+struct start {
+    void *(*run)(void *);
+    void *argument;
+    uint32_t node; // where the thread was started
+};
+
+static void *run_thread(void *context) {
+    struct start start = *(struct start *)context;
+    pk_real.free(context);
+    if (pk_runtime.active && pk_self == &pk_thread_blank) {
+        struct pk_thread *self = pk_thread_make(pk_runtime.node_none);
+        if (self != NULL) {
+            self->depth = 1;
+            self->base = pk_track_native_thread(self, start.node);
+            self->depth = 0;
+        }
+    }
+    return start.run(start.argument);
+}
+
+PK_EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes,
+                             void *(*run)(void *), void *restrict argument) {
+    struct pk_thread *self = pk_thread_current();
+    if (PK_UNLIKELY(pk_real.pthread_create == NULL)) {
+        pk_real_resolve();
+    }
+    struct start *start = NULL;
+    if (self != NULL) {
+        self->depth = 1;
+        pk_runtime.threads = true;
+        start = pk_real.malloc(sizeof *start);
+    }
+    int result;
+    if (start == NULL) {
+        result = pk_real.pthread_create(thread, attributes, run, argument);
+    } else {
+        *start = (struct start){.run = run, .argument = argument, .node = pk_track_here(self)};
+        result = pk_real.pthread_create(thread, attributes, run_thread, start);
+        if (result != 0) {
+            pk_real.free(start);
+        }
+    }
+    if (self != NULL) {
+        self->depth = 0;
+    }
+    return result;
+}
+
+/* The search for a library depends on who calls dlopen (its RUNPATH, its namespace), told by the return address:
+ * so this must end in a jump, not in a call. tests/runtime checks that it does. */
+PK_EXPORT __attribute__((optimize("O2"))) void *dlopen(const char *file, int mode) {
+    if (PK_UNLIKELY(pk_real.dlopen == NULL)) {
+        pk_real_resolve();
+    }
+    if ((mode & RTLD_DEEPBIND) != 0 && pk_runtime.active) {
+        __atomic_fetch_or(&pk_runtime.header->flags, PK_FLAG_DEEPBIND, __ATOMIC_RELAXED);
+    }
+    return pk_real.dlopen(file, mode);
+}

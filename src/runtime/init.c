@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Start and end of the runtime. Order of the start, and why:
+ *   real functions      everything else may allocate
+ *   ledger file         without it nothing is recorded; the program runs as if we were not there
+ *   ledger, threads     before the first event
+ *   environment         cleaned before Python copies it into os.environ
+ *   Python's allocators before Py_Initialize takes its first block
+ *   active              last */
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "base/check.h"
+#include "base/sys.h"
+#include "record/settings.h"
+#include "runtime/python.h"
+#include "runtime/real.h"
+#include "runtime/runtime.h"
+#include "runtime/track.h"
+
+struct pk_runtime pk_runtime;
+
+static uint64_t now_ns(clockid_t clock) {
+    struct timespec now;
+    (void)clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+// ---- the environment -----------------------------------------------------------------------------------------
+
+static const char *find_variable(const char *name) {
+    size_t bytes = strlen(name);
+    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+        if (strncmp(*entry, name, bytes) == 0 && (*entry)[bytes] == '=') {
+            return *entry + bytes + 1;
+        }
+    }
+    return NULL;
+}
+
+static void remove_variable(const char *name) {
+    size_t bytes = strlen(name);
+    char **to = environ;
+    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+        if (strncmp(*entry, name, bytes) != 0 || (*entry)[bytes] != '=') {
+            *to++ = *entry;
+        }
+    }
+    if (to != NULL) {
+        *to = NULL;
+    }
+}
+
+static bool is_runtime(const char *path, size_t bytes) {
+    size_t name = strlen(PK_RUNTIME_NAME);
+    return bytes >= name && memcmp(path + bytes - name, PK_RUNTIME_NAME, name) == 0 &&
+           (bytes == name || path[bytes - name - 1] == '/');
+}
+
+// Takes the runtime out of LD_PRELOAD, in place; other entries stay, in order.
+static void clean_preload(void) {
+    char *list = (char *)(uintptr_t)find_variable("LD_PRELOAD");
+    if (list == NULL) {
+        return;
+    }
+    size_t to = 0;
+    for (size_t at = 0; list[at] != '\0';) {
+        size_t bytes = strcspn(list + at, ": ");
+        if (bytes != 0 && !is_runtime(list + at, bytes)) {
+            if (to != 0) {
+                list[to++] = ':';
+            }
+            memmove(list + to, list + at, bytes);
+            to += bytes;
+        }
+        at += bytes;
+        at += list[at] != '\0';
+    }
+    list[to] = '\0';
+    if (to == 0) {
+        remove_variable("LD_PRELOAD");
+    }
+}
+
+// ---- start ---------------------------------------------------------------------------------------------------
+
+static uint32_t pseudo_function(enum pk_function_kind kind, const char *name) {
+    struct pk_function_key key = {.name = name,
+                                  .name_bytes = (uint32_t)strlen(name),
+                                  .qualname = name,
+                                  .qualname_bytes = (uint32_t)strlen(name),
+                                  .file = "",
+                                  .hash = (uint32_t)kind * 0x9e3779b9u,
+                                  .kind = kind};
+    int64_t function = pk_stacks_function(&pk_runtime.ledger.stacks, &key);
+    return function < 0 ? 0 : (uint32_t)function;
+}
+
+static uint32_t pseudo_node(enum pk_function_kind kind, const char *name) {
+    uint32_t function = pseudo_function(kind, name);
+    uint32_t node = pk_stacks_child(&pk_runtime.ledger.stacks, PK_NODE_ROOT, function, 0, PK_NO_INSTRUCTION);
+    return node == 0 ? PK_NODE_ROOT : node;
+}
+
+static void forget_code(void *context, uint64_t address) {
+    (void)context;
+    pk_codes_forget(&pk_runtime.codes, (uintptr_t)address);
+    __atomic_add_fetch(&pk_runtime.deaths, 1, __ATOMIC_RELEASE);
+}
+
+// A program kept to little address space (ulimit -v) shall keep nearly all of it.
+static uint64_t ledger_room(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return PK_WRITER_ROOM;
+    }
+    uint64_t room = limit.rlim_cur / 32;
+    return room > PK_WRITER_ROOM ? PK_WRITER_ROOM : room < (8u << 20) ? 8u << 20 : room;
+}
+
+static void begin_header(void) {
+    struct pk_ledger_header *header = pk_runtime.header;
+    header->pid = (uint32_t)pk_sys_getpid();
+    header->parent_pid = (uint32_t)pk_sys_getppid();
+    header->start_unix_ns = now_ns(CLOCK_REALTIME);
+    header->start_mono_ns = now_ns(CLOCK_MONOTONIC);
+    header->flags |= PK_CHECK_LEVEL >= 3 ? PK_FLAG_CHECKED : 0;
+}
+
+bool pk_runtime_start(const char *directory) {
+    struct pk_runtime *runtime = &pk_runtime;
+    if (pk_writer_open(&runtime->writer, directory, pk_sys_getpid(), ledger_room()) < 0) {
+        return false;
+    }
+    runtime->header = runtime->writer.header;
+    begin_header();
+    struct pk_store *stores = runtime->writer.stores;
+    if (pk_ledger_init(&runtime->ledger, &runtime->header->account, &stores[PK_TABLE_COUNTERS],
+                       &stores[PK_TABLE_IDENTS], &stores[PK_TABLE_FUNCTIONS], &stores[PK_TABLE_STRINGS]) < 0) {
+        pk_writer_close(&runtime->writer);
+        return false;
+    }
+    runtime->ledger.code_freed = forget_code;
+    runtime->node_start = pseudo_node(PK_FUNCTION_START, "[before Python]");
+    runtime->node_none = pseudo_node(PK_FUNCTION_NO_PYTHON, "[no Python stack]");
+    runtime->node_unknown = pseudo_node(PK_FUNCTION_UNKNOWN, "[unknown Python stack]");
+    runtime->function_thread = pseudo_function(PK_FUNCTION_NATIVE_THREAD, "[native thread]");
+    pk_writer_publish(&runtime->writer);
+    pk_threads_init();
+    struct pk_thread *self = pk_thread_make(runtime->node_start);
+    if (self == NULL) {
+        pk_writer_close(&runtime->writer);
+        return false;
+    }
+    self->main = 1;
+    return true;
+}
+
+// ---- fork ----------------------------------------------------------------------------------------------------
+
+static void before_fork(void) {
+    struct pk_thread *self = pk_self;
+    if (pk_runtime.active && pk_runtime.threads && !self->busy) {
+        pk_lock_take(&pk_runtime.lock);
+    }
+}
+
+static void after_fork_parent(void) {
+    struct pk_thread *self = pk_self;
+    if (pk_runtime.active && pk_runtime.threads && !self->busy) {
+        pk_lock_release(&pk_runtime.lock);
+    }
+}
+
+void pk_runtime_abandon(void) {
+    pk_runtime.active = false;
+    pk_runtime.starting = false;
+    pk_self = &pk_thread_blank;
+    pk_runtime.lock.word = 0;
+}
+
+// ---- constructor and destructor ------------------------------------------------------------------------------
+
+__attribute__((constructor(101))) static void start_runtime(void) {
+    pk_real_resolve();
+    const char *directory = find_variable(PK_ENV_RUN);
+    if (directory == NULL || directory[0] != '/' || !pk_python_present()) {
+        return; // another program on the way to Python: untouched, and it hands the variables on
+    }
+    if (pk_runtime_start(directory)) {
+        struct pk_thread *self = pk_self;
+        self->depth = 1;
+        pk_python_attach();
+        (void)pthread_atfork(before_fork, after_fork_parent, pk_runtime_abandon);
+        self->depth = 0;
+        pk_runtime.active = true;
+    }
+    remove_variable(PK_ENV_RUN);
+    clean_preload();
+}
+
+__attribute__((destructor(101))) static void end_runtime(void) {
+    if (!pk_runtime.active) {
+        return;
+    }
+    struct pk_thread *self = pk_thread_current();
+    if (self == NULL) {
+        return;
+    }
+    self->depth = 1;
+    pk_runtime_sync();
+    if (PK_CHECK_LEVEL >= 3) {
+        const char *wrong = pk_ledger_is_valid(&pk_runtime.ledger);
+        if (wrong != NULL) {
+            pk_check_failed(wrong, __FILE__, __LINE__);
+        }
+    }
+    pk_runtime.header->end_mono_ns = now_ns(CLOCK_MONOTONIC);
+    pk_runtime.header->state = PK_STATE_ENDED;
+    self->depth = 0; // what is freed and allocated after this is still recorded
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The interpreter in this process: found by its exported symbols, never by its headers. Its three allocator
+ * domains and its arena allocator are wrapped (what lies below stays in place); its layout is chosen by version,
+ * cross-checked with its own debug offsets, and proved by a self-test in a pending call. */
+#pragma once
+
+#include <stdbool.h>
+
+/* Is CPython linked into this program (or loaded globally)? */
+bool pk_python_present(void);
+/* Finds symbols, chooses the layout, wraps the allocators. From the constructor; recording must be set up. */
+void pk_python_attach(void);
+/* While pk_runtime.starting is set, at each event and with self->depth set: has start-up thrown our wrappers away
+ * (PYTHONMALLOC, -X dev)? is the interpreter ready for the self-test? */
+void pk_python_starting(void);

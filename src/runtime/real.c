@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * See real.h. */
+#include "runtime/real.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <string.h>
+
+static char bootstrap[16384] __attribute__((aligned(16)));
+static size_t bootstrap_used;
+// Volatile: glibc declares dlsym a leaf, so the compiler believes that it never comes back to us.
+static __thread volatile int resolving __attribute__((tls_model("initial-exec")));
+
+// Memory for dlsym itself: never freed, zeroed, only while `resolving`.
+static void *bootstrap_alloc(size_t size) {
+    size = (size + 31) & ~(size_t)15; // a size word before each piece, for realloc
+    size_t at = __atomic_fetch_add(&bootstrap_used, size, __ATOMIC_RELAXED);
+    if (at + size > sizeof bootstrap) {
+        return NULL;
+    }
+    memcpy(bootstrap + at, &size, sizeof size);
+    return bootstrap + at + 16;
+}
+
+int pk_real_is_bootstrap(const void *address) {
+    return (uintptr_t)address - (uintptr_t)bootstrap < sizeof bootstrap;
+}
+
+void *pk_real_from_bootstrap(void *old, size_t size) {
+    void *fresh = resolving ? bootstrap_alloc(size) : pk_real.malloc(size);
+    if (fresh != NULL) {
+        size_t old_size;
+        memcpy(&old_size, (char *)old - 16, sizeof old_size);
+        memcpy(fresh, old, old_size - 16 < size ? old_size - 16 : size);
+    }
+    return fresh;
+}
+
+static void *first_malloc(size_t size) {
+    if (resolving) {
+        return bootstrap_alloc(size);
+    }
+    pk_real_resolve();
+    return pk_real.malloc(size);
+}
+
+static void *first_calloc(size_t count, size_t size) {
+    if (resolving) {
+        return size != 0 && count > sizeof bootstrap / size ? NULL : bootstrap_alloc(count * size);
+    }
+    pk_real_resolve();
+    return pk_real.calloc(count, size);
+}
+
+static void *first_realloc(void *old, size_t size) {
+    if (resolving) {
+        return old == NULL ? bootstrap_alloc(size) : pk_real_from_bootstrap(old, size);
+    }
+    pk_real_resolve();
+    return pk_real.realloc(old, size);
+}
+
+static void first_free(void *address) {
+    if (!resolving) {
+        pk_real_resolve();
+        pk_real.free(address);
+    }
+}
+
+struct pk_real pk_real = {
+    .malloc = first_malloc, .calloc = first_calloc, .realloc = first_realloc, .free = first_free,
+};
+
+static void *next_symbol(const char *name) {
+    return dlsym(RTLD_NEXT, name);
+}
+
+// Only libc's own malloc has the chunk headers we know; another allocator may be preloaded or linked.
+static int is_in_libc(const void *function) {
+    Dl_info info;
+    if (dladdr(function, &info) == 0 || info.dli_fname == NULL) {
+        return 0;
+    }
+    const char *name = strrchr(info.dli_fname, '/');
+    name = name == NULL ? info.dli_fname : name + 1;
+    return strncmp(name, "libc.so", 7) == 0 || strncmp(name, "libc-2.", 7) == 0;
+}
+
+PK_COLD void pk_real_resolve(void) {
+    int saved = errno;
+    resolving = 1;
+    struct pk_real found = {0};
+#define FIND(name) *(void **)&found.name = next_symbol(#name)
+    FIND(malloc);
+    FIND(calloc);
+    FIND(realloc);
+    FIND(reallocarray);
+    FIND(free);
+    FIND(posix_memalign);
+    FIND(aligned_alloc);
+    FIND(memalign);
+    FIND(valloc);
+    FIND(pvalloc);
+    FIND(mmap);
+    FIND(munmap);
+    FIND(mremap);
+    FIND(mprotect);
+    FIND(dlopen);
+    FIND(pthread_create);
+#undef FIND
+    found.glibc_malloc = is_in_libc(*(void **)&found.malloc);
+    pk_real = found;
+    resolving = 0;
+    errno = saved;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The one global of the preloaded library, and what its files call of each other.
+ *
+ *   hooks_*.c  interception only: get the real function, tell track.c, return
+ *   python.c   the interpreter: its symbols, its allocators, its layout, the self-test
+ *   thread.c   per-thread state: re-entry depth, the kept walk
+ *   stack.c    which stack is this? the kept walk verified, changed levels looked up
+ *   codes.c    code object -> function
+ *   track.c    event in, stack attached, ledger called under its lock
+ *   init.c     constructor and destructor, the order of everything
+ *
+ * Locks: `lock` guards ledger, writer and codes. It is a leaf; a thread inside it has self->busy set, so a
+ * signal handler that comes back to us drops its event (counted). While the process has had one thread only
+ * (`threads` false) the lock is not touched. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/lock.h"
+#include "ledger/ledger.h"
+#include "pyframe/layout.h"
+#include "record/format.h"
+#include "record/writer.h"
+#include "runtime/codes.h"
+#include "runtime/thread.h"
+
+struct pk_runtime {
+    bool active;  /* events are recorded */
+    bool starting; /* Python starts up: pk_python_starting() is asked at each event */
+    bool threads; /* a second thread was ever started; set before it starts, never cleared */
+
+    struct pk_lock lock;
+    uint32_t deaths;                /* code objects freed: kept walks from before are void. Atomic. */
+    const struct pk_layout *layout; /* NULL: unknown interpreter */
+    void *(*thread_state)(void);    /* the running thread's, without checks; NULL before an interpreter is met */
+    void *(*own_thread_state)(void); /* PyGILState_GetThisThreadState */
+    int (*is_finalizing)(void);
+    bool detached_is_null;          /* 3.12+: thread_state() is NULL while the GIL is released */
+
+    uint32_t node_start;   /* pseudo nodes, made at start */
+    uint32_t node_none;
+    uint32_t node_unknown;
+    uint32_t function_thread; /* "[native thread]" */
+
+    uint64_t dropped; /* events dropped since a handler interrupted us. Atomic. */
+    uint64_t checked_events; /* checked build: events since the last full walk */
+    struct pk_ledger_header *header;
+    struct pk_codes codes;
+    struct pk_writer writer;
+    struct pk_ledger ledger;
+};
+
+extern struct pk_runtime pk_runtime;
+
+/* init.c: begins recording into `directory`. False: nothing was begun. */
+bool pk_runtime_start(const char *directory);
+/* track.c: copies counters kept outside the ledger file into its header. Under the lock, or when alone. */
+void pk_runtime_sync(void);
+/* init.c: recording ends for good in this process (a forked child); the ledger is left to its owner. */
+void pk_runtime_abandon(void);
+
+/* Takes the lock if there are other threads. The caller has self->busy set. */
+PK_INLINE void pk_runtime_lock(struct pk_thread *self) {
+    if (PK_UNLIKELY(pk_runtime.threads)) {
+        pk_lock_take(&pk_runtime.lock);
+        self->locked = 1;
+    }
+}
+
+PK_INLINE void pk_runtime_unlock(struct pk_thread *self) {
+    if (self->locked) {
+        self->locked = 0;
+        pk_lock_release(&pk_runtime.lock);
+    }
+}

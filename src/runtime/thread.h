@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the runtime knows of each thread. One pointer of initial-exec TLS; the struct itself is from the arena and
+ * goes back to a free list when the thread ends (a pthread key's destructor; allocations after that point are
+ * charged to the thread's base by a fresh struct).
+ *
+ * A thread that was not met yet, and every thread of a process that is not recorded, points to pk_thread_blank,
+ * whose depth is 1: so the one test `self->depth != 0` at the top of each hook covers "not recording", "new
+ * thread" and "called from inside our own wrapper". */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+
+/* One level of the kept walk: a frame as it was at this thread's last event. Level 0 is the outermost. */
+struct pk_level {
+    uintptr_t frame;
+    uintptr_t instr;
+    uintptr_t code;
+    uint32_t node;     /* the stack from the outermost frame to this one */
+    uint32_t function; /* of `code`; PK_LEVEL_SKIPPED: an interpreter's own frame, same node as its caller's */
+};
+
+#define PK_LEVEL_SKIPPED 0xffffffffu
+#define PK_LEVEL_UNKNOWN 0xfffffffeu /* function not looked up yet */
+
+struct pk_thread {
+    uint32_t depth;  /* hooks entered; inner calls are no events of their own */
+    uint8_t busy;    /* inside the ledger */
+    uint8_t locked;  /* ... holding its lock */
+    uint8_t main;    /* the thread that ran the constructor */
+    uint8_t met_python; /* a frame was seen on this thread */
+    uint8_t moved_pages; /* the last realloc moved its pages: old and new were never there together */
+    uint32_t base;   /* node charged when no Python frame is to be seen */
+    uint32_t deaths; /* pk_runtime.deaths when the levels were looked up */
+    uint32_t count;  /* levels in use */
+    uint32_t capacity;
+    struct pk_level *levels;
+    struct pk_thread *next_free;
+};
+
+extern struct pk_thread pk_thread_blank;
+extern __thread struct pk_thread *pk_self __attribute__((tls_model("initial-exec")));
+
+/* Slow half of entering a hook with depth != 0: the thread's struct when this is a new thread of a recorded
+ * process (then depth is 0), else NULL: forward and record nothing. */
+PK_COLD struct pk_thread *pk_thread_enter(void);
+/* Makes the calling thread's struct now, charged to `base` while it has no Python frame. */
+struct pk_thread *pk_thread_make(uint32_t base);
+/* Room for `count` levels; false: no memory. Must be called under the lock. */
+bool pk_thread_room(struct pk_thread *self, uint32_t count);
+/* Once, from the constructor. */
+void pk_threads_init(void);
+
+/* The thread to record on, or NULL: forward only. */
+PK_INLINE struct pk_thread *pk_thread_current(void) {
+    struct pk_thread *self = pk_self;
+    if (PK_UNLIKELY(self->depth != 0)) {
+        return pk_thread_enter();
+    }
+    return self;
+}

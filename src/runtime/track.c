@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * See track.h. */
+#include "runtime/track.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "runtime/python.h"
+#include "runtime/runtime.h"
+#include "runtime/stack.h"
+
+#define CHECK_EVERY 65536u /* events between two walks over the whole ledger in the checked build */
+
+static inline void enter(struct pk_thread *self) {
+    self->busy = 1;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void leave(struct pk_thread *self) {
+    pk_runtime_unlock(self);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    self->busy = 0;
+}
+
+void pk_runtime_sync(void) {
+    struct pk_ledger_header *header = pk_runtime.header;
+    const struct pk_ledger *ledger = &pk_runtime.ledger;
+    header->own_bytes = ledger->arena.own_bytes;
+    header->dropped_events = ledger->dropped + __atomic_load_n(&pk_runtime.dropped, __ATOMIC_RELAXED);
+    header->unknown_frees = ledger->unknown_frees;
+    header->file_map_bytes = ledger->file_map_bytes;
+    header->noreserve_bytes = ledger->noreserve_bytes;
+}
+
+// The peak has just ended (the first change after it): note when, once a peak.
+PK_COLD static void stamp_peak(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    pk_runtime.ledger.account->peak_mono_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    pk_runtime_sync();
+}
+
+PK_COLD static void check_ledger(void) {
+    const char *wrong = pk_ledger_is_valid(&pk_runtime.ledger);
+    if (wrong != NULL) {
+        pk_check_failed(wrong, __FILE__, __LINE__);
+    }
+}
+
+static inline void after_event(void) {
+    struct pk_account *account = pk_runtime.ledger.account;
+    if (PK_UNLIKELY(account->peak_mono_ns == 0) && account->captured) {
+        stamp_peak();
+    }
+    if (PK_CHECK_LEVEL >= 3 && ++pk_runtime.checked_events % CHECK_EVERY == 0) {
+        check_ledger();
+    }
+}
+
+// Takes the lock and says which node this thread is in.
+static inline uint32_t lock_and_locate(struct pk_thread *self) {
+    struct pk_stack_change change;
+    uint32_t need = 0;
+    while (PK_UNLIKELY(!pk_stack_verify(self, &change, &need))) {
+        pk_runtime_lock(self);
+        bool room = pk_thread_room(self, need);
+        pk_runtime_unlock(self);
+        if (!room) {
+            self->count = 0;
+            change = (struct pk_stack_change){0, 0};
+            break;
+        }
+    }
+    pk_runtime_lock(self);
+    if (change.from < change.to) {
+        pk_stack_resolve(self, change);
+    }
+    return pk_stack_node(self);
+}
+
+void pk_track_alloc(struct pk_thread *self, uintptr_t address, size_t size, uint32_t flags, bool even) {
+    if (PK_UNLIKELY(pk_runtime.starting)) {
+        pk_python_starting();
+    }
+    enter(self);
+    uint32_t node = lock_and_locate(self);
+    pk_ledger_alloc(&pk_runtime.ledger, address, size, node, flags, even);
+    after_event();
+    leave(self);
+}
+
+void pk_track_free(struct pk_thread *self, uintptr_t address) {
+    enter(self);
+    pk_runtime_lock(self);
+    pk_ledger_free(&pk_runtime.ledger, address);
+    after_event();
+    leave(self);
+}
+
+PK_COLD void pk_track_failed(struct pk_thread *self, size_t size) {
+    enter(self);
+    uint32_t node = lock_and_locate(self);
+    struct pk_ledger_header *header = pk_runtime.header;
+    header->last_failed_bytes = size;
+    header->last_failed_node = node;
+    if (size >= header->largest_failed_bytes) {
+        header->largest_failed_bytes = size;
+        header->largest_failed_node = node;
+    }
+    header->failed_allocs++;
+    leave(self);
+}
+
+struct pk_block pk_track_resize_begin(struct pk_thread *self, uintptr_t old) {
+    enter(self);
+    pk_runtime_lock(self);
+    struct pk_block block = pk_ledger_resize_begin(&pk_runtime.ledger, old);
+    leave(self);
+    return block;
+}
+
+void pk_track_resize_commit(struct pk_thread *self, struct pk_block block, uintptr_t address, size_t size,
+                            uint32_t flags, bool even, bool copied) {
+    enter(self);
+    uint32_t node = lock_and_locate(self);
+    pk_ledger_resize_commit(&pk_runtime.ledger, block, address, size, node, flags, even, copied);
+    after_event();
+    leave(self);
+}
+
+void pk_track_resize_abort(struct pk_thread *self, struct pk_block block, uintptr_t old) {
+    enter(self);
+    pk_runtime_lock(self);
+    pk_ledger_resize_abort(&pk_runtime.ledger, block, old);
+    leave(self);
+}
+
+// ---- maps ----------------------------------------------------------------------------------------------------
+
+static uint64_t page_up(uint64_t value) {
+    return (value + 4095u) & ~(uint64_t)4095u;
+}
+
+// The files table's entry for this path; a new one when it was not met before. Few: a linear search is enough.
+static uint32_t file_entry(const char *path, uint32_t flags) {
+    struct pk_store *store = &pk_runtime.writer.stores[PK_TABLE_FILES];
+    uint32_t text = pk_stacks_string(&pk_runtime.ledger.stacks, path, (uint32_t)strlen(path));
+    struct pk_file_map *files = (struct pk_file_map *)(void *)store->base;
+    uint32_t count = (uint32_t)(store->used / sizeof *files);
+    for (uint32_t i = 0; i < count; i++) {
+        if (files[i].path == text && files[i].flags == flags) {
+            return i;
+        }
+    }
+    if (pk_store_reserve(store, sizeof *files) < 0) {
+        return UINT32_MAX;
+    }
+    files[count] = (struct pk_file_map){.path = text, .flags = flags};
+    store->used += sizeof *files;
+    pk_writer_publish(&pk_runtime.writer);
+    return count;
+}
+
+void pk_track_map(struct pk_thread *self, uintptr_t address, size_t length, enum pk_map_kind kind, bool usable,
+                  const char *path, uint32_t path_flags) {
+    enter(self);
+    uint32_t node = lock_and_locate(self);
+    struct pk_map map = {.start = address,
+                         .end = address + page_up(length),
+                         .stack = node,
+                         .kind = (uint8_t)kind,
+                         .usable = usable,
+                         .file = UINT32_MAX};
+    if (kind != PK_MAP_MEMORY && path != NULL) {
+        map.file = file_entry(path, path_flags);
+        if (map.file != UINT32_MAX) {
+            struct pk_store *store = &pk_runtime.writer.stores[PK_TABLE_FILES];
+            struct pk_file_map *file = (struct pk_file_map *)(void *)store->base + map.file;
+            file->mapped_bytes += length;
+            if (file->mapped_bytes > file->most_bytes) {
+                file->most_bytes = file->mapped_bytes;
+            }
+        }
+    }
+    pk_ledger_map(&pk_runtime.ledger, map);
+    pk_runtime_sync();
+    after_event();
+    leave(self);
+}
+
+void pk_track_unmap(struct pk_thread *self, uintptr_t address, size_t length) {
+    enter(self);
+    pk_runtime_lock(self);
+    pk_ledger_unmap(&pk_runtime.ledger, address, address + page_up(length));
+    pk_runtime_sync();
+    after_event();
+    leave(self);
+}
+
+void pk_track_protect(struct pk_thread *self, uintptr_t address, size_t length, bool usable) {
+    enter(self);
+    pk_runtime_lock(self);
+    pk_ledger_protect(&pk_runtime.ledger, address, address + page_up(length), usable);
+    pk_runtime_sync();
+    after_event();
+    leave(self);
+}
+
+void pk_track_remap(struct pk_thread *self, uintptr_t old, size_t old_length, uintptr_t address, size_t length) {
+    enter(self);
+    uint32_t node = lock_and_locate(self);
+    pk_ledger_remap(&pk_runtime.ledger, old, page_up(old_length), address, page_up(length), node);
+    pk_runtime_sync();
+    after_event();
+    leave(self);
+}
+
+void pk_track_arena(struct pk_thread *self, int64_t bytes) {
+    enter(self);
+    pk_runtime_lock(self);
+    struct pk_ledger_header *header = pk_runtime.header;
+    header->arena_bytes += (uint64_t)bytes;
+    if (header->arena_bytes > header->arena_peak_bytes) {
+        header->arena_peak_bytes = header->arena_bytes;
+    }
+    leave(self);
+}
+
+// ---- threads -------------------------------------------------------------------------------------------------
+
+uint32_t pk_track_here(struct pk_thread *self) {
+    enter(self);
+    uint32_t node = lock_and_locate(self);
+    leave(self);
+    return node;
+}
+
+uint32_t pk_track_native_thread(struct pk_thread *self, uint32_t parent) {
+    enter(self);
+    pk_runtime_lock(self);
+    uint32_t node = pk_stacks_child(&pk_runtime.ledger.stacks, parent, pk_runtime.function_thread, 0, PK_NO_INSTRUCTION);
+    pk_writer_publish(&pk_runtime.writer);
+    leave(self);
+    return node == 0 ? parent : node;
+}

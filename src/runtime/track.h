@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Events: a stack is attached and the ledger is told, under its lock. Every function is called with
+ * self->depth set by the hook (so nothing in here is an event), leaves errno alone and cannot fail the program. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledger/blocks.h"
+#include "ledger/maps.h"
+#include "runtime/thread.h"
+
+/* `size` requested bytes now live at `address` (not 0). `flags`: PK_BLOCK_PYTHON or 0; `even`: ledger/blocks.h. */
+void pk_track_alloc(struct pk_thread *self, uintptr_t address, size_t size, uint32_t flags, bool even);
+/* The block at `address` is about to be freed. */
+void pk_track_free(struct pk_thread *self, uintptr_t address);
+/* An allocation call that asked for `size` bytes got NULL. */
+void pk_track_failed(struct pk_thread *self, size_t size);
+
+/* A resize: begin before the real call, then commit (`address` not 0) or abort. */
+struct pk_block pk_track_resize_begin(struct pk_thread *self, uintptr_t old);
+void pk_track_resize_commit(struct pk_thread *self, struct pk_block block, uintptr_t address, size_t size,
+                            uint32_t flags, bool even, bool copied);
+void pk_track_resize_abort(struct pk_thread *self, struct pk_block block, uintptr_t old);
+
+/* Maps; addresses and lengths as the program gave them (rounded to pages here). */
+void pk_track_map(struct pk_thread *self, uintptr_t address, size_t length, enum pk_map_kind kind, bool usable,
+                  const char *path, uint32_t path_flags);
+void pk_track_unmap(struct pk_thread *self, uintptr_t address, size_t length);
+void pk_track_protect(struct pk_thread *self, uintptr_t address, size_t length, bool usable);
+void pk_track_remap(struct pk_thread *self, uintptr_t old, size_t old_length, uintptr_t address, size_t length);
+
+/* Python's own arenas: known for what they are, not counted (their blocks are). Negative: unmapped. */
+void pk_track_arena(struct pk_thread *self, int64_t bytes);
+
+/* The node this thread is in right now, for a thread it starts. */
+uint32_t pk_track_here(struct pk_thread *self);
+/* The node "[native thread]" below `parent`. */
+uint32_t pk_track_native_thread(struct pk_thread *self, uint32_t parent);
