@@ -87,20 +87,31 @@ static bool make_room(struct pk_stacks *stacks, enum slot_kind kind, uint32_t **
 
 // ---- strings and functions -----------------------------------------------------------------------------------
 
+static bool string_is(const struct pk_stacks *stacks, uint32_t offset, const char *text, uint32_t bytes) {
+    return string_bytes(stacks, offset) == bytes && memcmp(stacks->strings->base + offset + 4, text, bytes) == 0;
+}
+
+// The slot that names the string, or the empty one where it belongs.
+static uint32_t find_name(const struct pk_stacks *stacks, const char *text, uint32_t bytes) {
+    uint32_t at = hash_bytes(text, bytes) & stacks->name_mask;
+    while (stacks->names[at] != 0 && !string_is(stacks, stacks->names[at], text, bytes)) {
+        at = (at + 1) & stacks->name_mask;
+    }
+    return at;
+}
+
 PK_COLD uint32_t pk_stacks_string(struct pk_stacks *stacks, const char *text, uint32_t bytes) {
     if (bytes == 0) {
         return 0;
     }
+    uint32_t at = find_name(stacks, text, bytes);
+    if (stacks->names[at] != 0) {
+        return stacks->names[at];
+    }
     if (!make_room(stacks, SLOT_NAMES, &stacks->names, &stacks->name_mask, stacks->name_count)) {
         return 0;
     }
-    uint32_t at = hash_bytes(text, bytes) & stacks->name_mask;
-    for (; stacks->names[at] != 0; at = (at + 1) & stacks->name_mask) {
-        uint32_t offset = stacks->names[at];
-        if (string_bytes(stacks, offset) == bytes && memcmp(stacks->strings->base + offset + 4, text, bytes) == 0) {
-            return offset;
-        }
-    }
+    at = find_name(stacks, text, bytes);
     uint64_t room = 4 + ((uint64_t)bytes + 1 + 3) / 4 * 4;
     struct pk_store *strings = stacks->strings;
     if (strings->used + room > UINT32_MAX || pk_store_reserve(strings, room) < 0) {
@@ -116,28 +127,34 @@ PK_COLD uint32_t pk_stacks_string(struct pk_stacks *stacks, const char *text, ui
     return offset;
 }
 
-static bool string_is(const struct pk_stacks *stacks, uint32_t offset, const char *text, uint32_t bytes) {
-    return string_bytes(stacks, offset) == bytes && memcmp(stacks->strings->base + offset + 4, text, bytes) == 0;
+static bool function_is(const struct pk_stacks *stacks, const struct pk_function *function,
+                        const struct pk_function_key *key) {
+    return function->hash == key->hash && function->kind == key->kind && function->first_line == key->first_line &&
+           string_is(stacks, function->name, key->name, key->name_bytes) &&
+           string_is(stacks, function->qualname, key->qualname, key->qualname_bytes) &&
+           string_is(stacks, function->file, key->file, key->file_bytes);
+}
+
+// The slot that names the function, or the empty one where it belongs.
+static uint32_t find_bucket(const struct pk_stacks *stacks, const struct pk_function_key *key) {
+    uint32_t at = key->hash & stacks->bucket_mask;
+    while (stacks->buckets[at] != 0 && !function_is(stacks, &functions_of(stacks)[stacks->buckets[at] - 1], key)) {
+        at = (at + 1) & stacks->bucket_mask;
+    }
+    return at;
 }
 
 PK_COLD int64_t pk_stacks_function(struct pk_stacks *stacks, const struct pk_function_key *key) {
-    if (!make_room(stacks, SLOT_BUCKETS, &stacks->buckets, &stacks->bucket_mask, stacks->function_count)) {
-        return -1;
-    }
-    uint32_t at = key->hash & stacks->bucket_mask;
-    for (; stacks->buckets[at] != 0; at = (at + 1) & stacks->bucket_mask) {
-        const struct pk_function *function = &functions_of(stacks)[stacks->buckets[at] - 1];
-        if (function->hash == key->hash && function->kind == key->kind && function->first_line == key->first_line &&
-            string_is(stacks, function->name, key->name, key->name_bytes) &&
-            string_is(stacks, function->qualname, key->qualname, key->qualname_bytes) &&
-            string_is(stacks, function->file, key->file, key->file_bytes)) {
-            return stacks->buckets[at] - 1;
-        }
+    uint32_t at = find_bucket(stacks, key);
+    if (stacks->buckets[at] != 0) {
+        return stacks->buckets[at] - 1;
     }
     if (stacks->function_count == PK_MAX_FUNCTIONS ||
-        pk_store_reserve(stacks->functions, sizeof(struct pk_function)) < 0) {
+        pk_store_reserve(stacks->functions, sizeof(struct pk_function)) < 0 ||
+        !make_room(stacks, SLOT_BUCKETS, &stacks->buckets, &stacks->bucket_mask, stacks->function_count)) {
         return -1;
     }
+    at = find_bucket(stacks, key);
     struct pk_function function = {
         .name = pk_stacks_string(stacks, key->name, key->name_bytes),
         .qualname = pk_stacks_string(stacks, key->qualname, key->qualname_bytes),
@@ -166,18 +183,28 @@ static uint32_t append_node(struct pk_stacks *stacks, struct pk_node_ident ident
     return stacks->node_count++;
 }
 
-PK_NOINLINE uint32_t pk_stacks_child(struct pk_stacks *stacks, uint32_t parent, uint32_t function, uint32_t line,
-                                     uint32_t instruction) {
-    if (!make_room(stacks, SLOT_NODES, &stacks->nodes, &stacks->node_mask, stacks->node_count)) {
-        return 0;
-    }
+// The slot that names the node, or the empty one where it belongs.
+static uint32_t find_node(const struct pk_stacks *stacks, uint32_t parent, uint32_t function, uint32_t line) {
     uint32_t at = hash_ident(parent, function, line) & stacks->node_mask;
     for (; stacks->nodes[at] != 0; at = (at + 1) & stacks->node_mask) {
         const struct pk_node_ident *ident = pk_stacks_ident(stacks, stacks->nodes[at]);
         if (ident->parent == parent && ident->function == function && ident->line == line) {
-            return stacks->nodes[at];
+            break;
         }
     }
+    return at;
+}
+
+PK_NOINLINE uint32_t pk_stacks_child(struct pk_stacks *stacks, uint32_t parent, uint32_t function, uint32_t line,
+                                     uint32_t instruction) {
+    uint32_t at = find_node(stacks, parent, function, line);
+    if (stacks->nodes[at] != 0) {
+        return stacks->nodes[at];
+    }
+    if (!make_room(stacks, SLOT_NODES, &stacks->nodes, &stacks->node_mask, stacks->node_count)) {
+        return 0;
+    }
+    at = find_node(stacks, parent, function, line);
     uint32_t node = append_node(stacks, (struct pk_node_ident){parent, function, line, instruction});
     stacks->nodes[at] = node;
     return node;

@@ -11,8 +11,8 @@
 
 #include "pyframe/layout.h"
 
-/* The characters of a Python string: `length` of them, `kind` bytes each (1: Latin-1, 2: UCS-2, 4:
- * UCS-4). */
+/* The characters of a Python string: `length` of them, `kind` bytes each (1: Latin-1, 2: UCS-2,
+ * 4: UCS-4). */
 struct pk_text {
     const void *data;
     uint32_t length;

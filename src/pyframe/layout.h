@@ -21,7 +21,7 @@
 
 /* How the running frame is found and what a frame is. */
 enum pk_frame_family {
-    PK_FAMILY_OBJECT = 0, /* 3.8-3.10: tstate->frame, frames are PyFrameObject, position is an int */
+    PK_FAMILY_OBJECT = 0, /* 3.8-3.10: tstate->frame, frames are objects, position is an int */
     PK_FAMILY_CFRAME = 1, /* 3.11-3.12: tstate->cframe->current_frame, position is a pointer */
     PK_FAMILY_DIRECT = 2, /* 3.13+: tstate->current_frame, position is a pointer */
 };
@@ -35,7 +35,7 @@ enum pk_line_kind {
 
 struct pk_layout {
     /* Read for each frame of a walk: one cache line. */
-    uint64_t code_mask __attribute__((aligned(64))); /* clears the tag bits of a frame's code reference */
+    uint64_t code_mask __attribute__((aligned(64))); /* clears a code reference's tags */
     uint32_t family;              /* enum pk_frame_family */
     uint16_t thread_frame;        /* in the thread state: frame, cframe or current_frame */
     uint16_t cframe_frame;        /* in the cframe: current_frame */
@@ -44,11 +44,11 @@ struct pk_layout {
     uint16_t frame_instr;         /* f_lasti (int), prev_instr or instr_ptr */
     uint16_t frame_owner;
     uint16_t frame_tlbc;          /* free-threaded 3.14+: which copy of the bytecode runs */
-    uint16_t owner_skip;          /* frames whose owner is at least this are the interpreter's own */
+    uint16_t owner_skip;          /* from this owner on, frames are the interpreter's own */
     uint16_t owner_generator;     /* their frames are never "incomplete" */
     uint16_t instr_scale;         /* bytes a unit of f_lasti; 1 where the position is a pointer */
     uint16_t code_start;          /* first byte of the bytecode, inside the code object */
-    uint16_t code_firsttraceable; /* int: frames before this code unit are not yet (or no longer) running */
+    uint16_t code_firsttraceable; /* int: a frame before this code unit is not yet running */
     uint16_t code_tlbc;           /* free-threaded 3.14+: pointer to the array of bytecode copies */
     uint16_t code_units;          /* length of the bytecode in units of 2 bytes */
 

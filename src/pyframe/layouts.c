@@ -117,7 +117,8 @@ static const struct pk_layout layouts[] = {
         OBJECTS_FROM_3_12,
     },
     {
-        .minor = 14, .free_threaded = true, // "interned" is a whole byte: the state's other bits move
+        // "interned" is a whole byte of a string's state here: the other bits move up
+        .minor = 14, .free_threaded = true,
         .family = PK_FAMILY_DIRECT, .code_mask = TWO_TAG_BITS, .thread_frame = 72,
         .cframe_frame = PK_ABSENT, .thread_id = 152,
         FRAMES_FROM_3_12, .frame_owner = 78, .frame_localsplus = 80, .frame_tlbc = 72,
@@ -191,7 +192,7 @@ static const struct published_offset published[] = {
     {offsetof(struct pk_layout, text_state), {68, 78, 90}, "unicode.state"},
     {offsetof(struct pk_layout, text_length), {69, 79, 91}, "unicode.length"},
     {offsetof(struct pk_layout, text_ascii_data), {70, 80, 92}, "unicode.asciiobject_size"},
-    {offsetof(struct pk_layout, text_compact_data), {0, 0, 93}, "unicode.compactunicodeobject_size"},
+    {offsetof(struct pk_layout, text_compact_data), {0, 0, 93}, "unicode.compact_size"},
 };
 
 int pk_layout_check_debug_offsets(const struct pk_layout *layout, const uint64_t *words,

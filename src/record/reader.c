@@ -56,7 +56,7 @@ PK_PRINTF(3, 4) static int say_error(const struct input *input, int code, const 
 /* Exactly `count` bytes from `offset`, or -EBADMSG (the file shrank) or the system's error. */
 static int read_at(const struct input *input, uint64_t offset, void *ret_bytes, size_t count) {
     if (offset > input->size || count > input->size - offset) {
-        return say_error(input, -EBADMSG, "is cut short: it ends inside its own tables.");
+        return say_error(input, -EBADMSG, "is cut short: it ends inside its own tables");
     }
     if (input->fd < 0) {
         memcpy(ret_bytes, input->bytes + offset, count);
@@ -69,10 +69,10 @@ static int read_at(const struct input *input, uint64_t offset, void *ret_bytes, 
         }
         if (got < 0) {
             int code = errno;
-            return say_error(input, -code, "cannot be read: %s.", strerror(code));
+            return say_error(input, -code, "cannot be read: %s", strerror(code));
         }
         if (got == 0) {
-            return say_error(input, -EBADMSG, "became shorter while it was read.");
+            return say_error(input, -EBADMSG, "became shorter while it was read");
         }
         done += (size_t)got;
     }
@@ -85,29 +85,29 @@ static int read_header(const struct input *input, struct pk_ledger_header *ret_h
 
     // The first 24 bytes have the same place in every version; they say whether the rest may be read.
     if (input->size < offsetof(struct pk_ledger_header, state)) {
-        return say_error(input, -EINVAL, "is not a ledger of Peakline.%s", input->size == 0 ? " It is empty." : "");
+        return say_error(input, -EINVAL, "is not a ledger of Peakline%s", input->size == 0 ? ": it is empty" : "");
     }
     int r = read_at(input, 0, header, offsetof(struct pk_ledger_header, state));
     if (r < 0) {
         return r;
     }
     if (memcmp(header->magic, magic, sizeof(magic)) != 0) {
-        return say_error(input, -EINVAL, "is not a ledger of Peakline.");
+        return say_error(input, -EINVAL, "is not a ledger of Peakline");
     }
     if (header->byte_order != PK_LEDGER_BYTE_ORDER) {
-        return say_error(input, -EINVAL, "was written by a machine with another byte order; render it there.");
+        return say_error(input, -EINVAL, "was written by a machine with another byte order; render it there");
     }
     if (header->version > PK_LEDGER_VERSION) {
         return say_error(input, -EPROTONOSUPPORT,
-                         "was written by a newer Peakline (ledger version %u, this one reads %u); update Peakline.",
+                         "was written by a newer Peakline (ledger version %u, this one reads %u); update Peakline",
                          header->version, PK_LEDGER_VERSION);
     }
     if (header->version != PK_LEDGER_VERSION || header->header_bytes != PK_LEDGER_HEADER_BYTES) {
-        return say_error(input, -EBADMSG, "is damaged: its header gives version %u and %u bytes.", header->version,
+        return say_error(input, -EBADMSG, "is damaged: its header gives version %u and %u bytes", header->version,
                          header->header_bytes);
     }
     if (input->size < PK_LEDGER_HEADER_BYTES) {
-        return say_error(input, -EBADMSG, "is cut short: it ends inside its header.");
+        return say_error(input, -EBADMSG, "is cut short: it ends inside its header");
     }
     r = read_at(input, 0, header, sizeof(*header));
     if (r < 0) {
@@ -118,7 +118,7 @@ static int read_header(const struct input *input, struct pk_ledger_header *ret_h
     (void)pk_utf8_repair(header->python_version, strlen(header->python_version));
     (void)pk_utf8_repair(header->python_note, strlen(header->python_note));
     if (header->peak_bytes > PK_SNAPSHOT_MAX_BYTES || header->peak_blocks > PK_SNAPSHOT_MAX_BYTES) {
-        return say_error(input, -EBADMSG, "is damaged: its peak is larger than any machine.");
+        return say_error(input, -EBADMSG, "is damaged: its peak is larger than any machine");
     }
     return 0;
 }
@@ -130,19 +130,19 @@ static int check_extents(const struct input *input, const struct pk_ledger_heade
 
     memset(ret_table_bytes, 0, PK_TABLE_COUNT * sizeof(*ret_table_bytes));
     if (header->extent_count > PK_LEDGER_MAX_EXTENTS) {
-        return say_error(input, -EBADMSG, "is damaged: it claims %u extents.", header->extent_count);
+        return say_error(input, -EBADMSG, "is damaged: it claims %u extents", header->extent_count);
     }
     for (uint32_t i = 0; i < header->extent_count; i++) {
         const struct pk_extent *extent = &header->extents[i];
         if (extent->table >= PK_TABLE_COUNT || extent->bytes == 0 || extent->file_offset % PK_LEDGER_PAGE != 0
             || extent->bytes % PK_LEDGER_PAGE != 0) {
-            return say_error(input, -EBADMSG, "is damaged: extent %u makes no sense.", i);
+            return say_error(input, -EBADMSG, "is damaged: extent %u makes no sense", i);
         }
         if (extent->file_offset < end) {
-            return say_error(input, -EBADMSG, "is damaged: extent %u overlaps what is before it.", i);
+            return say_error(input, -EBADMSG, "is damaged: extent %u overlaps what is before it", i);
         }
         if (extent->file_offset > input->size || extent->bytes > input->size - extent->file_offset) {
-            return say_error(input, -EBADMSG, "is cut short: it has %llu bytes and extent %u ends beyond them.",
+            return say_error(input, -EBADMSG, "is cut short: it has %llu bytes and extent %u ends beyond them",
                              (unsigned long long)input->size, i);
         }
         end = extent->file_offset + extent->bytes;
@@ -158,7 +158,7 @@ static int check_counts(const struct input *input, const struct pk_ledger_header
     for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
         uint64_t count = header->counts[table];
         if (count > limits[table] || count > table_bytes[table] / pk_table_entry_bytes((enum pk_table)table)) {
-            return say_error(input, -EBADMSG, "is damaged: it counts %llu %s, more than there is room for.",
+            return say_error(input, -EBADMSG, "is damaged: it counts %llu %s, more than there is room for",
                              (unsigned long long)count, table_names[table]);
         }
     }
@@ -171,7 +171,7 @@ static int load_table(const struct input *input, const struct pk_ledger_header *
     size_t wanted = (size_t)count * pk_table_entry_bytes(table);
     char *entries = calloc(1, wanted + spare + 1);
     if (entries == NULL) {
-        return say_error(input, -ENOMEM, "cannot be read: not enough memory.");
+        return say_error(input, -ENOMEM, "cannot be read: not enough memory");
     }
     size_t done = 0;
     for (uint32_t i = 0; i < header->extent_count && done < wanted; i++) {
@@ -198,20 +198,20 @@ static int check_strings(const struct input *input, struct pk_snapshot *snapshot
     uint64_t size = snapshot->strings_bytes;
     uint8_t *starts = calloc(1, (size_t)(size / 32 + 1));
     if (starts == NULL) {
-        return say_error(input, -ENOMEM, "cannot be read: not enough memory.");
+        return say_error(input, -ENOMEM, "cannot be read: not enough memory");
     }
     starts[0] |= 1u; // offset 0 is "" in an empty table too
     for (uint64_t at = 0; at < size;) {
         uint32_t length;
         if (size - at < sizeof(length) + 1) {
             free(starts);
-            return say_error(input, -EBADMSG, "is damaged: its strings end in the middle of one.");
+            return say_error(input, -EBADMSG, "is damaged: its strings end in the middle of one");
         }
         memcpy(&length, snapshot->strings + at, sizeof(length));
         uint64_t record = (sizeof(length) + (uint64_t)length + 1 + 3) & ~UINT64_C(3);
         if (record > size - at || snapshot->strings[at + sizeof(length) + length] != '\0') {
             free(starts);
-            return say_error(input, -EBADMSG, "is damaged: the string at %llu does not end.", (unsigned long long)at);
+            return say_error(input, -EBADMSG, "is damaged: the string at %llu does not end", (unsigned long long)at);
         }
         starts[at / 32] |= (uint8_t)(1u << (at / 4 % 8));
         if (pk_utf8_repair(snapshot->strings + at + sizeof(length), length) > 0) {
@@ -236,12 +236,12 @@ static int check_references(const struct input *input, const struct pk_snapshot 
         const struct pk_function *function = &snapshot->functions[i];
         if (!is_string(snapshot, starts, function->name) || !is_string(snapshot, starts, function->qualname)
             || !is_string(snapshot, starts, function->file) || function->kind >= PK_FUNCTION_KINDS) {
-            return say_error(input, -EBADMSG, "is damaged: function %u has no readable name or kind.", i);
+            return say_error(input, -EBADMSG, "is damaged: function %u has no readable name or kind", i);
         }
     }
     for (uint32_t i = 0; i < snapshot->file_count; i++) {
         if (!is_string(snapshot, starts, snapshot->files[i].path)) {
-            return say_error(input, -EBADMSG, "is damaged: mapped file %u has no readable path.", i);
+            return say_error(input, -EBADMSG, "is damaged: mapped file %u has no readable path", i);
         }
     }
     snapshot->idents[PK_NODE_NONE].parent = PK_NODE_NONE;
@@ -249,10 +249,10 @@ static int check_references(const struct input *input, const struct pk_snapshot 
     for (uint32_t node = PK_NODE_ROOT + 1; node < snapshot->node_count; node++) {
         const struct pk_node_ident *ident = &snapshot->idents[node];
         if (ident->parent >= node || ident->parent < PK_NODE_ROOT) {
-            return say_error(input, -EBADMSG, "is damaged: stack %u has stack %u for a caller.", node, ident->parent);
+            return say_error(input, -EBADMSG, "is damaged: stack %u has stack %u for a caller", node, ident->parent);
         }
         if (ident->function >= snapshot->function_count) {
-            return say_error(input, -EBADMSG, "is damaged: stack %u names function %u of %u.", node, ident->function,
+            return say_error(input, -EBADMSG, "is damaged: stack %u names function %u of %u", node, ident->function,
                              snapshot->function_count);
         }
     }
@@ -276,7 +276,7 @@ static int sum_shares(const struct input *input, struct pk_snapshot *snapshot) {
         }
         if (!is_sane || snapshot->share_bytes > PK_SNAPSHOT_MAX_BYTES
             || snapshot->share_blocks > PK_SNAPSHOT_MAX_BYTES) {
-            return say_error(input, -EBADMSG, "is damaged: stack %u holds more bytes than any machine has.", node);
+            return say_error(input, -EBADMSG, "is damaged: stack %u holds more bytes than any machine has", node);
         }
     }
     return 0;
@@ -321,10 +321,12 @@ static int read_tables(const struct input *input, struct pk_snapshot *snapshot) 
 
 static int read_input(const struct input *input, struct pk_snapshot **ret_snapshot) {
     *ret_snapshot = NULL;
-    struct pk_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    // the header's parts are aligned to cache lines, which malloc does not promise
+    struct pk_snapshot *snapshot = aligned_alloc(_Alignof(struct pk_snapshot), sizeof(*snapshot));
     if (snapshot == NULL) {
-        return say_error(input, -ENOMEM, "cannot be read: not enough memory.");
+        return say_error(input, -ENOMEM, "cannot be read: not enough memory");
     }
+    memset(snapshot, 0, sizeof(*snapshot));
     uint64_t table_bytes[PK_TABLE_COUNT];
     int r = read_header(input, &snapshot->header);
     if (r >= 0) {
@@ -356,11 +358,11 @@ int pk_snapshot_read(const char *path, struct pk_snapshot **ret_snapshot, char *
         if (input.fd >= 0) {
             close(input.fd);
         }
-        return say_error(&input, -code, "cannot be read: %s.", strerror(code));
+        return say_error(&input, -code, "cannot be read: %s", strerror(code));
     }
     if (!S_ISREG(status.st_mode)) {
         close(input.fd);
-        return say_error(&input, -EINVAL, "is not a ledger of Peakline: not an ordinary file.");
+        return say_error(&input, -EINVAL, "is not a ledger of Peakline: not an ordinary file");
     }
     input.size = (uint64_t)status.st_size;
     int r = read_input(&input, ret_snapshot);

@@ -37,7 +37,7 @@ struct pk_snapshot {
     uint64_t repaired_texts; /* strings that were not UTF-8 */
 };
 
-/* Read the ledger at `path`. Returns 0, or a negative errno and one sentence (no newline) in `error`:
+/* Read the ledger at `path`. Returns 0, or a negative errno and one sentence (no full stop, no newline) in `error`:
  * -ENOENT and the like from the system, -EINVAL not a ledger, -EPROTONOSUPPORT a newer version,
  * -EBADMSG damaged, -ENOMEM. On failure nothing is held; on success free with pk_snapshot_free. */
 int pk_snapshot_read(const char *path, struct pk_snapshot **ret_snapshot, char *error, size_t error_size);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Interception of the map functions. What a descriptor is (memory in disguise or an ordinary file) is asked
  * here, because only here it is at hand; what counts is the ledger's business. */
+#undef _FILE_OFFSET_BITS // with it glibc's headers turn mmap into mmap64, and we define both
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>

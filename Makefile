@@ -1,0 +1,97 @@
+# A thin index of verbs: `make help` lists them. The real build is meson's (meson.build).
+# Everything made lands in .venv, build*/, examples/data, peakline-result, and ${PEAKLINE_CACHE:-~/.cache/peakline}.
+
+PYTHON ?= python3
+FUZZ_SECONDS ?= 30
+NICE ?=
+
+VENV := .venv
+PY := $(CURDIR)/$(VENV)/bin/python
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+PEAKLINE := build/src/cli/peakline
+CACHE := $(or $(PEAKLINE_CACHE),$(HOME)/.cache/peakline)
+
+SANITIZE := --buildtype=debugoptimized -Db_lundef=false -Dwerror=false
+SANITIZED_SUITES := --suite unit --suite model
+
+.PHONY: help setup setup-demo build checked demo check unit asan tsan fuzz web e2e e2e-checked pythons chromium bench \
+        wheel clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+# ---- set-up ----
+
+setup: ## virtual environment .venv with all that building and testing need
+	@$(PYTHON) tools/environment.py $(VENV) tools/requirements-dev.txt
+
+setup-demo: # the smaller set, for `make demo`; nothing to do once setup has run
+	@test -n "$$(grep -ls requirements-dev $(VENV)/installed-* 2>/dev/null)" \
+		|| $(PYTHON) tools/environment.py $(VENV) tools/requirements-demo.txt
+
+chromium: # for the page's tests: installed when root on Debian, else they are skipped with a word
+	@command -v chromium chromium-browser google-chrome >/dev/null \
+		|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+			&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium >/dev/null; } \
+		|| echo "make: no chromium here; the tests of the page in a browser will be skipped" >&2
+
+pythons: setup ## get the CPythons to test with that are missing here, best effort
+	@$(PY) tools/pythons.py --numpy
+
+# ---- builds ----
+
+build/build.ninja: | setup-demo
+	meson setup build --buildtype=release
+
+build: setup-demo build/build.ninja ## release build in build/
+	@ninja -C build
+
+checked: setup ## build-checked/: every invariant verified after every event
+	@test -f build-checked/build.ninja || meson setup build-checked --buildtype=debugoptimized -Dcheck_level=3
+	@ninja -C build-checked
+
+# ---- for a newcomer ----
+
+demo: build ## set up everything and profile examples/pipeline.py
+	@$(PY) examples/make_data.py
+	$(PEAKLINE) run examples/pipeline.py
+
+check: setup chromium build checked pythons unit asan tsan web e2e-checked e2e ## set up everything and run every test
+
+# ---- tests ----
+
+unit: setup build ## unit, model, runtime and meta tests in C
+	@meson test -C build --print-errorlogs
+
+asan: setup ## unit and model tests under the address and undefined-behaviour sanitizers
+	@test -f build-asan/build.ninja || meson setup build-asan $(SANITIZE) -Db_sanitize=address,undefined
+	@meson test -C build-asan --print-errorlogs $(SANITIZED_SUITES)
+
+tsan: setup ## unit and model tests under the thread sanitizer
+	@test -f build-tsan/build.ninja || meson setup build-tsan $(SANITIZE) -Db_sanitize=thread
+	@meson test -C build-tsan --print-errorlogs $(SANITIZED_SUITES)
+
+fuzz: setup ## each fuzz target for FUZZ_SECONDS (needs clang)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz.sh
+
+web: setup ## the page's scripts under node, if there is one
+	@if command -v node >/dev/null; then node --test tests/web/; \
+		else echo "make: no node here; the tests of the page's scripts are skipped" >&2; fi
+
+e2e-checked: setup checked ## end-to-end tests with the checked build, one Python
+	@PEAKLINE=$(CURDIR)/build-checked/src/cli/peakline PEAKLINE_PYTHONS=$(PY) $(PY) -m pytest tests/e2e
+
+e2e: setup build ## end-to-end and meta tests over every CPython found
+	@$(PY) -m pytest tests
+
+# ---- more ----
+
+bench: setup build ## time and memory against plain Python, Fil and memray (long); ARGS=... are passed on
+	@$(PY) bench/compare.py $(ARGS)
+
+wheel: setup ## dist/peakline-*.whl
+	@$(PY) -m build --wheel --no-isolation
+
+clean: ## remove what was built; .venv and the cache stay
+	rm -rf build build-asan build-tsan build-checked build-fuzz dist

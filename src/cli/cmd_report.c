@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * `peakline report`: render a recorded run, now or next week.
+ * May use everything below. Must stay true: the ledger is only read. */
+#include "cli/browser.h"
+#include "cli/cmd.h"
+#include "cli/errors.h"
+#include "cli/interrupt.h"
+#include "cli/output.h"
+#include "cli/term.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct pk_option options[] = {
+    {.name = "format",
+     .letter = 'f',
+     .value = "FORMAT",
+     .help = "html (default), text, json or folded"},
+    {.name = "output",
+     .letter = 'o',
+     .value = "FILE",
+     .help = "where to write; - is standard output"},
+    {.name = "color", .value = "WHEN", .help = "colour in text: always, never or auto (default)"},
+    {.name = "no-open", .help = "do not open the report in a browser"},
+    {.name = "help", .letter = 'h', .help = "this text"},
+    {0},
+};
+
+/* report.html in the result directory, or beside the ledger if one was named. */
+static int find_html_path(const char *source, char *ret_path, struct pk_failure *failure) {
+    char directory[PATH_MAX];
+    struct stat status;
+
+    if (snprintf(directory, sizeof(directory), "%s", source) >= PATH_MAX) {
+        return pk_failure_set(failure, -ENAMETOOLONG, PK_EXIT_REPORT, "the path %s is too long",
+                              source);
+    }
+    // dirname may write into its argument and may return another string: its answer is used at
+    // once.
+    bool is_file = stat(source, &status) == 0 && !S_ISDIR(status.st_mode);
+    const char *place = is_file ? dirname(directory) : directory;
+    size_t length = strlen(place);
+    while (length > 1 && place[length - 1] == '/') {
+        length--;
+    }
+    if (snprintf(ret_path, PATH_MAX, "%.*s/report.html", (int)length, place) >= PATH_MAX) {
+        return pk_failure_set(failure, -ENAMETOOLONG, PK_EXIT_REPORT, "the path %s is too long",
+                              source);
+    }
+    return 0;
+}
+
+static int render(const char *source, enum pk_report_format format, const char *output,
+                  const struct pk_opts *opts, struct pk_failure *failure) {
+    char html[PATH_MAX], absolute[PATH_MAX], partial[PATH_MAX + 8];
+    struct pk_report *report = NULL;
+    int error = find_html_path(source, html, failure);
+
+    if (error != 0) {
+        return error;
+    }
+    if (output == NULL) {
+        output = format == PK_FORMAT_HTML ? html : "-";
+    }
+    bool to_stdout = strcmp(output, "-") == 0;
+    if (!to_stdout && strlen(output) < PATH_MAX) {
+        pk_output_partial(output, partial);
+    }
+    error = pk_report_load(source, &report, failure->text, sizeof(failure->text));
+    if (error != 0) {
+        failure->status = PK_EXIT_REPORT;
+        return error;
+    }
+    struct pk_term term =
+        pk_term_look(to_stdout ? STDOUT_FILENO : STDERR_FILENO, pk_opts_get(opts, "color"));
+    struct pk_report_options how = {
+        .width = term.width,
+        .color = term.colour && (to_stdout || pk_opts_has(opts, "color")),
+        .utf8 = term.utf8,
+        .report_path = access(html, R_OK) == 0 ? html : NULL, // the text names it if it is there
+    };
+    pk_interrupt_guard(source, to_stdout ? NULL : partial);
+    error = pk_output_write(report, format, output, &how, failure);
+    pk_interrupt_release();
+    pk_report_free(report);
+    if (error != 0 || to_stdout) {
+        return error;
+    }
+    (void)puts(output);
+    if (format == PK_FORMAT_HTML && !pk_opts_has(opts, "no-open") &&
+        pk_browser_is_welcome(isatty(STDERR_FILENO) == 1) && realpath(output, absolute) != NULL) {
+        (void)pk_browser_open(absolute);
+    }
+    return 0;
+}
+
+static int run_report(size_t count, char **words) {
+    struct pk_opts opts;
+    struct pk_failure failure = {.status = PK_EXIT_REPORT};
+    enum pk_report_format format = PK_FORMAT_HTML;
+    const char *source = NULL;
+    int error = 0;
+
+    pk_opts_init(&opts, options);
+    for (size_t i = 0; i < count && error >= 0;) {
+        int taken = pk_opts_take(&opts, count, words, &i, &failure);
+        if (taken == 0 && words[i][0] == '-' && words[i][1] != '\0') {
+            taken = pk_opts_refuse(options, "report", words[i], &failure);
+        } else if (taken == 0 && source == NULL) {
+            source = words[i++];
+        } else if (taken == 0) {
+            taken =
+                pk_failure_set(&failure, -EINVAL, PK_EXIT_USAGE,
+                               "report takes one result directory; %s is one too many", words[i]);
+        }
+        error = taken < 0 ? taken : 0;
+    }
+    if (error == 0 && pk_opts_has(&opts, "help")) {
+        return pk_cmd_help(&pk_cmd_report);
+    }
+    if (error == 0 && pk_opts_has(&opts, "format")) {
+        error = pk_output_find_format(pk_opts_get(&opts, "format"), &format, &failure);
+    }
+    if (error == 0) {
+        error = pk_term_check_when(pk_opts_get(&opts, "color"), &failure);
+    }
+    if (error == 0 && source == NULL) {
+        error = pk_failure_set(&failure, -EINVAL, PK_EXIT_USAGE,
+                               "report needs a result directory, such as peakline-result/latest");
+    }
+    if (error == 0) {
+        error = render(source, format, pk_opts_get(&opts, "output"), &opts, &failure);
+    }
+    return error == 0 ? 0 : pk_error_print(&failure);
+}
+
+const struct pk_cmd pk_cmd_report = {
+    .name = "report",
+    .usage = "DIR [--format FORMAT] [-o FILE]",
+    .summary = "render a recorded run again, or in another format",
+    .details = "html is written into the result directory, the others go to standard output, "
+               "unless -o says otherwise.\n",
+    .options = options,
+    .run = run_report,
+};

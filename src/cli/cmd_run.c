@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * `peakline run`: start the program with the runtime library, wait, write the report, end as the
+ * program did. May use everything below. Must stay true: standard output belongs to the program;
+ * once it has started, nothing that happens here changes how it is seen to end. */
+#include "cli/browser.h"
+#include "cli/cmd.h"
+#include "cli/errors.h"
+#include "cli/interrupt.h"
+#include "cli/output.h"
+#include "cli/term.h"
+#include "supervise/command.h"
+#include "supervise/interpreter.h"
+#include "supervise/locate.h"
+#include "supervise/outcome.h"
+#include "supervise/place.h"
+#include "supervise/spawn.h"
+#include "supervise/watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct pk_option options[] = {
+    {.name = "output",
+     .letter = 'o',
+     .value = "DIR",
+     .help = "the result directory (default: peakline-result/TIME-NAME)"},
+    {.name = "force", .help = "replace an older result in DIR"},
+    {.name = "python",
+     .value = "PATH",
+     .help = "the Python to use (default: beside peakline, else python3 on PATH)"},
+    {.name = "quiet", .letter = 'q', .help = "no summary"},
+    {.name = "no-open", .help = "do not open the report in a browser"},
+    {.name = "color",
+     .value = "WHEN",
+     .help = "colour in the summary: always, never or auto (default)"},
+    {.name = "help", .letter = 'h', .help = "this text"},
+    {0},
+};
+
+/* All that is known before the program starts. */
+struct run {
+    struct pk_opts opts;
+    struct pk_command command;
+    struct pk_interpreter interpreter;
+    struct pk_target target; /* of the file that is executed */
+    char program[PATH_MAX];  /* that file */
+    char runtime[PATH_MAX];
+    char directory[PATH_MAX]; /* where we are */
+    struct pk_place place;
+    struct pk_run_info info;
+};
+
+static int parse(size_t count, char **words, struct run *run, struct pk_failure *failure) {
+    for (size_t i = 0; i < count;) {
+        int taken = pk_opts_take(&run->opts, count, words, &i, failure);
+        if (taken == 0) {
+            taken = pk_command_take(&run->command, count, words, &i, failure);
+        }
+        if (taken == 0) {
+            taken = pk_opts_refuse(options, "run", words[i], failure);
+        }
+        if (taken < 0) {
+            return taken;
+        }
+        if (run->command.kind != PK_COMMAND_NONE) {
+            break;
+        }
+    }
+    if (pk_opts_has(&run->opts, "help")) {
+        return 0;
+    }
+    int error = pk_term_check_when(pk_opts_get(&run->opts, "color"), failure);
+    if (error == 0) {
+        error = pk_command_check(&run->command, failure);
+    }
+    if (error == 0 && run->command.kind == PK_COMMAND_PROGRAM &&
+        pk_opts_has(&run->opts, "python")) {
+        error =
+            pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE,
+                           "--python says nothing about a command after --; leave one of them out");
+    }
+    return error;
+}
+
+static bool is_named_python(const char *name) {
+    const char *slash = strrchr(name, '/');
+    return strncmp(slash != NULL ? slash + 1 : name, "python", strlen("python")) == 0;
+}
+
+/* The command after "--". */
+static int find_program(struct run *run, struct pk_failure *failure) {
+    const char *name = run->command.subject;
+    int error = pk_target_find(name, getenv("PATH"), run->program);
+
+    if (error == -EACCES) {
+        return pk_failure_set(
+            failure, error, PK_EXIT_NO_EXEC,
+            "%s cannot be executed; make it executable, or give a Python script without --", name);
+    }
+    if (error != 0) {
+        return pk_failure_set(failure, error, PK_EXIT_NOT_FOUND,
+                              "there is no command %s; check its name%s", name,
+                              strchr(name, '/') == NULL ? " and PATH" : "");
+    }
+    pk_target_inspect(run->program, getenv("PATH"), &run->target);
+    return pk_target_check(&run->target, name, is_named_python(name), failure);
+}
+
+static int find_python(struct run *run, struct pk_failure *failure) {
+    int error = pk_interpreter_choose(pk_opts_get(&run->opts, "python"), getenv("PATH"),
+                                      &run->interpreter, failure);
+
+    if (error == 0) {
+        (void)snprintf(run->program, sizeof(run->program), "%s", run->interpreter.path);
+        run->target = run->interpreter.target;
+        pk_command_set_python(&run->command, run->interpreter.name);
+    }
+    return error;
+}
+
+static int64_t to_nanoseconds(const struct timespec *time) {
+    return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
+}
+
+/* Result directory and run.json. */
+static int prepare(struct run *run, struct pk_failure *failure) {
+    char own[PATH_MAX] = ".", name[64];
+    struct timespec now;
+
+    (void)pk_locate_own_directory(own);
+    int error = pk_locate_runtime(own, getenv(PK_ENV_RUNTIME), run->runtime, failure);
+    if (error != 0) {
+        return error;
+    }
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    pk_command_name(&run->command, sizeof(name), name);
+    error = pk_place_create(pk_opts_get(&run->opts, "output"), pk_opts_has(&run->opts, "force"),
+                            name, now.tv_sec, &run->place, failure);
+    if (error != 0) {
+        return error;
+    }
+    run->info.tool = "peakline " PK_VERSION;
+    run->info.argv = run->command.argv + (run->command.kind == PK_COMMAND_PROGRAM ? 0 : 1);
+    run->info.directory = getcwd(run->directory, sizeof(run->directory));
+    run->info.start_unix_ns = to_nanoseconds(&now);
+    run->info.outcome = PK_RUN_RUNNING;
+    error = pk_run_info_write(run->place.path, &run->info);
+    if (error != 0) {
+        pk_place_discard(&run->place);
+        return pk_failure_set(failure, error, PK_EXIT_FAILED,
+                              "cannot write into %s: %s; name another directory with -o DIR",
+                              run->place.shown, strerror(-error));
+    }
+    return 0;
+}
+
+/* Nothing was recorded: say why, as far as it can be known. */
+static void explain_nothing(const struct run *run) {
+    if (run->target.obstacle == PK_OBSTACLE_STATIC) {
+        (void)pk_error_say(
+            0,
+            "nothing was recorded: %s is a static program and started no Python that could be "
+            "recorded; run the Python it starts with `peakline run` itself",
+            run->command.subject);
+    } else if (run->command.kind == PK_COMMAND_PROGRAM) {
+        (void)pk_error_say(
+            0,
+            "nothing was recorded: %s never ran a Python that could be recorded; name the Python "
+            "program itself, or see `peakline doctor`",
+            run->command.subject);
+    } else {
+        (void)pk_error_say(
+            0,
+            "nothing was recorded: the library did not get into %s; `peakline doctor` looks for "
+            "the reason",
+            run->program);
+    }
+}
+
+/* report.html and the summary. Failures are said and change nothing. */
+static void report_run(const struct run *run) {
+    char shown[PATH_MAX + 16], absolute[PATH_MAX + 16];
+    struct pk_failure failure = {.status = PK_EXIT_REPORT};
+    struct pk_report *report = NULL;
+
+    (void)snprintf(shown, sizeof(shown), "%s/report.html", run->place.shown);
+    (void)snprintf(absolute, sizeof(absolute), "%s/report.html", run->place.path);
+    int error = pk_report_load(run->place.path, &report, failure.text, sizeof(failure.text));
+    if (error == 0) {
+        struct pk_term term = pk_term_look(STDERR_FILENO, pk_opts_get(&run->opts, "color"));
+        struct pk_report_options how = {
+            .width = term.width, .color = term.colour, .utf8 = term.utf8};
+        error = pk_output_write(report, PK_FORMAT_HTML, absolute, &how, &failure);
+        how.report_path = error == 0 ? shown : NULL;
+        if (!pk_opts_has(&run->opts, "quiet")) {
+            (void)fputc('\n', stderr);
+            (void)pk_report_write(report, PK_FORMAT_TEXT, stderr, &how);
+            (void)fflush(stderr);
+        }
+        if (error == 0 && !pk_opts_has(&run->opts, "no-open") && pk_browser_is_welcome(term.tty)) {
+            (void)pk_browser_open(absolute);
+        }
+    }
+    pk_report_free(report);
+    if (error != 0) {
+        (void)pk_error_print(&failure);
+    }
+}
+
+/* From the program's end on, Ctrl-C means the report. */
+static void guard_report(const struct run *run) {
+    char path[PATH_MAX + 16], partial[PATH_MAX + 8];
+
+    (void)snprintf(path, sizeof(path), "%s/report.html", run->place.path);
+    pk_output_partial(path, partial);
+    pk_interrupt_guard(run->place.shown, partial);
+}
+
+/* Start, wait, report. Returns only when the program could not be started. */
+static int supervise(struct run *run, struct pk_failure *failure) {
+    struct pk_spawn_request request = {.path = run->program,
+                                       .argv = run->command.argv,
+                                       .runtime = run->runtime,
+                                       .result = run->place.path};
+    struct pk_spawned spawned;
+    struct pk_watched watched;
+
+    int error = pk_spawn_start(&request, &spawned, failure);
+    if (error != 0) {
+        pk_place_discard(&run->place);
+        return error;
+    }
+    pk_place_link_latest(&run->place);
+    error = pk_watch_wait(&spawned, &watched);
+    guard_report(run);
+    pk_spawn_restore(&spawned);
+    if (error != 0) {
+        // Cannot happen while the program is our child; its end would then be unknown, which is not
+        // success.
+        return pk_failure_set(failure, error, PK_EXIT_FAILED, "lost sight of the program: %s",
+                              strerror(-error));
+    }
+    struct pk_outcome outcome = pk_outcome_from_status(watched.status);
+    run->info.end_unix_ns = to_nanoseconds(&watched.end);
+    run->info.outcome = outcome.by_signal ? PK_RUN_SIGNAL : PK_RUN_EXIT;
+    run->info.code = outcome.code;
+    run->info.signal = outcome.signal;
+    run->info.rss_peak_bytes = (uint64_t)watched.usage.ru_maxrss * 1024;
+    error = pk_run_info_write(run->place.path, &run->info);
+    if (error != 0) {
+        (void)pk_error_say(0,
+                           "cannot write %s/run.json: %s; how the program ended is missing there",
+                           run->place.shown, strerror(-error));
+    }
+    if (pk_place_has_ledger(run->place.path) == 0) {
+        explain_nothing(run);
+    } else {
+        report_run(run);
+    }
+    pk_outcome_leave(&outcome);
+}
+
+static int run_run(size_t count, char **words) {
+    struct run *run = calloc(1, sizeof(*run));
+    struct pk_failure failure = {0};
+    int error = run == NULL ? -ENOMEM : pk_command_init(&run->command, count);
+
+    if (error != 0) {
+        free(run);
+        return pk_error_say(PK_EXIT_FAILED, "no memory");
+    }
+    pk_opts_init(&run->opts, options);
+    error = parse(count, words, run, &failure);
+    if (error == 0 && pk_opts_has(&run->opts, "help")) {
+        pk_command_release(&run->command);
+        free(run);
+        return pk_cmd_help(&pk_cmd_run);
+    }
+    if (error == 0) {
+        error = run->command.kind == PK_COMMAND_PROGRAM ? find_program(run, &failure)
+                                                        : find_python(run, &failure);
+    }
+    if (error == 0) {
+        error = prepare(run, &failure);
+    }
+    if (error == 0) {
+        error = supervise(run, &failure);
+    }
+    pk_command_release(&run->command);
+    free(run);
+    return pk_error_print(&failure);
+}
+
+const struct pk_cmd pk_cmd_run = {
+    .name = "run",
+    .usage = "[options] [interpreter options] (SCRIPT | -m MODULE | -c CODE | - | -- COMMAND) "
+             "[arguments]",
+    .summary = "run a program and show which lines hold its peak memory",
+    .details = "Options of the Python interpreter (-X dev, -O, -W error, -u, ...) are passed on to "
+               "it. After -- comes any\n"
+               "command that ends up running Python. peakline ends as the program does.\n",
+    .options = options,
+    .run = run_run,
+};

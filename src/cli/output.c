@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * See output.h. */
+#include "cli/output.h"
+
+#include "cli/nearest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const format_names[] = {
+    [PK_FORMAT_HTML] = "html",
+    [PK_FORMAT_TEXT] = "text",
+    [PK_FORMAT_JSON] = "json",
+    [PK_FORMAT_FOLDED] = "folded",
+    NULL,
+};
+
+int pk_output_find_format(const char *name, enum pk_report_format *ret_format,
+                          struct pk_failure *failure) {
+    for (size_t i = 0; format_names[i] != NULL; i++) {
+        if (strcmp(format_names[i], name) == 0) {
+            *ret_format = (enum pk_report_format)i;
+            return 0;
+        }
+    }
+    const char *nearest = pk_nearest(name, format_names);
+    return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE, "unknown format %s; %s%s%s", name,
+                          nearest != NULL ? "did you mean "
+                                          : "it is one of html, text, json, folded",
+                          nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
+}
+
+void pk_output_partial(const char *path, char *ret_partial) {
+    (void)snprintf(ret_partial, PATH_MAX + 8, "%s.part", path);
+}
+
+static int fail_write(const char *path, int error, struct pk_failure *failure) {
+    return pk_failure_set(
+        failure, error, PK_EXIT_REPORT,
+        "cannot write %s: %s; the measurement is kept, write the report elsewhere with -o FILE",
+        path, strerror(-error));
+}
+
+/* Write and close. The first error counts. */
+static int write_and_close(const struct pk_report *report, enum pk_report_format format, FILE *out,
+                           const struct pk_report_options *options) {
+    errno = 0;
+    int error = pk_report_write(report, format, out, options);
+    // The report only knows that the stream refused; errno may still tell why.
+    int reason = errno;
+    if (fflush(out) != 0 && error == 0) {
+        error = -errno;
+    }
+    if (error == -EIO && (reason == ENOSPC || reason == EDQUOT || reason == EFBIG)) {
+        error = -reason;
+    }
+    if (out != stdout && fclose(out) != 0 && error == 0) {
+        error = -errno;
+    }
+    return error;
+}
+
+int pk_output_write(const struct pk_report *report, enum pk_report_format format, const char *path,
+                    const struct pk_report_options *options, struct pk_failure *failure) {
+    char partial[PATH_MAX + 8];
+    struct stat status;
+    int error = 0;
+
+    if (strcmp(path, "-") == 0) {
+        error = write_and_close(report, format, stdout, options);
+        return error == 0 ? 0 : fail_write("standard output", error, failure);
+    }
+    if (strlen(path) >= PATH_MAX) {
+        return fail_write(path, -ENAMETOOLONG, failure);
+    }
+    pk_output_partial(path, partial);
+    bool direct = stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+    int fd = direct ? open(path, O_WRONLY | O_CLOEXEC)
+                    : open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return fail_write(path, -errno, failure);
+    }
+    FILE *out = fdopen(fd, "w");
+    if (out == NULL) {
+        error = -errno;
+        (void)close(fd);
+    } else {
+        error = write_and_close(report, format, out, options);
+    }
+    if (!direct && error == 0 && rename(partial, path) != 0) {
+        error = -errno;
+    }
+    if (error != 0) {
+        if (!direct) {
+            (void)unlink(partial);
+        }
+        return fail_write(path, error, failure);
+    }
+    return 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Writes a report where it belongs: whole or not at all.
+ * May use report/. Must stay true: a report that could not be finished leaves the older one as it
+ * was. */
+#pragma once
+
+#include "report/report.h"
+#include "supervise/failure.h"
+
+#include <limits.h>
+
+/* A format by its name. Returns 0, or -EINVAL with `failure` filled (exit status 2). */
+int pk_output_find_format(const char *name, enum pk_report_format *ret_format,
+                          struct pk_failure *failure);
+
+/* The temporary name that `path` is written under; PATH_MAX + 8 bytes. */
+void pk_output_partial(const char *path, char *ret_partial);
+
+/* Write into the file `path`, readable by the user alone: under its temporary name first, then
+ * renamed; what exists and is not an ordinary file (a terminal, a pipe) is written to directly. "-"
+ * is standard output. Returns 0, or a negative errno with `failure` filled (exit status 1). */
+int pk_output_write(const struct pk_report *report, enum pk_report_format format, const char *path,
+                    const struct pk_report_options *options, struct pk_failure *failure);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the terminal behind a stream can show.
+ * May use libc. Must stay true: without a terminal nothing but plain text is written. */
+#pragma once
+
+#include "supervise/failure.h"
+
+#include <stdbool.h>
+
+struct pk_term {
+    bool tty;
+    bool colour;
+    bool utf8;      /* the locale's encoding */
+    unsigned width; /* columns */
+};
+
+/* Look at file descriptor `fd`. `when` is --color: "always", "never", "auto" or NULL. Then
+ * NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE and TERM=dumb decide, in this order, then whether it is a
+ * terminal. */
+struct pk_term pk_term_look(int fd, const char *when);
+
+/* The colour rules alone. */
+bool pk_term_wants_colour(bool tty, const char *when);
+
+/* Is it a word that --color takes (NULL: not given)? Returns 0, or -EINVAL with `failure` filled
+ * (exit status 2). */
+int pk_term_check_when(const char *when, struct pk_failure *failure);

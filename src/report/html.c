@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * report.html: the embedded page with a title and the data put in.
+ * May use model.h, page.h, deflate.h. Must stay true: nothing of the program's texts reaches the page unescaped: the title
+ * is escaped here, the data is JSON without any `<`, or base64. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "record/utf8.h"
+#include "report/deflate.h"
+#include "report/display.h"
+#include "report/model.h"
+#include "report/page.h"
+
+#define PACK_ABOVE_BYTES (200u << 10) /* smaller data stays readable, and needs no DecompressionStream */
+#define MIN_NODES 2000u
+
+static void write_escaped(FILE *out, const char *text) {
+    size_t size = strlen(text);
+    for (size_t at = 0; at < size;) {
+        uint32_t point;
+        size_t taken = pk_utf8_decode(text + at, size - at, &point);
+        if (taken == 0 || point < 0x20u || point == 0x7fu) {
+            fputs("\xef\xbf\xbd", out);
+            taken = 1;
+        } else if (strchr("<>&\"'", (int)point) != NULL && point < 0x80u) {
+            fprintf(out, "&#%u;", point);
+        } else {
+            fwrite(text + at, 1, taken, out);
+        }
+        at += taken;
+    }
+}
+
+/* "app.py: 135.8 MiB - Peakline" */
+static void write_title(const struct pk_report *report, FILE *out) {
+    const struct pk_run_info *run = report->run;
+    char number[PK_NUMBER_ROOM];
+    if (run != NULL && run->argv != NULL && run->argv[0] != NULL) {
+        const char *slash = strrchr(run->argv[0], '/');
+        write_escaped(out, slash != NULL && slash[1] != '\0' ? slash + 1 : run->argv[0]);
+        fputs(": ", out);
+    }
+    write_escaped(out, pk_format_bytes(number, report->view.peak_bytes));
+    fputs(" - Peakline", out);
+}
+
+/* The page's data, as small as its limits say. `ret_data` is freed by the caller. */
+static int make_data(const struct pk_report *report, uint32_t max_nodes, char **ret_data, size_t *ret_size) {
+    FILE *memory = open_memstream(ret_data, ret_size);
+    if (memory == NULL) {
+        *ret_data = NULL;
+        return -ENOMEM;
+    }
+    uint32_t max_blame = max_nodes / 4 < PK_PAGE_MAX_BLAME ? max_nodes / 4 : PK_PAGE_MAX_BLAME;
+    int r = pk_write_page_data(report, max_nodes, max_blame, memory);
+    bool is_short = ferror(memory) != 0;
+    if (fclose(memory) != 0 || is_short) {
+        r = -ENOMEM;
+    }
+    return r;
+}
+
+/* Data small enough to be readable as it is, or packed; folded further until the page stays mailable. What is folded then
+ * is thinner than a pixel. */
+static int write_data(const struct pk_report *report, FILE *out) {
+    static const char element[] = "<script type=\"application/json\" id=\"peakline-data\" data-encoding=\"";
+    uint32_t max_nodes = PK_PAGE_MAX_NODES;
+
+    for (;;) {
+        char *data = NULL;
+        size_t size = 0, packed_size = 0;
+        uint8_t *packed = NULL;
+        int r = make_data(report, max_nodes, &data, &size);
+        if (r >= 0 && size <= PACK_ABOVE_BYTES) {
+            fprintf(out, "%sjson\">", element);
+            fwrite(data, 1, size, out);
+            fputs("</script>", out);
+            free(data);
+            return 0;
+        }
+        if (r >= 0) {
+            r = pk_gzip((const uint8_t *)data, size, &packed, &packed_size);
+        }
+        free(data);
+        if (r < 0) {
+            return r;
+        }
+        size_t written = packed_size / 3 * 4 + 4;
+        if (written <= PK_PAGE_MAX_DATA_BYTES || max_nodes <= MIN_NODES) {
+            fprintf(out, "%sgzip+base64\">", element);
+            pk_base64_write(out, packed, packed_size);
+            fputs("</script>", out);
+            free(packed);
+            return 0;
+        }
+        free(packed);
+        uint32_t shown = max_nodes < report->view.tree.count ? max_nodes : report->view.tree.count;
+        uint32_t fitting = (uint32_t)((uint64_t)shown * PK_PAGE_MAX_DATA_BYTES / written * 9 / 10);
+        max_nodes = fitting < MIN_NODES ? MIN_NODES : fitting;
+    }
+}
+
+int pk_write_html(const struct pk_report *report, FILE *out) {
+    fputs((const char *)pk_page_head, out);
+    write_title(report, out);
+    fputs((const char *)pk_page_middle, out);
+    int r = write_data(report, out);
+    fputs((const char *)pk_page_tail, out);
+    return r;
+}

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The two JSON documents, made of the same parts: docs/json.md for tools, and the data inside the page (for src/report/web).
+ * May use json.h, model.h. Must stay true: numbers are integers or have three decimals; the order of keys never changes;
+ * columns of one table have one length. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "report/model.h"
+
+#define DOCUMENT_FORMAT 1
+#define PAGE_MAX_MAPS 1000u
+#define NONE UINT32_MAX
+
+/* Which files, functions and frames a tree and the blame lines need, in order of first use, under new numbers. */
+struct selection {
+    const struct pk_view *view;
+    const struct pk_tree *tree;
+    uint32_t blame_count; /* lines shown one by one; the others are one folded line */
+    struct pk_pool pool;
+    uint32_t *frames, *frame_numbers, frame_count; /* new to old, old to new */
+    uint32_t *functions, *function_numbers, function_count;
+    uint32_t *files, *file_numbers, file_count;
+};
+
+static void select_one(uint32_t old, uint32_t *list, uint32_t *numbers, uint32_t *count) {
+    if (numbers[old] == NONE) {
+        numbers[old] = *count;
+        list[(*count)++] = old;
+    }
+}
+
+static void select_frame(struct selection *selection, int32_t frame) {
+    if (frame >= 0) {
+        uint32_t function = selection->view->frames[frame].function;
+        uint32_t file = selection->view->functions[function].file;
+        select_one((uint32_t)frame, selection->frames, selection->frame_numbers, &selection->frame_count);
+        select_one(function, selection->functions, selection->function_numbers, &selection->function_count);
+        select_one(file, selection->files, selection->file_numbers, &selection->file_count);
+    }
+}
+
+static int make_selection(const struct pk_view *view, const struct pk_tree *tree, uint32_t blame_count,
+                          struct selection *ret_selection) {
+    struct selection *s = ret_selection;
+    *s = (struct selection){.view = view, .tree = tree, .blame_count = blame_count};
+    s->frames = pk_pool_array(&s->pool, view->frame_count, sizeof(*s->frames));
+    s->frame_numbers = pk_pool_array(&s->pool, view->frame_count, sizeof(*s->frame_numbers));
+    s->functions = pk_pool_array(&s->pool, view->function_count, sizeof(*s->functions));
+    s->function_numbers = pk_pool_array(&s->pool, view->function_count, sizeof(*s->function_numbers));
+    s->files = pk_pool_array(&s->pool, view->file_count, sizeof(*s->files));
+    s->file_numbers = pk_pool_array(&s->pool, view->file_count, sizeof(*s->file_numbers));
+    if (s->pool.failed) {
+        pk_pool_free(&s->pool);
+        return -ENOMEM;
+    }
+    memset(s->frame_numbers, 0xff, view->frame_count * sizeof(*s->frame_numbers));
+    memset(s->function_numbers, 0xff, view->function_count * sizeof(*s->function_numbers));
+    memset(s->file_numbers, 0xff, view->file_count * sizeof(*s->file_numbers));
+    for (uint32_t i = 0; i < tree->count; i++) {
+        select_frame(s, tree->frames[i]);
+    }
+    for (uint32_t i = 0; i < blame_count; i++) {
+        select_frame(s, view->blame[i].frame);
+    }
+    select_frame(s, view->failed_frame);
+    return 0;
+}
+
+static int64_t new_frame(const struct selection *selection, int32_t frame) {
+    return frame < 0 ? frame : (int64_t)selection->frame_numbers[frame];
+}
+
+static void write_optional_seconds(struct pk_json *json, const char *key, int64_t nanoseconds) {
+    if (nanoseconds < 0) {
+        pk_json_null(json, key);
+    } else {
+        pk_json_seconds(json, key, (uint64_t)nanoseconds);
+    }
+}
+
+static void write_run(struct pk_json *json, const struct pk_report *report) {
+    const struct pk_run_info *run = report->run;
+    char started[40] = "";
+    time_t seconds = (time_t)(report->start_unix_ns / 1000000000);
+    struct tm parts;
+
+    pk_json_object(json, "run");
+    pk_json_array(json, "command");
+    for (size_t i = 0; run != NULL && run->argv != NULL && run->argv[i] != NULL; i++) {
+        pk_json_text(json, NULL, run->argv[i]);
+    }
+    pk_json_end_array(json);
+    pk_json_text(json, "directory", run != NULL && run->directory != NULL ? run->directory : "");
+    if (seconds > 0 && gmtime_r(&seconds, &parts) != NULL) {
+        (void)strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    }
+    pk_json_text(json, "started", started);
+    write_optional_seconds(json, "duration_s", report->duration_ns);
+    pk_json_text(json, "python", report->python);
+    pk_json_unsigned(json, "pid", report->snapshot->header.pid);
+    pk_json_object(json, "outcome");
+    pk_json_text(json, "kind", pk_report_outcome_name(report));
+    pk_json_signed(json, "code", run == NULL ? 0 : run->code);
+    pk_json_signed(json, "signal", run == NULL ? 0 : run->signal);
+    pk_json_text(json, "signal_name", run == NULL ? "" : pk_report_signal_name(run->signal));
+    pk_json_end_object(json);
+    pk_json_end_object(json);
+}
+
+static void write_peak(struct pk_json *json, const struct pk_report *report) {
+    pk_json_object(json, "peak");
+    pk_json_unsigned(json, "bytes", report->view.peak_bytes);
+    pk_json_unsigned(json, "blocks", report->view.peak_blocks);
+    write_optional_seconds(json, "time_s", report->peak_time_ns);
+    pk_json_unsigned(json, "rss_bytes", report->run == NULL ? 0 : report->run->rss_peak_bytes);
+    pk_json_unsigned(json, "other_processes", report->process_count - 1);
+    pk_json_end_object(json);
+}
+
+static void write_warnings(struct pk_json *json, const struct pk_report *report) {
+    pk_json_array(json, "warnings");
+    for (uint32_t i = 0; i < report->warning_count; i++) {
+        pk_json_text(json, NULL, report->warnings[i]);
+    }
+    pk_json_end_array(json);
+}
+
+static void write_tables(struct pk_json *json, const struct selection *s) {
+    const struct pk_view *view = s->view;
+
+    pk_json_object(json, "files");
+    pk_json_array(json, "path");
+    for (uint32_t i = 0; i < s->file_count; i++) {
+        pk_json_text(json, NULL, view->files[s->files[i]].path);
+    }
+    pk_json_end_array(json);
+    pk_json_array(json, "kind");
+    for (uint32_t i = 0; i < s->file_count; i++) {
+        pk_json_unsigned(json, NULL, view->files[s->files[i]].kind);
+    }
+    pk_json_end_array(json);
+    pk_json_array(json, "status");
+    for (uint32_t i = 0; i < s->file_count; i++) {
+        pk_json_unsigned(json, NULL, view->files[s->files[i]].status);
+    }
+    pk_json_end_array(json);
+    pk_json_end_object(json);
+
+    pk_json_object(json, "functions");
+    pk_json_array(json, "name");
+    for (uint32_t i = 0; i < s->function_count; i++) {
+        pk_json_text(json, NULL, view->functions[s->functions[i]].name);
+    }
+    pk_json_end_array(json);
+    pk_json_array(json, "file");
+    for (uint32_t i = 0; i < s->function_count; i++) {
+        pk_json_unsigned(json, NULL, s->file_numbers[view->functions[s->functions[i]].file]);
+    }
+    pk_json_end_array(json);
+    pk_json_array(json, "kind");
+    for (uint32_t i = 0; i < s->function_count; i++) {
+        pk_json_unsigned(json, NULL, view->functions[s->functions[i]].kind);
+    }
+    pk_json_end_array(json);
+    pk_json_end_object(json);
+
+    pk_json_object(json, "frames");
+    pk_json_array(json, "function");
+    for (uint32_t i = 0; i < s->frame_count; i++) {
+        pk_json_unsigned(json, NULL, s->function_numbers[view->frames[s->frames[i]].function]);
+    }
+    pk_json_end_array(json);
+    pk_json_array(json, "line");
+    for (uint32_t i = 0; i < s->frame_count; i++) {
+        pk_json_unsigned(json, NULL, view->frames[s->frames[i]].line);
+    }
+    pk_json_end_array(json);
+    pk_json_array(json, "source");
+    for (uint32_t i = 0; i < s->frame_count; i++) {
+        pk_json_text(json, NULL, view->frames[s->frames[i]].source);
+    }
+    pk_json_end_array(json);
+    pk_json_end_object(json);
+}
+
+/* The tree, as distances to the caller (the page) or as its number, -1 for the root (the document). */
+static void write_tree(struct pk_json *json, const char *key, const struct selection *s, bool with_distance) {
+    const struct pk_tree *tree = s->tree;
+
+    pk_json_object(json, key);
+    pk_json_array(json, with_distance ? "up" : "parent");
+    for (uint32_t i = 0; i < tree->count; i++) {
+        if (with_distance) {
+            pk_json_unsigned(json, NULL, tree->up[i]);
+        } else {
+            pk_json_signed(json, NULL, i == 0 ? -1 : (int64_t)i - (int64_t)tree->up[i]);
+        }
+    }
+    pk_json_end_array(json);
+    pk_json_array(json, "frame");
+    for (uint32_t i = 0; i < tree->count; i++) {
+        pk_json_signed(json, NULL, new_frame(s, tree->frames[i]));
+    }
+    pk_json_end_array(json);
+    pk_json_array(json, "bytes");
+    for (uint32_t i = 0; i < tree->count; i++) {
+        pk_json_unsigned(json, NULL, tree->bytes[i]);
+    }
+    pk_json_end_array(json);
+    pk_json_array(json, "blocks");
+    for (uint32_t i = 0; i < tree->count; i++) {
+        pk_json_unsigned(json, NULL, tree->blocks[i]);
+    }
+    pk_json_end_array(json);
+    pk_json_end_object(json);
+}
+
+static void write_blame(struct pk_json *json, const struct selection *s) {
+    const struct pk_view *view = s->view;
+    uint64_t rest_bytes = 0, rest_blocks = 0;
+    bool has_rest = s->blame_count < view->blame_count;
+
+    for (uint32_t i = s->blame_count; i < view->blame_count; i++) {
+        rest_bytes += view->blame[i].bytes;
+        rest_blocks += view->blame[i].blocks;
+    }
+    pk_json_object(json, "blame");
+    pk_json_array(json, "frame");
+    for (uint32_t i = 0; i < s->blame_count; i++) {
+        pk_json_signed(json, NULL, new_frame(s, view->blame[i].frame));
+    }
+    if (has_rest) {
+        pk_json_signed(json, NULL, PK_FRAME_FOLDED);
+    }
+    pk_json_end_array(json);
+    pk_json_array(json, "bytes");
+    for (uint32_t i = 0; i < s->blame_count; i++) {
+        pk_json_unsigned(json, NULL, view->blame[i].bytes);
+    }
+    if (has_rest) {
+        pk_json_unsigned(json, NULL, rest_bytes);
+    }
+    pk_json_end_array(json);
+    pk_json_array(json, "blocks");
+    for (uint32_t i = 0; i < s->blame_count; i++) {
+        pk_json_unsigned(json, NULL, view->blame[i].blocks);
+    }
+    if (has_rest) {
+        pk_json_unsigned(json, NULL, rest_blocks);
+    }
+    pk_json_end_array(json);
+    pk_json_end_object(json);
+}
+
+/* The blame lines spelled out: a tool needs no join to find the largest. */
+static void write_blame_lines(struct pk_json *json, const struct pk_report *report) {
+    const struct pk_view *view = &report->view;
+
+    pk_json_array(json, "blame");
+    for (uint32_t i = 0; i < view->blame_count; i++) {
+        const struct pk_view_blame *blame = &view->blame[i];
+        pk_json_object(json, NULL);
+        pk_json_unsigned(json, "bytes", blame->bytes);
+        pk_json_unsigned(json, "blocks", blame->blocks);
+        if (blame->frame >= 0) {
+            const struct pk_view_frame *frame = &view->frames[blame->frame];
+            const struct pk_view_function *function = &view->functions[frame->function];
+            const struct pk_view_file *file = &view->files[function->file];
+            pk_json_text(json, "path", file->path);
+            pk_json_unsigned(json, "line", frame->line);
+            pk_json_text(json, "function", function->name);
+            pk_json_text(json, "source", frame->source);
+            pk_json_unsigned(json, "kind", file->kind);
+        } else {
+            pk_json_text(json, "path", "");
+            pk_json_unsigned(json, "line", 0);
+            pk_json_text(json, "function", "[no stack]");
+            pk_json_text(json, "source", "");
+            pk_json_unsigned(json, "kind", PK_FILE_NONE);
+        }
+        pk_json_end_object(json);
+    }
+    pk_json_end_array(json);
+}
+
+struct map_entry {
+    const char *path;
+    uint64_t bytes;
+    bool is_reserved;
+};
+
+static int compare_maps(const void *left, const void *right) {
+    const struct map_entry *a = left, *b = right;
+    if (a->bytes != b->bytes) {
+        return a->bytes > b->bytes ? -1 : 1;
+    }
+    return strcmp(a->path, b->path);
+}
+
+static int write_maps(struct pk_json *json, const struct pk_report *report, uint32_t limit) {
+    const struct pk_snapshot *snapshot = report->snapshot;
+    struct pk_pool scratch = {0};
+    struct map_entry *maps = pk_pool_array(&scratch, snapshot->file_count, sizeof(*maps));
+
+    pk_json_array(json, "maps");
+    for (uint32_t i = 0; maps != NULL && i < snapshot->file_count; i++) {
+        const struct pk_file_map *map = &snapshot->files[i];
+        maps[i] = (struct map_entry){.path = pk_snapshot_string(snapshot, map->path),
+                                     .bytes = map->most_bytes > PK_SNAPSHOT_MAX_BYTES ? PK_SNAPSHOT_MAX_BYTES
+                                                                                      : map->most_bytes,
+                                     .is_reserved = (map->flags & 4u) != 0};
+    }
+    if (maps != NULL) {
+        qsort(maps, snapshot->file_count, sizeof(*maps), compare_maps);
+    }
+    for (uint32_t i = 0; maps != NULL && i < snapshot->file_count && i < limit; i++) {
+        pk_json_object(json, NULL);
+        pk_json_text(json, "path", maps[i].path);
+        pk_json_unsigned(json, "bytes", maps[i].bytes);
+        pk_json_text(json, "note", maps[i].is_reserved ? "reserved address space, not counted" : "file, not counted");
+        pk_json_end_object(json);
+    }
+    pk_json_end_array(json);
+    pk_pool_free(&scratch);
+    return maps == NULL ? -ENOMEM : 0;
+}
+
+static void write_failed(struct pk_json *json, const struct pk_report *report, const struct selection *s) {
+    const struct pk_ledger_header *header = &report->snapshot->header;
+    if (header->failed_allocs == 0) {
+        pk_json_null(json, "failed");
+        return;
+    }
+    pk_json_object(json, "failed");
+    pk_json_unsigned(json, "bytes", header->largest_failed_bytes);
+    pk_json_unsigned(json, "count", header->failed_allocs);
+    pk_json_signed(json, "frame", new_frame(s, report->view.failed_frame));
+    pk_json_end_object(json);
+}
+
+static void write_processes(struct pk_json *json, const struct pk_report *report) {
+    pk_json_array(json, "processes");
+    for (uint32_t i = 0; i < report->process_count; i++) {
+        const struct pk_report_process *process = &report->processes[i];
+        pk_json_object(json, NULL);
+        pk_json_unsigned(json, "pid", process->pid);
+        pk_json_unsigned(json, "parent_pid", process->parent_pid);
+        pk_json_unsigned(json, "peak_bytes", process->peak_bytes);
+        if (process->is_tree_known) {
+            pk_json_unsigned(json, "bytes_at_tree_peak", process->tree_bytes);
+        } else {
+            pk_json_null(json, "bytes_at_tree_peak");
+        }
+        pk_json_text(json, "ledger", process->ledger);
+        pk_json_bool(json, "shown", i == report->main_process);
+        pk_json_end_object(json);
+    }
+    pk_json_end_array(json);
+}
+
+static void write_ledger_facts(struct pk_json *json, const struct pk_report *report) {
+    static const char *const states[] = {"running", "ended", "exec"};
+    const struct pk_snapshot *snapshot = report->snapshot;
+    const struct pk_ledger_header *header = &snapshot->header;
+
+    pk_json_object(json, "ledger");
+    pk_json_text(json, "state", header->state < 3 ? states[header->state] : "unknown");
+    pk_json_unsigned(json, "stacks", snapshot->node_count);
+    pk_json_unsigned(json, "functions", snapshot->function_count);
+    pk_json_unsigned(json, "live_bytes", header->total_bytes);
+    pk_json_unsigned(json, "live_blocks", header->total_blocks);
+    pk_json_unsigned(json, "arena_bytes", header->arena_bytes);
+    pk_json_unsigned(json, "arena_peak_bytes", header->arena_peak_bytes);
+    pk_json_unsigned(json, "file_map_bytes", header->file_map_bytes);
+    pk_json_unsigned(json, "noreserve_bytes", header->noreserve_bytes);
+    pk_json_unsigned(json, "own_bytes", header->own_bytes);
+    pk_json_unsigned(json, "dropped_events", header->dropped_events);
+    pk_json_unsigned(json, "merged_stacks", header->merged_stacks);
+    pk_json_unsigned(json, "unknown_frees", header->unknown_frees);
+    pk_json_unsigned(json, "failed_allocs", header->failed_allocs);
+    pk_json_unsigned(json, "in_flight_bytes", report->view.in_flight_bytes);
+    pk_json_unsigned(json, "in_flight_blocks", report->view.in_flight_blocks);
+    pk_json_unsigned(json, "surplus_bytes", report->view.surplus_bytes);
+    pk_json_unsigned(json, "surplus_blocks", report->view.surplus_blocks);
+    pk_json_bool(json, "disk_full", (header->flags & PK_FLAG_DISK_FULL) != 0);
+    pk_json_bool(json, "table_full", (header->flags & PK_FLAG_TABLE_FULL) != 0);
+    pk_json_bool(json, "deepbind", (header->flags & PK_FLAG_DEEPBIND) != 0);
+    pk_json_bool(json, "allocators_late", (header->flags & PK_FLAG_ALLOCATORS_LATE) != 0);
+    pk_json_bool(json, "free_threaded", (header->flags & PK_FLAG_FREE_THREADED) != 0);
+    pk_json_bool(json, "checked", (header->flags & PK_FLAG_CHECKED) != 0);
+    pk_json_end_object(json);
+}
+
+static void write_start(struct pk_json *json, const struct pk_report *report) {
+    pk_json_object(json, NULL);
+    pk_json_unsigned(json, "format", DOCUMENT_FORMAT);
+    pk_json_text(json, "tool", report->run != NULL && report->run->tool != NULL ? report->run->tool : "peakline");
+}
+
+int pk_write_json(const struct pk_report *report, FILE *out) {
+    struct selection selection;
+    struct pk_json json;
+
+    int r = make_selection(&report->view, &report->view.tree, report->view.blame_count, &selection);
+    if (r < 0) {
+        return r;
+    }
+    pk_json_start(&json, out, PK_JSON_LINES);
+    write_start(&json, report);
+    pk_json_unsigned(&json, "peak_bytes", report->view.peak_bytes);
+    write_peak(&json, report);
+    write_run(&json, report);
+    pk_json_text(&json, "python_status", pk_report_python_status(report->snapshot->header.python_status));
+    pk_json_text(&json, "python_note", report->snapshot->header.python_note);
+    write_warnings(&json, report);
+    write_processes(&json, report);
+    write_blame_lines(&json, report);
+    write_tables(&json, &selection);
+    write_tree(&json, "stacks", &selection, false);
+    r = write_maps(&json, report, UINT32_MAX);
+    write_failed(&json, report, &selection);
+    write_ledger_facts(&json, report);
+    pk_json_end_object(&json);
+    pk_pool_free(&selection.pool);
+    return r;
+}
+
+int pk_write_page_data(const struct pk_report *report, uint32_t max_nodes, uint32_t max_blame, FILE *out) {
+    struct pk_pool pool = {0};
+    struct pk_tree tree;
+    struct selection selection;
+    struct pk_json json;
+
+    uint32_t blame_count = report->view.blame_count < max_blame ? report->view.blame_count : max_blame;
+    int r = pk_tree_fold(&pool, &report->view.tree, max_nodes, &tree);
+    if (r >= 0) {
+        r = make_selection(&report->view, &tree, blame_count, &selection);
+    }
+    if (r < 0) {
+        pk_pool_free(&pool);
+        return r;
+    }
+    pk_json_start(&json, out, PK_JSON_HTML);
+    write_start(&json, report);
+    write_run(&json, report);
+    write_peak(&json, report);
+    write_warnings(&json, report);
+    write_tables(&json, &selection);
+    write_tree(&json, "nodes", &selection, true);
+    write_blame(&json, &selection);
+    r = write_maps(&json, report, PAGE_MAX_MAPS);
+    write_failed(&json, report, &selection);
+    pk_json_end_object(&json);
+    pk_pool_free(&selection.pool);
+    pk_pool_free(&pool);
+    return r;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The terminal summary: what a person reads when the program has ended.
+ *
+ *     Peak memory 135.8 MiB at 12.4 s of 31.0 s (resident peak 188.0 MiB)
+ *       61.2 MiB  45.1 %      10  load.py:123   data = load(path)
+ *       40.0 MiB  29.5 %       1  model.py:88   w = np.zeros((5000, 1000))
+ *       ... 212 more lines, 34.6 MiB (25.4 %)
+ *     Report: peakline-result/latest/report.html
+ *
+ * May use model.h, display.h. Must stay true: at most MAX_LINES lines, none wider than asked (but for the path of the
+ * report, which must stay whole); nothing from the program can act on the terminal; meaning is never in colour alone. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/display.h"
+#include "report/model.h"
+
+#define MAX_LINES 11u /* the caller may put an empty one before: 12 */
+#define MAX_ROWS 8u
+#define MAX_NOTES 2u
+#define MIN_WIDTH 40u
+#define MAX_WIDTH 500u
+#define LINE_ROOM (4u * MAX_WIDTH + 8u)
+
+struct summary {
+    const struct pk_report *report;
+    FILE *out;
+    unsigned width;
+    bool color;
+    bool utf8;
+};
+
+/* One of the 16 ANSI colours or bold, as the terminal's owner has set them. */
+static const char *style(const struct summary *s, const char *sequence) {
+    return s->color ? sequence : "";
+}
+
+#define BOLD "\033[1m"
+#define RED "\033[31m"
+#define YELLOW "\033[33m"
+#define PLAIN "\033[0m"
+
+/* A sentence on one line, or on two when `two_lines` and it needs them. Returns the lines used. */
+static unsigned write_sentence(const struct summary *s, const char *sequence, const char *text, bool two_lines) {
+    char line[LINE_ROOM];
+    size_t columns = pk_text_columns(text, s->utf8);
+    if (columns <= s->width || !two_lines) {
+        (void)pk_text_clean(line, sizeof(line), text, s->width, s->utf8, false);
+        fprintf(s->out, "%s%s%s\n", style(s, sequence), line, style(s, PLAIN));
+        return 1;
+    }
+    // break at the last space that fits; text is bytes, and a space is never inside a character
+    size_t end = 0;
+    for (size_t i = 1; text[i] != '\0' && i < LINE_ROOM - 1; i++) {
+        if (text[i] == ' ') {
+            char start[LINE_ROOM];
+            memcpy(start, text, i);
+            start[i] = '\0';
+            if (pk_text_columns(start, s->utf8) > s->width) {
+                break;
+            }
+            end = i;
+        }
+    }
+    if (end == 0) {
+        return write_sentence(s, sequence, text, false);
+    }
+    char start[LINE_ROOM];
+    memcpy(start, text, end);
+    start[end] = '\0';
+    (void)pk_text_clean(line, sizeof(line), start, s->width, s->utf8, false);
+    fprintf(s->out, "%s%s%s\n", style(s, sequence), line, style(s, PLAIN));
+    (void)pk_text_clean(line, sizeof(line), text + end + 1, s->width - 2, s->utf8, false);
+    fprintf(s->out, "%s  %s%s\n", style(s, sequence), line, style(s, PLAIN));
+    return 2;
+}
+
+/* The peak, then as much of when and of the resident size as fits. */
+static void write_first_line(const struct summary *s) {
+    const struct pk_report *report = s->report;
+    char bytes[PK_NUMBER_ROOM], number[PK_NUMBER_ROOM];
+    char when[2 * PK_NUMBER_ROOM] = "", total[2 * PK_NUMBER_ROOM] = "", resident[2 * PK_NUMBER_ROOM] = "";
+
+    pk_format_bytes(bytes, report->view.peak_bytes);
+    if (report->peak_time_ns >= 0) {
+        snprintf(when, sizeof(when), " at %s", pk_format_time(number, (uint64_t)report->peak_time_ns));
+    }
+    if (report->duration_ns >= 0) {
+        snprintf(total, sizeof(total), " %s %s", report->peak_time_ns >= 0 ? "of" : "in",
+                 pk_format_time(number, (uint64_t)report->duration_ns));
+    }
+    if (report->run != NULL && report->run->rss_peak_bytes > 0) {
+        snprintf(resident, sizeof(resident), " (resident peak %s)", pk_format_bytes(number, report->run->rss_peak_bytes));
+    }
+    size_t columns = strlen("Peak memory ") + strlen(bytes) + strlen(when) + strlen(total);
+    bool is_long = columns + strlen(resident) > s->width;
+    fprintf(s->out, "Peak memory %s%s%s", style(s, BOLD), bytes, style(s, PLAIN));
+    if (columns <= s->width) {
+        fprintf(s->out, "%s%s", when, total);
+    }
+    fprintf(s->out, "%s\n", is_long ? "" : resident);
+}
+
+/* One blame line, ready to be aligned. */
+struct row {
+    char bytes[PK_NUMBER_ROOM];
+    char share[PK_NUMBER_ROOM];
+    char blocks[PK_NUMBER_ROOM];
+    char place[256];
+    size_t place_columns;
+    const char *source;
+    bool is_name; /* the source is not known, this is the function's name */
+};
+
+/* Library paths from the package on, the standard library's from its module on; others below the run's directory. */
+static const char *shorten_path(const struct pk_report *report, const struct pk_view_file *file) {
+    static const char *const markers[] = {"/site-packages/", "/dist-packages/"};
+    const char *path = file->path;
+    for (size_t i = 0; file->kind == PK_FILE_LIBRARY && i < PK_LEN(markers); i++) {
+        for (const char *at = strstr(path, markers[i]); at != NULL; at = strstr(path, markers[i])) {
+            path = at + strlen(markers[i]);
+        }
+    }
+    if (file->kind == PK_FILE_STDLIB || file->kind == PK_FILE_IMPORT) {
+        const char *at = strstr(path, "/python");
+        const char *module = at == NULL ? NULL : strchr(at + 1, '/');
+        path = module == NULL ? path : module + 1;
+    }
+    return path != file->path ? path : pk_path_short(&report->rules, path);
+}
+
+static void fill_row(const struct summary *s, const struct pk_view_blame *blame, size_t place_limit, struct row *ret_row) {
+    const struct pk_view *view = &s->report->view;
+    char place[4096 + 32];
+
+    pk_format_bytes(ret_row->bytes, blame->bytes);
+    pk_format_share(ret_row->share, blame->bytes, view->peak_bytes);
+    pk_format_count(ret_row->blocks, blame->blocks);
+    ret_row->source = "";
+    ret_row->is_name = false;
+    if (blame->frame < 0) {
+        snprintf(place, sizeof(place), "[no stack]");
+    } else {
+        const struct pk_view_frame *frame = &view->frames[blame->frame];
+        const struct pk_view_function *function = &view->functions[frame->function];
+        const struct pk_view_file *file = &view->files[function->file];
+        if (file->kind == PK_FILE_NONE) {
+            snprintf(place, sizeof(place), "%.200s", function->name);
+        } else {
+            snprintf(place, sizeof(place), "%.4096s:%u", shorten_path(s->report, file), frame->line);
+            ret_row->is_name = frame->source[0] == '\0';
+            ret_row->source = ret_row->is_name ? function->name : frame->source;
+        }
+    }
+    ret_row->place_columns = pk_text_clean(ret_row->place, sizeof(ret_row->place), place,
+                                           place_limit, s->utf8, true);
+    ret_row->source += strspn(ret_row->source, " \t\f");
+}
+
+static size_t longest(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+static void write_rows(const struct summary *s, uint32_t count) {
+    const struct pk_view *view = &s->report->view;
+    struct row rows[MAX_ROWS];
+    size_t bytes = 0, share = 0, blocks = 0, place = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        fill_row(s, &view->blame[i], longest(s->width * 2 / 5, 12), &rows[i]);
+        bytes = longest(bytes, strlen(rows[i].bytes));
+        share = longest(share, strlen(rows[i].share));
+        blocks = longest(blocks, strlen(rows[i].blocks));
+        place = longest(place, rows[i].place_columns);
+    }
+    size_t before = 2 + bytes + 2 + share + 2 + blocks + 2;
+    for (uint32_t i = 0; i < count; i++) {
+        struct row *row = &rows[i];
+        if (before + row->place_columns > s->width) { // a very narrow terminal
+            char place_text[sizeof(row->place)];
+            memcpy(place_text, row->place, sizeof(place_text));
+            row->place_columns = pk_text_clean(row->place, sizeof(row->place), place_text,
+                                               s->width > before ? s->width - before : 0, s->utf8, true);
+        }
+        fprintf(s->out, "  %s%*s%s  %*s  %*s  %s", style(s, BOLD), (int)bytes, row->bytes, style(s, PLAIN), (int)share,
+                row->share, (int)blocks, row->blocks, row->place);
+        size_t used = before + longest(place, row->place_columns) + 3;
+        if (row->source[0] != '\0' && used + 8 <= s->width) {
+            char source[LINE_ROOM];
+            const char *in = row->is_name ? "in " : "";
+            (void)pk_text_clean(source, sizeof(source), row->source, s->width - used - strlen(in), s->utf8, false);
+            fprintf(s->out, "%*s%s%s", (int)(place - row->place_columns + 3), "", in, source);
+        }
+        putc('\n', s->out);
+    }
+}
+
+static void write_rest(const struct summary *s, uint32_t shown) {
+    const struct pk_view *view = &s->report->view;
+    char count[PK_NUMBER_ROOM], bytes[PK_NUMBER_ROOM], share[PK_NUMBER_ROOM];
+    uint64_t rest = 0;
+    for (uint32_t i = shown; i < view->blame_count; i++) {
+        rest += view->blame[i].bytes;
+    }
+    uint32_t more = view->blame_count - shown;
+    fprintf(s->out, "  ... %s more line%s, %s (%s)\n", pk_format_count(count, more), more == 1 ? "" : "s",
+            pk_format_bytes(bytes, rest), pk_format_share(share, rest, view->peak_bytes));
+}
+
+/* What must be said besides the numbers: the failed allocation first, then the warnings, at most two lines. */
+static unsigned choose_notes(const struct pk_report *report, const char *ret_notes[MAX_NOTES], unsigned *ret_more) {
+    unsigned count = 0, total = report->warning_count + (report->failed_note[0] != '\0' ? 1u : 0u);
+    if (report->failed_note[0] != '\0') {
+        ret_notes[count++] = report->failed_note;
+    }
+    for (uint32_t i = 0; i < report->warning_count && count < MAX_NOTES; i++) {
+        ret_notes[count++] = report->warnings[i];
+    }
+    *ret_more = total - count;
+    return count;
+}
+
+int pk_write_text(const struct pk_report *report, FILE *out, const struct pk_report_options *options) {
+    unsigned width = options->width == 0 ? 80 : options->width;
+    struct summary s = {.report = report,
+                        .out = out,
+                        .width = width < MIN_WIDTH ? MIN_WIDTH : width > MAX_WIDTH ? MAX_WIDTH : width,
+                        .color = options->color,
+                        .utf8 = options->utf8};
+    const char *notes[MAX_NOTES];
+    unsigned more_notes;
+    char outcome[160];
+
+    unsigned note_count = choose_notes(report, notes, &more_notes);
+    bool one_long_note = note_count == 1 && pk_text_columns(notes[0], s.utf8) > s.width;
+    unsigned note_lines = one_long_note ? 2 : note_count;
+    pk_report_outcome_sentence(report, outcome, sizeof(outcome));
+    const char *path = options->report_path != NULL ? options->report_path
+                       : report->run != NULL        ? report->run->report_path
+                                                    : NULL;
+
+    unsigned room = MAX_LINES - 1 - note_lines - (outcome[0] != '\0' ? 1u : 0u) - (path != NULL ? 1u : 0u);
+    uint32_t rows = report->view.blame_count;
+    if (rows > room || rows > MAX_ROWS) {
+        rows = room - 1 < MAX_ROWS ? room - 1 : MAX_ROWS;
+    }
+    write_first_line(&s);
+    if (report->view.peak_bytes > 0) {
+        write_rows(&s, rows);
+        if (rows < report->view.blame_count) {
+            write_rest(&s, rows);
+        }
+    }
+    for (unsigned i = 0; i < note_count; i++) {
+        char text[700];
+        if (i == note_count - 1 && more_notes > 0) {
+            // the count must be seen, however long the sentence
+            char start[600], end[48];
+            snprintf(end, sizeof(end), " (%u more in the report)", more_notes);
+            (void)pk_text_clean(start, sizeof(start), notes[i], s.width - strlen(end), s.utf8, false);
+            snprintf(text, sizeof(text), "%s%s", start, end);
+        } else {
+            snprintf(text, sizeof(text), "%s", notes[i]);
+        }
+        (void)write_sentence(&s, YELLOW, text, one_long_note);
+    }
+    if (outcome[0] != '\0') {
+        (void)write_sentence(&s, RED, outcome, false);
+    }
+    if (path != NULL) {
+        char line[8192];
+        (void)pk_text_clean(line, sizeof(line), path, sizeof(line), s.utf8, false);
+        fprintf(out, "Report: %s\n", line);
+    }
+    return 0;
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * See place.h. */
+#include "supervise/place.h"
+
+#include "record/settings.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PROBE_NAME ".peakline-probe"
+#define PROBE_BYTES (1u << 20)
+#define MAX_CLASHES 1000
+
+/* A file that an earlier run or report of ours wrote. */
+static bool is_ours(const char *name) {
+    static const char *const names[] = {"report.html", "report.html.part", "run.json",
+                                        "run.json.part", PROBE_NAME};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return strncmp(name, PK_LEDGER_PREFIX, strlen(PK_LEDGER_PREFIX)) == 0;
+}
+
+static bool is_dots(const char *name) {
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* Returns 1 if the directory has entries, 0 if not, or a negative errno. With `remove_ours` our own
+ * files are removed first and do not count. */
+static int look_inside(const char *path, bool remove_ours) {
+    int error = 0, entries = 0;
+    DIR *directory = opendir(path);
+
+    if (directory == NULL) {
+        return -errno;
+    }
+    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
+        if (is_dots(entry->d_name)) {
+            continue;
+        }
+        if (!remove_ours || !is_ours(entry->d_name)) {
+            entries = 1;
+        } else if (unlinkat(dirfd(directory), entry->d_name, 0) != 0 && error == 0) {
+            error = -errno;
+        }
+    }
+    (void)closedir(directory);
+    return error != 0 ? error : entries;
+}
+
+/* mkdir -p for all but the last part. */
+static int create_parents(const char *path) {
+    char part[PATH_MAX];
+
+    (void)snprintf(part, sizeof(part), "%s", path);
+    for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST) {
+            return -errno;
+        }
+        *slash = '/';
+    }
+    return 0;
+}
+
+static int write_zeros(int fd) {
+    static const char zeros[65536];
+
+    for (size_t written = 0; written < PROBE_BYTES;) {
+        ssize_t bytes = write(fd, zeros, sizeof(zeros));
+        if (bytes < 0 && errno != EINTR) {
+            return -errno;
+        }
+        written += bytes > 0 ? (size_t)bytes : 0;
+    }
+    return fsync(fd) != 0 && errno != EINVAL ? -errno : 0;
+}
+
+/* Write a file as large as a small ledger. statvfs would not see quotas and reserved blocks. */
+static int probe_space(const char *directory) {
+    char path[PATH_MAX + sizeof(PROBE_NAME) + 1];
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", directory, PROBE_NAME);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return -errno;
+    }
+    // Beyond `ulimit -f` a write raises SIGXFSZ, which would end us without a word.
+    (void)sigaction(SIGXFSZ, &ignore, &before);
+    int error = fallocate(fd, 0, 0, PROBE_BYTES) == 0 ? 0 : -errno;
+    if (error == -EOPNOTSUPP || error == -ENOSYS || error == -EINTR) {
+        error = write_zeros(fd);
+    }
+    (void)sigaction(SIGXFSZ, &before, NULL);
+    (void)close(fd);
+    (void)unlink(path);
+    return error;
+}
+
+static int refuse(const struct pk_place *place, int error, struct pk_failure *failure) {
+    if (error == -ENOSPC || error == -EDQUOT) {
+        return pk_failure_set(
+            failure, error, PK_EXIT_FAILED,
+            "the disk that holds %s is full; make room or name another directory with -o DIR",
+            place->shown);
+    }
+    if (error == -EFBIG) {
+        return pk_failure_set(
+            failure, error, PK_EXIT_FAILED,
+            "the file size limit (ulimit -f) is below 1 MiB; raise it to record into %s",
+            place->shown);
+    }
+    if (error == -ENAMETOOLONG) {
+        return pk_failure_set(
+            failure, error, PK_EXIT_FAILED,
+            "the name of the result directory is too long; name a shorter one with -o DIR");
+    }
+    return pk_failure_set(failure, error, PK_EXIT_FAILED,
+                          "cannot write results into %s: %s; name another directory with -o DIR",
+                          place->shown, strerror(-error));
+}
+
+static int create_named(const char *wanted, bool force, struct pk_place *place,
+                        struct pk_failure *failure) {
+    if (snprintf(place->shown, sizeof(place->shown), "%s", wanted) >= PATH_MAX) {
+        return refuse(place, -ENAMETOOLONG, failure);
+    }
+    for (size_t end = strlen(place->shown); end > 1 && place->shown[end - 1] == '/'; end--) {
+        place->shown[end - 1] = '\0';
+    }
+    wanted = place->shown;
+    int error = create_parents(wanted);
+    if (error == 0 && mkdir(wanted, 0700) == 0) {
+        place->created = true;
+        return 0;
+    }
+    error = error != 0 ? error : -errno;
+    if (error != -EEXIST) {
+        return refuse(place, error, failure);
+    }
+    int entries = look_inside(wanted, force);
+    if (entries == -ENOTDIR) {
+        return pk_failure_set(failure, entries, PK_EXIT_FAILED,
+                              "%s exists and is not a directory; name another one with -o DIR",
+                              wanted);
+    }
+    if (entries < 0) {
+        return refuse(place, entries, failure);
+    }
+    if (entries > 0 && !force) {
+        return pk_failure_set(
+            failure, -EEXIST, PK_EXIT_FAILED,
+            "%s exists and is not empty; name another directory, or add --force to replace an "
+            "older result in it",
+            wanted);
+    }
+    return 0;
+}
+
+static int create_default(const char *name, time_t now, struct pk_place *place,
+                          struct pk_failure *failure) {
+    char stamp[32], last[NAME_MAX];
+    struct tm local;
+
+    (void)snprintf(place->shown, sizeof(place->shown), "%s", PK_RESULTS_DIRECTORY);
+    if (localtime_r(&now, &local) == NULL ||
+        strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &local) == 0) {
+        (void)snprintf(stamp, sizeof(stamp), "%lld", (long long)now);
+    }
+    if (mkdir(PK_RESULTS_DIRECTORY, 0700) != 0 && errno != EEXIST) {
+        return refuse(place, -errno, failure);
+    }
+    for (int attempt = 1; attempt < MAX_CLASHES; attempt++) {
+        char number[16] = "";
+        if (attempt > 1) {
+            (void)snprintf(number, sizeof(number), "-%d", attempt);
+        }
+        (void)snprintf(last, sizeof(last), "%s-%.100s%s", stamp, name, number);
+        (void)snprintf(place->shown, sizeof(place->shown), "%s/%s", PK_RESULTS_DIRECTORY, last);
+        if (mkdir(place->shown, 0700) == 0) {
+            place->created = true;
+            place->dated = true;
+            return 0;
+        }
+        if (errno != EEXIST) {
+            return refuse(place, -errno, failure);
+        }
+    }
+    return refuse(place, -EEXIST, failure);
+}
+
+int pk_place_create(const char *wanted, bool force, const char *name, time_t now,
+                    struct pk_place *ret_place, struct pk_failure *failure) {
+    memset(ret_place, 0, sizeof(*ret_place));
+    if (wanted != NULL && wanted[0] == '\0') {
+        return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE, "-o needs the name of a directory");
+    }
+    int error = wanted != NULL ? create_named(wanted, force, ret_place, failure)
+                               : create_default(name, now, ret_place, failure);
+    if (error != 0) {
+        return error;
+    }
+    error = realpath(ret_place->shown, ret_place->path) == NULL ? -errno
+                                                                : probe_space(ret_place->shown);
+    if (error != 0) {
+        pk_place_discard(ret_place);
+        return refuse(ret_place, error, failure);
+    }
+    return 0;
+}
+
+void pk_place_link_latest(const struct pk_place *place) {
+    static const char temporary[] = PK_RESULTS_DIRECTORY "/.latest.part";
+
+    if (!place->dated) {
+        return;
+    }
+    (void)unlink(temporary);
+    if (symlink(strrchr(place->shown, '/') + 1, temporary) == 0 &&
+        rename(temporary, PK_RESULTS_DIRECTORY "/latest") != 0) {
+        (void)unlink(temporary);
+    }
+}
+
+int pk_place_clean(const char *directory) {
+    return look_inside(directory, true);
+}
+
+void pk_place_discard(const struct pk_place *place) {
+    (void)pk_place_clean(place->shown);
+    if (place->created) {
+        (void)rmdir(place->shown);
+    }
+    if (place->dated) {
+        (void)rmdir(PK_RESULTS_DIRECTORY); // fails, as it should, when there are other results
+    }
+}
+
+int pk_place_has_ledger(const char *path) {
+    int found = 0;
+    DIR *directory = opendir(path);
+
+    if (directory == NULL) {
+        return -errno;
+    }
+    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
+        if (strncmp(entry->d_name, PK_LEDGER_PREFIX, strlen(PK_LEDGER_PREFIX)) == 0) {
+            found = 1;
+        }
+    }
+    (void)closedir(directory);
+    return found;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * See witness.h. */
+#include "supervise/witness.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OLD_KERNEL_FILES 1024 /* before Linux 5.9 files are closed one by one */
+
+/* Take all pending signals; bit N-1 stands for signal N. */
+static uint64_t take_pending(void) {
+    struct timespec now = {0, 0};
+    uint64_t taken = 0;
+    sigset_t all;
+
+    (void)sigfillset(&all);
+    for (;;) {
+        int number = sigtimedwait(&all, NULL, &now);
+        if (number <= 0) {
+            return taken;
+        }
+        taken |= UINT64_C(1) << (number - 1);
+    }
+}
+
+/* The witness's whole life: a byte in, the signals out, until the other end closes. */
+__attribute__((noreturn)) static void bear_witness(int socket) {
+    char question = 0;
+
+    (void)prctl(PR_SET_NAME, "peakline-signal");
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // Nothing of the program's may stay open here: a reader of its output would wait for us.
+    (void)dup2(socket, 0);
+    if (syscall(SYS_close_range, 1u, ~0u, 0u) != 0) {
+        for (int fd = 1; fd < OLD_KERNEL_FILES; fd++) {
+            (void)close(fd);
+        }
+    }
+    while (read(0, &question, 1) == 1) {
+        uint64_t taken = take_pending();
+        if (send(0, &taken, sizeof(taken), MSG_NOSIGNAL) != (ssize_t)sizeof(taken)) {
+            break;
+        }
+    }
+    _exit(0);
+}
+
+int pk_witness_start(struct pk_witness *ret_witness) {
+    int ends[2];
+
+    ret_witness->pid = -1;
+    ret_witness->socket = -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        return -errno;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)close(ends[0]);
+        bear_witness(ends[1]);
+    }
+    int error = pid < 0 ? -errno : 0;
+    (void)close(ends[1]);
+    if (error != 0) {
+        (void)close(ends[0]);
+        return error;
+    }
+    ret_witness->pid = pid;
+    ret_witness->socket = ends[0];
+    return 0;
+}
+
+void pk_witness_ask(const struct pk_witness *witness, sigset_t *seen) {
+    uint64_t taken = 0;
+
+    if (witness->pid < 0 || send(witness->socket, "?", 1, MSG_NOSIGNAL) != 1 ||
+        recv(witness->socket, &taken, sizeof(taken), 0) != (ssize_t)sizeof(taken)) {
+        return;
+    }
+    for (int number = 1; number <= 64; number++) {
+        if ((taken & (UINT64_C(1) << (number - 1))) != 0) {
+            (void)sigaddset(seen, number);
+        }
+    }
+}
+
+void pk_witness_stop(struct pk_witness *witness) {
+    if (witness->pid >= 0) {
+        (void)close(witness->socket);
+        while (waitpid(witness->pid, NULL, 0) < 0 && errno == EINTR) {
+        }
+        witness->pid = -1;
+    }
+}

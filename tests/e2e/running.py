@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running a command to its end, for tests."""
+
+import subprocess
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TIMEOUT = 120  # seconds; nothing here takes more than a few
+
+
+class Run(NamedTuple):
+    """A finished process. `result` is the result directory (missing, if Peakline refused)."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    result: Optional[Path]
+
+
+def run_command(words, **options) -> Run:
+    """Run any command to its end."""
+    if "input" not in options:
+        options.setdefault("stdin", subprocess.DEVNULL)
+    done = subprocess.run(
+        [str(word) for word in words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+        **options,
+    )
+    return Run(done.returncode, done.stdout, done.stderr, None)

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the ledger should say, computed in the most simple-minded way there is: a plain list of blocks, one entry
+ * for each page of address space, and a full copy of every node's live bytes at every new peak.
+ * May use: ledger/node.h and blocks.h for constants. Must stay true: nothing here is clever. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ledger/blocks.h"
+#include "ledger/maps.h"
+
+#define REFERENCE_NODES 48u
+#define REFERENCE_BLOCKS 4096u
+#define REFERENCE_PAGES 192u
+
+struct reference_block {
+    uint64_t address, size;
+    uint32_t stack, flags;
+};
+
+struct reference_page {
+    bool known, usable, start_of_map;
+    uint8_t kind;
+    uint32_t stack;
+    uint32_t file;
+};
+
+struct reference_share {
+    uint64_t bytes, blocks;
+};
+
+struct reference {
+    struct reference_block blocks[REFERENCE_BLOCKS];
+    uint32_t block_count;
+    struct reference_page pages[REFERENCE_PAGES]; /* the address space in which maps live */
+    uint64_t page_bytes;
+    struct reference_share live[REFERENCE_NODES];
+    struct reference_share at_peak[REFERENCE_NODES];
+    uint64_t total_bytes, total_blocks, peak_bytes, peak_blocks;
+    uint64_t unknown_frees, missed_frees, code_frees;
+};
+
+static inline void reference_charge(struct reference *model, uint32_t stack, uint64_t bytes, uint64_t blocks) {
+    model->live[stack].bytes += bytes;
+    model->live[stack].blocks += blocks;
+    model->total_bytes += bytes;
+    model->total_blocks += blocks;
+    if (model->total_bytes > model->peak_bytes) {
+        model->peak_bytes = model->total_bytes;
+        model->peak_blocks = model->total_blocks;
+        for (uint32_t i = 0; i < REFERENCE_NODES; i++) {
+            model->at_peak[i] = model->live[i];
+        }
+    }
+}
+
+static inline void reference_release(struct reference *model, uint32_t stack, uint64_t bytes, uint64_t blocks) {
+    model->live[stack].bytes -= bytes;
+    model->live[stack].blocks -= blocks;
+    model->total_bytes -= bytes;
+    model->total_blocks -= blocks;
+}
+
+static inline struct reference_block *reference_find(struct reference *model, uint64_t address) {
+    for (uint32_t i = 0; i < model->block_count; i++) {
+        if (model->blocks[i].address == address) {
+            return &model->blocks[i];
+        }
+    }
+    return NULL;
+}
+
+/* Forgets the block without touching the account; .stack is 0 when there is none. */
+static inline struct reference_block reference_take(struct reference *model, uint64_t address) {
+    struct reference_block *block = reference_find(model, address);
+    if (block == NULL) {
+        return (struct reference_block){0};
+    }
+    struct reference_block copy = *block;
+    *block = model->blocks[--model->block_count];
+    return copy;
+}
+
+static inline void reference_remember(struct reference *model, struct reference_block block) {
+    model->blocks[model->block_count++] = block;
+}
+
+/* Whatever was known at this address is dead. */
+static inline void reference_retire_missed(struct reference *model, uint64_t address) {
+    struct reference_block old = reference_take(model, address);
+    if (old.stack != 0) {
+        model->missed_frees++;
+        model->code_frees += (old.flags & PK_BLOCK_CODE) != 0;
+        reference_release(model, old.stack, old.size, 1);
+    }
+}
+
+/* `dropped`: the ledger had no memory for it. */
+static inline void reference_alloc(struct reference *model, struct reference_block block, bool dropped) {
+    reference_retire_missed(model, block.address);
+    if (!dropped) {
+        reference_remember(model, block);
+        reference_charge(model, block.stack, block.size, 1);
+    }
+}
+
+static inline void reference_free(struct reference *model, uint64_t address) {
+    struct reference_block block = reference_take(model, address);
+    if (block.stack == 0) {
+        model->unknown_frees++;
+        return;
+    }
+    model->code_frees += (block.flags & PK_BLOCK_CODE) != 0;
+    reference_release(model, block.stack, block.size, 1);
+}
+
+static inline void reference_resize(struct reference *model, struct reference_block old, struct reference_block fresh,
+                                    bool copied, bool dropped) {
+    if (copied) {
+        reference_alloc(model, fresh, dropped);
+    }
+    if (old.stack == 0) {
+        model->unknown_frees++;
+    } else {
+        reference_release(model, old.stack, old.size, 1);
+    }
+    if (!copied) {
+        reference_alloc(model, fresh, dropped);
+    }
+}
+
+/* ---- maps: pages [from, to) ----------------------------------------------------------------------------------- */
+
+static inline bool reference_page_counts(const struct reference_page *page) {
+    return page->known && page->kind == PK_MAP_MEMORY && page->usable;
+}
+
+static inline void reference_unmap(struct reference *model, uint32_t from, uint32_t to) {
+    for (uint32_t i = from; i < to; i++) {
+        struct reference_page *page = &model->pages[i];
+        if (reference_page_counts(page)) {
+            reference_release(model, page->stack, model->page_bytes, page->start_of_map);
+        }
+        *page = (struct reference_page){0};
+    }
+}
+
+/* Charges pages [from, to) that have just begun to count, as one event for each stretch of one stack. */
+static inline void reference_charge_pages(struct reference *model, uint32_t from, uint32_t to) {
+    for (uint32_t i = from; i < to; i++) {
+        if (reference_page_counts(&model->pages[i])) {
+            reference_charge(model, model->pages[i].stack, model->page_bytes, model->pages[i].start_of_map);
+        }
+    }
+}
+
+static inline void reference_map(struct reference *model, uint32_t from, uint32_t to, struct reference_page page) {
+    reference_unmap(model, from, to);
+    for (uint32_t i = from; i < to; i++) {
+        model->pages[i] = page;
+        model->pages[i].known = true;
+        model->pages[i].start_of_map = i == from;
+    }
+    reference_charge_pages(model, from, to);
+}
+
+static inline void reference_protect(struct reference *model, uint32_t from, uint32_t to, bool usable) {
+    for (uint32_t i = from; i < to; i++) {
+        struct reference_page *page = &model->pages[i];
+        if (!page->known || page->usable == usable) {
+            continue;
+        }
+        if (reference_page_counts(page)) {
+            reference_release(model, page->stack, model->page_bytes, page->start_of_map);
+        }
+        page->usable = usable;
+        if (reference_page_counts(page)) {
+            reference_charge(model, page->stack, model->page_bytes, page->start_of_map);
+        }
+    }
+}
+
+/* `pages` pages from `from` on become `new_pages` pages from `to` on. */
+static inline void reference_remap(struct reference *model, uint32_t from, uint32_t pages, uint32_t to,
+                                   uint32_t new_pages, uint32_t stack) {
+    if (pages == 0) {
+        struct reference_page page = model->pages[from];
+        page.stack = stack;
+        if (page.known) {
+            reference_map(model, to, to + new_pages, page);
+        }
+        return;
+    }
+    uint32_t kept = pages < new_pages ? pages : new_pages;
+    struct reference_page moved[REFERENCE_PAGES];
+    for (uint32_t i = 0; i < kept; i++) {
+        moved[i] = model->pages[from + i];
+        model->pages[from + i] = (struct reference_page){0}; // still in the account
+    }
+    reference_unmap(model, from, from + pages);
+    reference_unmap(model, to, to + new_pages);
+    for (uint32_t i = 0; i < kept; i++) {
+        model->pages[to + i] = moved[i];
+    }
+    for (uint32_t i = kept; i < new_pages; i++) {
+        model->pages[to + i] = moved[kept - 1];
+        model->pages[to + i].start_of_map = false;
+    }
+    reference_charge_pages(model, to + kept, to + new_pages);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The runtime's only allocator: zeroed, recycled, honest about what it took, and without fear of having nothing. */
+#include "check.h"
+
+#include "base/arena.h"
+
+static bool is_zero(const char *piece, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        if (piece[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void pieces_are_zeroed_aligned_and_apart(void) {
+    static struct pk_arena arena;
+    static char *pieces[500];
+    static size_t sizes[500];
+    for (size_t i = 0; i < 500; i++) {
+        sizes[i] = (size_t)(check_random() % 5000);
+        pieces[i] = pk_arena_alloc(&arena, sizes[i]);
+        CHECK(pieces[i] != NULL);
+        CHECK_EQ((uintptr_t)pieces[i] % (sizes[i] > PK_ARENA_SMALL ? 4096 : 16), 0);
+        CHECK(is_zero(pieces[i], sizes[i]));
+        memset(pieces[i], (int)(i % 255 + 1), sizes[i]);
+    }
+    for (size_t i = 0; i < 500; i++) {
+        for (size_t at = 0; at < sizes[i]; at++) {
+            CHECK_EQ((unsigned char)pieces[i][at], i % 255 + 1); // nobody wrote into a neighbour
+        }
+    }
+}
+
+static void a_piece_given_back_is_used_again_and_zeroed(void) {
+    static struct pk_arena arena;
+    char *first = pk_arena_alloc(&arena, 100);
+    CHECK(first != NULL);
+    memset(first, 0xff, 100);
+    pk_arena_free(&arena, first, 100);
+    uint64_t own = arena.own_bytes;
+    char *second = pk_arena_alloc(&arena, 112); // the same 16-byte step
+    CHECK(second == first);
+    CHECK(is_zero(second, 112));
+    CHECK_EQ(arena.own_bytes, own);
+}
+
+static void large_pieces_go_back_to_the_kernel(void) {
+    static struct pk_arena arena;
+    char *piece = pk_arena_alloc(&arena, 1u << 20);
+    CHECK(piece != NULL);
+    CHECK_EQ(arena.own_bytes, 1u << 20);
+    piece[(1u << 20) - 1] = 1;
+    pk_arena_free(&arena, piece, 1u << 20);
+    CHECK_EQ(arena.own_bytes, 0);
+}
+
+static void nothing_is_a_size_and_null_can_be_freed(void) {
+    static struct pk_arena arena;
+    char *a = pk_arena_alloc(&arena, 0);
+    char *b = pk_arena_alloc(&arena, 0);
+    CHECK(a != NULL && b != NULL && a != b);
+    pk_arena_free(&arena, NULL, 64);
+    pk_arena_free(&arena, a, 0);
+    CHECK(pk_arena_alloc(&arena, 0) == a);
+}
+
+static void what_the_kernel_does_not_have_is_null(void) {
+    static struct pk_arena arena;
+    CHECK(pk_arena_alloc(&arena, (size_t)1 << 60) == NULL);
+    CHECK_EQ(arena.own_bytes, 0);
+    CHECK(pk_arena_alloc(&arena, 16) != NULL);
+}
+
+static void a_countdown_makes_it_fail_for_ever(void) {
+    static struct pk_arena arena;
+    arena.fail_countdown = 3;
+    CHECK(pk_arena_alloc(&arena, 16) != NULL);
+    CHECK(pk_arena_alloc(&arena, 10000) != NULL);
+    CHECK(pk_arena_alloc(&arena, 16) == NULL);
+    CHECK(pk_arena_alloc(&arena, 16) == NULL);
+    arena.fail_countdown = 0;
+    CHECK(pk_arena_alloc(&arena, 16) != NULL);
+}
+
+int main(int argc, char **argv) {
+    static const struct check_test tests[] = {
+        TEST(pieces_are_zeroed_aligned_and_apart),
+        TEST(a_piece_given_back_is_used_again_and_zeroed),
+        TEST(large_pieces_go_back_to_the_kernel),
+        TEST(nothing_is_a_size_and_null_can_be_freed),
+        TEST(what_the_kernel_does_not_have_is_null),
+        TEST(a_countdown_makes_it_fail_for_ever),
+    };
+    return check_run(argc, argv, tests, sizeof tests / sizeof tests[0]);
+}
