@@ -21,6 +21,7 @@ class Run:
         self.program_s = 0.0  # first line of the program to its last
         self.startup_s = 0.0  # from the tool's start to the first line of the program
         self.end_s = 0.0  # last line of the program to the end of the tool
+        self.complete = False  # the report is made: to_report_s and output_bytes have all in them
         self.report_s = 0.0  # the separate command that makes the report, where there is one
         self.wall_s = 0.0  # from the tool's start to its end
         self.peak_kib = 0  # the program's own process, at its last line (VmHWM)
@@ -120,12 +121,16 @@ def measure(tool, target, environment, timeout, with_report, scratch):
         except (OSError, ValueError):
             run.reason = "the program did not reach its end"
             return run
+        run.reason = tool.left_nothing(out)
+        if run.reason:
+            return run
         run.program_s = seen["end"] - seen["start"]
         run.startup_s = seen["start"] - start
         run.end_s = start + run.wall_s - seen["end"]
         run.peak_kib = seen["peak_kib"]
-        report = tool.report(out) if with_report else None
-        if report:
+        report = tool.report(out)
+        run.complete = with_report or not report
+        if report and with_report:
             reason, _, _, run.report_s, _, run.report_kib = run_command(report, env, timeout)
             if reason:
                 run.reason = "report: " + reason

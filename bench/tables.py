@@ -58,6 +58,11 @@ class Results:
         runs = (runs.get(tool) for runs in self.rounds[program])
         return [getattr(run, key) for run in runs if run and not run.reason]
 
+    def report_values(self, program, tool, key):
+        """Return the values of the rounds in which the report was made as well."""
+        runs = (runs.get(tool) for runs in self.rounds[program])
+        return [getattr(run, key) for run in runs if run and not run.reason and run.complete]
+
     def added(self, program, tool, key, unit):
         """Return what a tool adds to plain in each round, divided by a unit."""
         return [
@@ -207,11 +212,12 @@ def output_table(results):
     )
     rows = []
     for program in results.programs:
-        row = [program] + [
-            human_bytes(median(results.values(program, tool, "output_bytes"))) for tool in peers
-        ]
+        row = [program]
+        for tool in peers:
+            written = median(results.report_values(program, tool, "output_bytes"))
+            row.append(human_bytes(written))
         for tool in ["plain"] + peers:
-            row.append(show(median(results.values(program, tool, "to_report_s")), "%.2f"))
+            row.append(show(median(results.report_values(program, tool, "to_report_s")), "%.2f"))
         rows.append(row)
     return markdown(header, rows)
 
@@ -233,8 +239,13 @@ def full_report(results, machine_lines, rounds):
     )
     text.append("Nanoseconds added for each event\n\n" + event_table(results))
     text.append(
-        "Bytes written, and seconds from the program's last line to the end of the tool with its
-        report\n\n" + output_table(results) ) text.append( "Time from start to end of the tool,
-        against plain\n\n" + time_table(results, "wall_s") ) reasons = results.reasons() if reasons:
-        text.append("Not available\n\n" + "\n".join("- " + reason for reason in reasons)) return
-        "\n\n".join(text) + "\n"
+        "Bytes written, and seconds from the program's last line to the end of the tool with its"
+        " report\n\n" + output_table(results)
+    )
+    text.append(
+        "Time from start to end of the tool, against plain\n\n" + time_table(results, "wall_s")
+    )
+    reasons = results.reasons()
+    if reasons:
+        text.append("Not available\n\n" + "\n".join("- " + reason for reason in reasons))
+    return "\n\n".join(text) + "\n"

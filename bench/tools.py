@@ -2,6 +2,7 @@
 """The tools that are compared: how each is run, as its users run it, and how it makes its
 report."""
 
+import glob
 import os
 
 import workshop
@@ -13,6 +14,8 @@ class Tool:
     run."""
 
     name = ""
+    # What the run must have left in its output folder: a tool that recorded nothing is fast.
+    proof = None
 
     def __init__(self, python):
         self.python = python
@@ -29,6 +32,12 @@ class Tool:
 
     def report(self, out):
         return None
+
+    def left_nothing(self, out):
+        """Return a reason if the run did not record, else None."""
+        if not self.proof or glob.glob(os.path.join(out, self.proof)):
+            return None
+        return "it ended well but left no %s" % self.proof
 
 
 class Plain(Tool):
@@ -60,6 +69,7 @@ class Census(Plain):
 class Fil(Tool):
     name = "fil"
     program = "fil-profile"
+    proof = "*/peak-memory.svg"
 
     def missing(self):
         path = os.path.join(self.bin, self.program)
@@ -72,6 +82,7 @@ class Fil(Tool):
 class Memray(Tool):
     name = "memray"
     program = "memray"
+    proof = "capture.bin"
     options = []
 
     missing = Fil.missing
@@ -110,6 +121,7 @@ class MemrayAggregate(Memray):
 
 class Peakline(Tool):
     name = "peakline"
+    proof = "report.html"
 
     def missing(self):
         if workshop.find_peakline():

@@ -83,7 +83,11 @@ def ensure_venv(python=None, path=None):
     for package in PEERS + LIBRARIES:
         # One at a time: a peer that has no build for this Python must not cost us the others.
         if subprocess.run(install + [package]).returncode != 0:
-            print("bench: %s cannot be installed here; it is left out" % package, file=sys.stderr)
+            print(
+                "bench: %s cannot be installed, and is left out; delete %s to try again"
+                % (package, path),
+                file=sys.stderr,
+            )
     with open(stamp_path, "w") as out:
         json.dump(stamp, out)
     return inside

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The data of the example: a shop's orders (37 MB of CSV) and its customers, always the same.
+"""The data of the example: a shop's orders (36 MB of CSV) and its customers, always the same.
 
     python examples/make_data.py    makes data/orders.csv and data/customers.csv beside this file,
                                     if they are not there

@@ -9,6 +9,9 @@ are written, and needs far more memory at its highest moment than it has to. Whe
 
 import os
 
+# One thread for the sums in `fit`: the same digits on every machine.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pandas as pd
 
@@ -54,7 +57,7 @@ def feature_matrix(sales):
 
 
 def fit(features, paid):
-    """What each sale would have brought by its features alone (least squares on standardised columns)."""
+    """What each sale should bring by its features: least squares on standardised columns."""
     standard = (features - features.mean(axis=0)) / features.std(axis=0)
     gram = standard.T @ standard + np.eye(standard.shape[1])
     weights = np.linalg.solve(gram, standard.T @ (paid - paid.mean()))

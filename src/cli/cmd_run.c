@@ -94,15 +94,17 @@ static int find_program(struct run *run, struct pk_failure *failure) {
     const char *name = run->command.subject;
     int error = pk_target_find(name, getenv("PATH"), run->program);
 
+    size_t length = strlen(name);
+    bool is_script = length > 3 && strcmp(name + length - 3, ".py") == 0;
+    const char *hint = is_script ? "; to run a script, leave out the --" : "";
     if (error == -EACCES) {
-        return pk_failure_set(
-            failure, error, PK_EXIT_NO_EXEC,
-            "%s cannot be executed; make it executable, or give a Python script without --", name);
+        return pk_failure_set(failure, error, PK_EXIT_NO_EXEC,
+                              "%s cannot be executed; make it executable%s", name, hint);
     }
     if (error != 0) {
         return pk_failure_set(failure, error, PK_EXIT_NOT_FOUND,
-                              "there is no command %s; check its name%s", name,
-                              strchr(name, '/') == NULL ? " and PATH" : "");
+                              "there is no command %s; check its name%s%s", name,
+                              strchr(name, '/') == NULL ? " and PATH" : "", hint);
     }
     pk_target_inspect(run->program, getenv("PATH"), &run->target);
     return pk_target_check(&run->target, name, is_named_python(name), failure);

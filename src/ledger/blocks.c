@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See blocks.h. The fast paths are put_even, put_mixed and take; everything that changes a page's shape is cold. */
+ * See blocks.h. The fast paths are try_store and page_take; everything that changes a page's shape is cold. */
 #include "ledger/blocks.h"
 
 #include <errno.h>
@@ -9,8 +9,10 @@
 
 #define PAGE_STEPS 256u /* 16-byte steps in a page */
 #define EVEN_SIZE_MAX 1023u
-#define MIXED_SIZE_BITS 36
-#define MIXED_LOG_MAX 6u
+#define MIXED_SIZE_BITS 34
+#define MIXED_LOG_MAX 7u
+#define MIXED_SPREAD_BYTES (1u << 20)
+#define MIXED_LOG_FIRST 3u /* the finest shape a page begins with: 32 cells */
 
 // ---- cells ---------------------------------------------------------------------------------------------------
 
@@ -22,16 +24,22 @@ static inline struct pk_block even_block(uint32_t cell) {
     return (struct pk_block){.size = cell >> 2 & EVEN_SIZE_MAX, .stack = cell >> 12, .flags = cell & 3u};
 }
 
-static inline uint64_t mixed_cell(uint32_t stack, uint64_t size, uint32_t place, uint32_t flags) {
-    return size << 28 | (uint64_t)stack << 8 | place << 2 | flags;
+static inline uint64_t mixed_cell(uint32_t stack, uint64_t size, uint32_t step, uint32_t flags) {
+    return size << 30 | (uint64_t)stack << 10 | step << 2 | flags;
 }
 
 static inline struct pk_block mixed_block(uint64_t cell) {
-    return (struct pk_block){.size = cell >> 28, .stack = (uint32_t)(cell >> 8) & (PK_MAX_NODES - 1), .flags = cell & 3u};
+    return (struct pk_block){.size = cell >> 30, .stack = (uint32_t)(cell >> 10) & (PK_MAX_NODES - 1), .flags = cell & 3u};
 }
 
-static inline uint32_t mixed_place(uint64_t cell) {
-    return (uint32_t)(cell >> 2) & 63u;
+static inline uint32_t mixed_step(uint64_t cell) {
+    return (uint32_t)(cell >> 2) & 255u;
+}
+
+// Blocks that 2^log-step cells may hold: three quarters, so that every search ends soon at an empty cell. Cells of
+// one step never share, and may all be used.
+static inline uint32_t mixed_limit(uint32_t log) {
+    return log == 0 ? PAGE_STEPS : (PAGE_STEPS >> log) * 3 / 4;
 }
 
 static inline uint32_t even_count(uint32_t grain, uint32_t bias) {
@@ -85,86 +93,85 @@ static inline uint32_t even_index(const struct pk_page *page, uint32_t step) {
     return ((step + page->bias) * page->recip) >> 16;
 }
 
+PK_NOINLINE static uint64_t *mixed_probe(uint64_t *cells, uint32_t log, uint32_t step) {
+    uint32_t last = (PAGE_STEPS >> log) - 1;
+    uint32_t i = step >> log;
+    do {
+        i = (i + 1) & last;
+    } while (cells[i] != 0 && mixed_step(cells[i]) != step);
+    return &cells[i];
+}
+
+static inline uint64_t *mixed_own(const struct pk_page *page, uint32_t step) {
+    return (uint64_t *)page->cells + (step >> page->grain16);
+}
+
+// The cell of the block at `step`, or the empty one where it belongs: mostly its own.
+static inline uint64_t *mixed_find(const struct pk_page *page, uint32_t step) {
+    uint64_t *cell = mixed_own(page, step);
+    if (PK_UNLIKELY(*cell != 0 && mixed_step(*cell) != step)) {
+        return mixed_probe(page->cells, page->grain16, step);
+    }
+    return cell;
+}
+
+// Moves the cells behind a new hole back, so that no search ends too early.
+PK_NOINLINE static void mixed_close(struct pk_page *page, uint64_t *at, uint64_t cell) {
+    uint64_t *cells = page->cells;
+    uint32_t log = page->grain16;
+    uint32_t last = (PAGE_STEPS >> log) - 1;
+    uint32_t hole = (uint32_t)(at - cells);
+    page->displaced -= hole != mixed_step(cell) >> log;
+    for (uint32_t i = (hole + 1) & last; cells[i] != 0; i = (i + 1) & last) {
+        uint32_t home = mixed_step(cells[i]) >> log;
+        // Stays if its home lies cyclically in (hole, i].
+        if (((i - home) & last) >= ((i - hole) & last)) {
+            page->displaced -= hole == home;
+            cells[hole] = cells[i];
+            cells[i] = 0;
+            hole = i;
+        }
+    }
+}
+
+PK_NOINLINE static struct pk_block take_mixed(struct pk_blocks *blocks, struct pk_page *page, uint32_t step) {
+    uint64_t *at = mixed_find(page, step);
+    uint64_t cell = *at;
+    if (PK_UNLIKELY(cell == 0)) {
+        return (struct pk_block){0};
+    }
+    *at = 0;
+    page->live--;
+    blocks->count--;
+    if (PK_UNLIKELY(page->displaced != 0)) {
+        mixed_close(page, at, cell);
+    }
+    return mixed_block(cell);
+}
+
 // Forgets the block that starts at `address` (has_page) and returns it; .stack is 0 when no page knows it.
 static inline struct pk_block page_take(struct pk_blocks *blocks, uint64_t address) {
     struct pk_page *page = page_of(blocks, address);
     if (PK_UNLIKELY(page == NULL || page->cells == NULL)) {
         return (struct pk_block){0};
     }
-    struct pk_block block = {0};
     uint32_t step = (uint32_t)(address & 4095u) >> 4;
-    if (PK_LIKELY(page->bias != PK_PAGE_MIXED)) {
-        uint32_t index = even_index(page, step);
-        uint32_t *cell = &((uint32_t *)page->cells)[index];
-        if (PK_UNLIKELY(*cell == 0 || index * page->grain16 != step + page->bias)) {
-            return block;
-        }
-        block = even_block(*cell);
-        *cell = 0;
-    } else {
-        uint64_t *cell = &((uint64_t *)page->cells)[step >> page->grain16];
-        if (PK_UNLIKELY(*cell == 0 || mixed_place(*cell) != (step & ((1u << page->grain16) - 1)))) {
-            return block;
-        }
-        block = mixed_block(*cell);
-        *cell = 0;
+    if (PK_UNLIKELY(page->bias == PK_PAGE_MIXED)) {
+        return take_mixed(blocks, page, step);
     }
+    uint32_t index = even_index(page, step);
+    uint32_t *at = &((uint32_t *)page->cells)[index];
+    uint32_t cell = *at;
+    if (PK_UNLIKELY(cell == 0 || index * page->grain16 != step + page->bias)) {
+        return (struct pk_block){0};
+    }
+    *at = 0;
     page->live--;
     blocks->count--;
-    return block;
+    return even_block(cell);
 }
 
-// ---- the side table: linear probing, deletion by shifting back ------------------------------------------------
-
-static uint32_t side_slot(const struct pk_blocks *blocks, uint64_t address) {
-    return (uint32_t)((address * 0x9e3779b97f4a7c15u) >> 32) & (blocks->side_capacity - 1);
-}
-
-static struct pk_side_entry *side_find(const struct pk_blocks *blocks, uint64_t address) {
-    if (blocks->side_count == 0) {
-        return NULL;
-    }
-    for (uint32_t i = side_slot(blocks, address);; i = (i + 1) & (blocks->side_capacity - 1)) {
-        if (blocks->side[i].address == address) {
-            return &blocks->side[i];
-        }
-        if (blocks->side[i].address == 0) {
-            return NULL;
-        }
-    }
-}
-
-static void side_insert(struct pk_blocks *blocks, struct pk_side_entry entry) {
-    uint32_t i = side_slot(blocks, entry.address);
-    while (blocks->side[i].address != 0) {
-        i = (i + 1) & (blocks->side_capacity - 1);
-    }
-    blocks->side[i] = entry;
-    blocks->side_count++;
-}
-
-static int side_make_room(struct pk_blocks *blocks) {
-    if (blocks->side_count * 2 < blocks->side_capacity) {
-        return 0;
-    }
-    uint32_t old_capacity = blocks->side_capacity;
-    uint32_t capacity = old_capacity == 0 ? 64 : old_capacity * 2;
-    struct pk_side_entry *fresh = pk_arena_alloc(blocks->arena, capacity * sizeof *fresh);
-    if (fresh == NULL) {
-        return blocks->side_count + 1 < old_capacity ? 0 : -ENOMEM;
-    }
-    struct pk_side_entry *old = blocks->side;
-    blocks->side = fresh;
-    blocks->side_capacity = capacity;
-    blocks->side_count = 0;
-    for (uint32_t i = 0; i < old_capacity; i++) {
-        if (old[i].address != 0) {
-            side_insert(blocks, old[i]);
-        }
-    }
-    pk_arena_free(blocks->arena, old, old_capacity * sizeof *old);
-    return 0;
-}
+// ---- the side table ------------------------------------------------------------------------------------------
 
 PK_COLD static int side_put(struct pk_blocks *blocks, uint64_t address, uint64_t size, uint32_t stack, uint32_t flags,
                             struct pk_block *ret_old) {
@@ -172,38 +179,26 @@ PK_COLD static int side_put(struct pk_blocks *blocks, uint64_t address, uint64_t
     if (has_page(address)) {
         *ret_old = page_take(blocks, address); // a huge block where a small one was known: never in both
     }
-    struct pk_side_entry *known = side_find(blocks, address);
+    struct pk_side_entry *known = pk_side_find(&blocks->side, address);
     if (known != NULL) {
         *ret_old = (struct pk_block){.size = known->size, .stack = known->stack, .flags = known->flags};
         *known = entry;
         return 0;
     }
-    if (side_make_room(blocks) < 0) {
+    if (pk_side_insert(&blocks->side, blocks->arena, entry) < 0) {
         return -ENOMEM;
     }
-    side_insert(blocks, entry);
     blocks->count++;
     return 0;
 }
 
 PK_COLD static struct pk_block side_take(struct pk_blocks *blocks, uint64_t address) {
-    struct pk_side_entry *entry = side_find(blocks, address);
+    struct pk_side_entry *entry = pk_side_find(&blocks->side, address);
     if (entry == NULL) {
         return (struct pk_block){0};
     }
     struct pk_block block = {.size = entry->size, .stack = entry->stack, .flags = entry->flags};
-    uint32_t mask = blocks->side_capacity - 1;
-    uint32_t hole = (uint32_t)(entry - blocks->side);
-    for (uint32_t i = (hole + 1) & mask; blocks->side[i].address != 0; i = (i + 1) & mask) {
-        uint32_t home = side_slot(blocks, blocks->side[i].address);
-        // Move back unless the entry's home lies cyclically in (hole, i].
-        if (((i - home) & mask) >= ((i - hole) & mask)) {
-            blocks->side[hole] = blocks->side[i];
-            hole = i;
-        }
-    }
-    blocks->side[hole].address = 0;
-    blocks->side_count--;
+    pk_side_remove(&blocks->side, entry);
     blocks->count--;
     return block;
 }
@@ -214,10 +209,13 @@ static uint32_t log2_floor(uint32_t value) {
     return 31u - (uint32_t)__builtin_clz(value);
 }
 
-// The coarsest cells two neighbours of this size cannot share: an allocator's block is never smaller.
+// As many cells as a page full of blocks of this size needs, or a few more.
 static uint32_t mixed_log_for(uint64_t size) {
-    uint32_t steps = size >= 1024 ? 64 : (uint32_t)(size + 15) / 16;
-    return steps == 0 ? 0 : log2_floor(steps);
+    if (size >= 2048) {
+        return MIXED_LOG_MAX;
+    }
+    uint32_t log = size < 16 ? 0 : log2_floor((uint32_t)size / 16);
+    return log < MIXED_LOG_FIRST ? MIXED_LOG_FIRST : log;
 }
 
 static inline uint32_t even_grain_for(uint64_t size) {
@@ -230,7 +228,7 @@ static inline bool suits_empty(const struct pk_page *page, uint64_t size, bool e
     if (even) {
         return page->bias != PK_PAGE_MIXED && page->grain16 == even_grain_for(size);
     }
-    return page->bias == PK_PAGE_MIXED && page->grain16 + 1u >= mixed_log_for(size);
+    return page->bias == PK_PAGE_MIXED && page->grain16 + 2u >= mixed_log_for(size);
 }
 
 static int shape_mixed(struct pk_blocks *blocks, struct pk_page *page, uint32_t log) {
@@ -260,58 +258,50 @@ static int shape_even(struct pk_blocks *blocks, struct pk_page *page, uint32_t g
     return 0;
 }
 
-// Moves all blocks of `from` into fresh mixed cells of 2^log steps; -EEXIST when two blocks would share one.
-static int copy_to_mixed(const struct pk_page *from, uint64_t *cells, uint32_t log) {
+// Copies all blocks of `from` into `to`, which is mixed, empty and large enough.
+static void copy_to_mixed(const struct pk_page *from, struct pk_page *to) {
     uint32_t count = from->bias == PK_PAGE_MIXED ? PAGE_STEPS >> from->grain16 : even_count(from->grain16, from->bias);
     for (uint32_t i = 0; i < count; i++) {
-        struct pk_block block;
-        uint32_t step;
+        uint64_t cell;
         if (from->bias == PK_PAGE_MIXED) {
-            uint64_t cell = ((const uint64_t *)from->cells)[i];
-            block = mixed_block(cell);
-            step = (i << from->grain16) + mixed_place(cell);
+            cell = ((const uint64_t *)from->cells)[i];
         } else {
-            block = even_block(((const uint32_t *)from->cells)[i]);
-            step = i * from->grain16 - from->bias;
+            struct pk_block block = even_block(((const uint32_t *)from->cells)[i]);
+            cell = block.stack == 0 ? 0 : mixed_cell(block.stack, block.size, i * from->grain16 - from->bias, block.flags);
         }
-        if (block.stack == 0) {
-            continue;
+        if (cell != 0) {
+            uint64_t *at = mixed_find(to, mixed_step(cell));
+            to->displaced += at != mixed_own(to, mixed_step(cell));
+            *at = cell;
         }
-        uint64_t *cell = &cells[step >> log];
-        if (*cell != 0) {
-            return -EEXIST;
-        }
-        *cell = mixed_cell(block.stack, block.size, step & ((1u << log) - 1), block.flags);
     }
-    return 0;
 }
 
-// Gives the page mixed cells in which its blocks and a new one at `step` all have a cell of their own.
-PK_COLD static int refine(struct pk_blocks *blocks, struct pk_page *page, uint32_t step, uint32_t log) {
-    for (;; log--) {
-        struct pk_page fresh = {0};
-        if (shape_mixed(blocks, &fresh, log) < 0) {
-            return -ENOMEM;
-        }
-        fresh.live = page->live;
-        uint64_t *cell = &((uint64_t *)fresh.cells)[step >> log];
-        // A cell taken by a block at this very step is no clash: its free was never seen, and put() replaces it.
-        if (copy_to_mixed(page, fresh.cells, log) == 0 &&
-            (*cell == 0 || mixed_place(*cell) == (step & ((1u << log) - 1)))) {
-            pk_arena_free(blocks->arena, page->cells, cells_bytes(page));
-            *page = fresh;
-            return 0;
-        }
-        pk_arena_free(blocks->arena, fresh.cells, cells_bytes(&fresh));
-        PK_ASSERT(log > 0); // at one step a cell two blocks cannot share
+// Gives the page mixed cells with room for one block more; finer ones than now, if it is mixed already.
+PK_COLD static int refine(struct pk_blocks *blocks, struct pk_page *page) {
+    uint32_t log = MIXED_LOG_MAX;
+    while (page->live >= mixed_limit(log)) {
+        log--;
     }
+    struct pk_page fresh = {0};
+    if (page->bias == PK_PAGE_MIXED && log >= page->grain16) {
+        log = page->grain16 - 1u;
+        blocks->spread_bytes += cells_bytes(page); // as many again
+    }
+    if (shape_mixed(blocks, &fresh, log) < 0) {
+        return -ENOMEM;
+    }
+    copy_to_mixed(page, &fresh);
+    fresh.live = page->live;
+    pk_arena_free(blocks->arena, page->cells, cells_bytes(page));
+    *page = fresh;
+    return 0;
 }
 
 // Makes the page able to take a block at `step`: first use, new use of an empty page, or a finer shape.
 PK_COLD static int reshape(struct pk_blocks *blocks, struct pk_page *page, uint32_t step, uint64_t size, bool even) {
     if (page->live != 0) {
-        uint32_t log = page->bias == PK_PAGE_MIXED ? page->grain16 - 1u : log2_floor(page->grain16);
-        return refine(blocks, page, step, log);
+        return refine(blocks, page);
     }
     if (even) {
         uint32_t grain = even_grain_for(size);
@@ -326,37 +316,60 @@ void pk_blocks_init(struct pk_blocks *blocks, struct pk_arena *arena) {
     blocks->arena = arena;
 }
 
-// True if the block fits the page as it is, and is stored.
-static inline bool try_store(struct pk_blocks *blocks, struct pk_page *page, uint32_t step, uint64_t size,
-                             uint32_t stack, uint32_t flags, struct pk_block *ret_old) {
-    if (PK_LIKELY(page->bias != PK_PAGE_MIXED)) {
-        uint32_t index = even_index(page, step);
-        if (PK_UNLIKELY(index * page->grain16 != step + page->bias || size > page->grain16 * 16u)) {
-            return false;
-        }
-        uint32_t *cell = &((uint32_t *)page->cells)[index];
-        if (PK_UNLIKELY(*cell != 0)) {
-            *ret_old = even_block(*cell);
-        } else {
-            page->live++;
-            blocks->count++;
-        }
-        *cell = even_cell(stack, size, flags);
+// `spread`: rather make the page finer than put the block into another's cell, as long as that costs little in all.
+PK_NOINLINE static bool store_mixed(struct pk_blocks *blocks, struct pk_page *page, uint32_t step, uint64_t size,
+                                    uint32_t stack, uint32_t flags, bool spread, struct pk_block *ret_old) {
+    uint64_t *at = mixed_find(page, step);
+    uint64_t cell = mixed_cell(stack, size, step, flags);
+    if (PK_UNLIKELY(*at != 0)) {
+        *ret_old = mixed_block(*at);
+        *at = cell;
         return true;
     }
-    uint32_t place = step & ((1u << page->grain16) - 1);
-    uint64_t *cell = &((uint64_t *)page->cells)[step >> page->grain16];
-    if (PK_UNLIKELY(*cell != 0)) {
-        if (mixed_place(*cell) != place) {
+    if (PK_UNLIKELY(page->live >= mixed_limit(page->grain16))) {
+        return false;
+    }
+    if (PK_UNLIKELY(at != mixed_own(page, step))) {
+        if (spread && blocks->spread_bytes < MIXED_SPREAD_BYTES) {
             return false;
         }
-        *ret_old = mixed_block(*cell);
+        page->displaced++;
+    }
+    *at = cell;
+    page->live++;
+    blocks->count++;
+    return true;
+}
+
+// True if the block fits the page as it is, and is stored.
+static inline bool try_store(struct pk_blocks *blocks, struct pk_page *page, uint32_t step, uint64_t size,
+                             uint32_t stack, uint32_t flags, bool spread, struct pk_block *ret_old) {
+    if (PK_UNLIKELY(page->bias == PK_PAGE_MIXED)) {
+        return store_mixed(blocks, page, step, size, stack, flags, spread, ret_old);
+    }
+    uint32_t index = even_index(page, step);
+    if (PK_UNLIKELY(index * page->grain16 != step + page->bias || size > page->grain16 * 16u)) {
+        return false;
+    }
+    uint32_t *cell = &((uint32_t *)page->cells)[index];
+    if (PK_UNLIKELY(*cell != 0)) {
+        *ret_old = even_block(*cell);
     } else {
         page->live++;
         blocks->count++;
     }
-    *cell = mixed_cell(stack, size, place, flags);
+    *cell = even_cell(stack, size, flags);
     return true;
+}
+
+PK_COLD static int put_reshaped(struct pk_blocks *blocks, struct pk_page *page, uint64_t address, uint64_t size,
+                                uint32_t stack, uint32_t flags, bool even, struct pk_block *ret_old) {
+    uint32_t step = (uint32_t)(address & 4095u) >> 4;
+    if (reshape(blocks, page, step, size, even) < 0 && page->cells == NULL) {
+        return -ENOMEM;
+    }
+    // Without memory the old shape may do.
+    return try_store(blocks, page, step, size, stack, flags, false, ret_old) ? 0 : -ENOMEM;
 }
 
 int pk_blocks_put(struct pk_blocks *blocks, uint64_t address, uint64_t size, uint32_t stack, uint32_t flags,
@@ -366,7 +379,7 @@ int pk_blocks_put(struct pk_blocks *blocks, uint64_t address, uint64_t size, uin
     if (PK_UNLIKELY(!has_page(address) || size >> MIXED_SIZE_BITS != 0)) {
         return side_put(blocks, address, size, stack, flags, ret_old);
     }
-    if (PK_UNLIKELY(blocks->side_count != 0)) {
+    if (PK_UNLIKELY(blocks->side.count != 0)) {
         *ret_old = side_take(blocks, address);
     }
     uint32_t step = (uint32_t)(address & 4095u) >> 4;
@@ -379,16 +392,10 @@ int pk_blocks_put(struct pk_blocks *blocks, uint64_t address, uint64_t size, uin
     }
     even = even && size <= PK_BLOCK_EVEN_MAX;
     bool usable = page->cells != NULL && (page->live != 0 || suits_empty(page, size, even));
-    if (PK_LIKELY(usable) && PK_LIKELY(try_store(blocks, page, step, size, stack, flags, ret_old))) {
+    if (PK_LIKELY(usable) && PK_LIKELY(try_store(blocks, page, step, size, stack, flags, true, ret_old))) {
         return 0;
     }
-    if (reshape(blocks, page, step, size, even) < 0) {
-        return -ENOMEM;
-    }
-    bool stored = try_store(blocks, page, step, size, stack, flags, ret_old);
-    PK_ASSERT(stored);
-    (void)stored;
-    return 0;
+    return put_reshaped(blocks, page, address, size, stack, flags, even, ret_old);
 }
 
 struct pk_block pk_blocks_take(struct pk_blocks *blocks, uint64_t address) {
@@ -414,13 +421,13 @@ struct pk_block pk_blocks_find(const struct pk_blocks *blocks, uint64_t address)
                 }
             }
         } else if (page != NULL && page->cells != NULL) {
-            uint64_t cell = ((const uint64_t *)page->cells)[step >> page->grain16];
-            if (cell != 0 && mixed_place(cell) == (step & ((1u << page->grain16) - 1))) {
+            uint64_t cell = *mixed_find(page, step);
+            if (cell != 0) {
                 return mixed_block(cell);
             }
         }
     }
-    const struct pk_side_entry *entry = side_find(blocks, address);
+    const struct pk_side_entry *entry = pk_side_find(&blocks->side, address);
     if (entry == NULL) {
         return (struct pk_block){0};
     }
@@ -454,15 +461,15 @@ void pk_blocks_each(const struct pk_blocks *blocks, void (*visit)(void *context,
                 for (uint32_t i = 0; i < count; i++) {
                     uint64_t cell = mixed ? ((const uint64_t *)page->cells)[i] : ((const uint32_t *)page->cells)[i];
                     if (cell != 0) {
-                        uint32_t step = mixed ? (i << page->grain16) + mixed_place(cell) : i * page->grain16 - page->bias;
+                        uint32_t step = mixed ? mixed_step(cell) : i * page->grain16 - page->bias;
                         visit(context, base + step * 16u, mixed ? mixed_block(cell) : even_block((uint32_t)cell));
                     }
                 }
             }
         }
     }
-    for (uint32_t i = 0; i < blocks->side_capacity; i++) {
-        const struct pk_side_entry *entry = &blocks->side[i];
+    for (uint32_t i = 0; i < blocks->side.capacity; i++) {
+        const struct pk_side_entry *entry = &blocks->side.entries[i];
         if (entry->address != 0) {
             visit(context, entry->address, (struct pk_block){.size = entry->size, .stack = entry->stack, .flags = entry->flags});
         }
@@ -481,7 +488,7 @@ static void check_block(void *context, uint64_t address, struct pk_block block) 
     audit->seen++;
     // What the side table hides behind a page's cell is found as another block.
     if (found.stack != block.stack || found.size != block.size || found.flags != block.flags ||
-        (has_page(address) && block.size >> MIXED_SIZE_BITS == 0 && side_find(audit->blocks, address) != NULL)) {
+        (has_page(address) && block.size >> MIXED_SIZE_BITS == 0 && pk_side_find(&audit->blocks->side, address) != NULL)) {
         audit->fine = false;
     }
 }
@@ -493,10 +500,13 @@ static bool page_is_valid(const struct pk_page *page) {
     bool mixed = page->bias == PK_PAGE_MIXED;
     uint32_t count = mixed ? PAGE_STEPS >> page->grain16 : even_count(page->grain16, page->bias);
     uint32_t used = 0;
+    uint32_t displaced = 0;
     for (uint32_t i = 0; i < count; i++) {
-        used += mixed ? ((const uint64_t *)page->cells)[i] != 0 : ((const uint32_t *)page->cells)[i] != 0;
+        uint64_t cell = mixed ? ((const uint64_t *)page->cells)[i] : ((const uint32_t *)page->cells)[i];
+        used += cell != 0;
+        displaced += mixed && cell != 0 && mixed_step(cell) >> page->grain16 != i;
     }
-    return used == page->live;
+    return used == page->live && (!mixed || (displaced == page->displaced && used <= mixed_limit(page->grain16)));
 }
 
 bool pk_blocks_is_valid(const struct pk_blocks *blocks) {

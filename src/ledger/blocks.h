@@ -10,12 +10,16 @@
  *   even   small blocks in arithmetic progression, as pymalloc lays them out: one 4-byte cell a block, its
  *          number = (offset + bias) / grain. 4 bytes for a 48-byte object: 8 %.
  *            [ stack 20 | size 10 | python 1 | code 1 ]     (bits from the top)
- *   mixed  anything else that starts on a multiple of 16: 8-byte cells, `grain` a power of two up to 1 KiB, so
- *          that no two blocks start in one cell; made finer only when two would. 800-byte arrays: 1.6 %.
- *            [ size 36 | stack 20 | place within the cell 6 | python 1 | code 1 ]
+ *   mixed  anything else that starts on a multiple of 16: 8-byte cells, a power of two of them for each page, so
+ *          that they are at most three quarters full. A block's own cell is (offset >> log); if that is taken, the
+ *          next empty one (linear probing in a hash table whose hash keeps the order: in pages of equal blocks
+ *          nothing ever collides). `displaced` counts the blocks not in their own cell: while it is 0 a free need
+ *          not look at other cells. Small programs never probe: the first MiB of cells is spent on finer pages.
+ *          12 to 20 bytes for a C heap's small block; 64 bytes a page of 800-byte arrays: 1.6 %.
+ *            [ size 34 | stack 20 | 16-byte step in the page 8 | python 1 | code 1 ]
  *
  * A cell of 0 is empty (stack 0 is never charged). The start of a block is told from an interior address.
- * Sizes from 64 GiB, addresses not on 16 and addresses above 2^47 live in a small hash table to the side.
+ * Sizes from 16 GiB, addresses not on 16 and addresses above 2^47 live in a small hash table to the side.
  *
  * Not thread-safe: guarded by the ledger's lock. Knows no Python. Memory from the arena; when there is none,
  * put() says so and the caller drops the record. */
@@ -27,6 +31,7 @@
 #include "base/arena.h"
 #include "base/attr.h"
 #include "ledger/node.h"
+#include "ledger/side.h"
 
 #define PK_BLOCK_PYTHON 2u /* came through one of Python's allocator domains */
 #define PK_BLOCK_CODE 1u   /* a code object known to pyframe: its death matters */
@@ -41,26 +46,21 @@ struct pk_block {
 
 struct pk_page {
     void *cells;      /* NULL: nothing ever here */
-    uint32_t recip;   /* even: ceil(65536 / grain16), so that a multiplication divides; mixed: unused */
+    union {
+        uint32_t recip;     /* even: ceil(65536 / grain16), so that a multiplication divides */
+        uint32_t displaced; /* mixed: blocks that are not in their own cell */
+    };
     uint16_t live;    /* cells in use */
-    uint8_t grain16;  /* even: cell width in 16-byte steps (1..32); mixed: log2 of it (0..6) */
+    uint8_t grain16;  /* even: cell width in 16-byte steps (1..32); mixed: log2 of it (0..7) */
     uint8_t bias;     /* even: added to the offset in 16-byte steps; mixed: PK_PAGE_MIXED */
 };
 
 #define PK_PAGE_MIXED 0xffu
 
-struct pk_side_entry {
-    uint64_t address; /* 0: empty */
-    uint64_t size;
-    uint32_t stack;
-    uint32_t flags;
-};
-
 struct pk_blocks {
     struct pk_arena *arena;
-    struct pk_side_entry *side;
-    uint32_t side_capacity; /* power of two or 0 */
-    uint32_t side_count;
+    struct pk_side side;
+    uint64_t spread_bytes;  /* spent on making mixed pages finer than they had to be */
     uint64_t count;         /* live blocks */
     struct pk_page **root[1u << 15];
 };

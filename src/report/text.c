@@ -17,6 +17,7 @@
 
 #define MAX_LINES 11u /* the caller may put an empty one before: 12 */
 #define MAX_ROWS 8u
+#define SURE_ROWS 3u /* shown however small; further ones only from one per cent on */
 #define MAX_NOTES 2u
 #define MIN_WIDTH 40u
 #define MAX_WIDTH 500u
@@ -167,7 +168,7 @@ static void write_rows(const struct summary *s, uint32_t count) {
     size_t bytes = 0, share = 0, blocks = 0, place = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        fill_row(s, &view->blame[i], longest(s->width * 2 / 5, 12), &rows[i]);
+        fill_row(s, &view->blame[i], longest(s->width * 3 / 10, 12), &rows[i]);
         bytes = longest(bytes, strlen(rows[i].bytes));
         share = longest(share, strlen(rows[i].share));
         blocks = longest(blocks, strlen(rows[i].blocks));
@@ -243,6 +244,9 @@ int pk_write_text(const struct pk_report *report, FILE *out, const struct pk_rep
     uint32_t rows = report->view.blame_count;
     if (rows > room || rows > MAX_ROWS) {
         rows = room - 1 < MAX_ROWS ? room - 1 : MAX_ROWS;
+    }
+    while (rows > SURE_ROWS && report->view.blame[rows - 1].bytes < report->view.peak_bytes / 100) {
+        rows--;
     }
     write_first_line(&s);
     if (report->view.peak_bytes > 0) {

@@ -30,7 +30,7 @@ enum domain { DOMAIN_RAW = 0, DOMAIN_MEM = 1, DOMAIN_OBJ = 2, DOMAINS = 3 }; // 
 
 struct wrapped {
     struct allocator inner;
-    uint32_t small; // requests up to this size come in even size classes; 0: the raw domain
+    uint32_t small; // requests up to this size come in even size classes; 0: the raw domain, called without the GIL
 };
 
 static struct {
@@ -65,15 +65,49 @@ static inline void *wrapped_new(struct pk_thread *self, const struct wrapped *do
     return block;
 }
 
-static void *wrapped_malloc(void *context, size_t size) {
+PK_INLINE void *wrapped_malloc_in(enum pk_frame_family family, void *context, size_t size) {
     const struct wrapped *domain = context;
     struct pk_thread *self = pk_thread_current();
     if (PK_UNLIKELY(self == NULL)) {
         return domain->inner.malloc(domain->inner.context, size);
     }
     self->depth = 1;
-    return wrapped_new(self, domain, domain->inner.malloc(domain->inner.context, size), size);
+    void *block = domain->inner.malloc(domain->inner.context, size);
+    if (PK_UNLIKELY(block == NULL || size - 1 >= domain->small)) {
+        return wrapped_new(self, domain, block, size);
+    }
+    switch (family) {
+    case PK_FAMILY_OBJECT:
+        pk_track_small_object(self, (uintptr_t)block, size);
+        break;
+    case PK_FAMILY_CFRAME:
+        pk_track_small_cframe(self, (uintptr_t)block, size);
+        break;
+    case PK_FAMILY_DIRECT:
+        pk_track_small_direct(self, (uintptr_t)block, size);
+        break;
+    }
+    self->depth = 0;
+    return block;
 }
+
+static void *wrapped_malloc_object(void *context, size_t size) {
+    return wrapped_malloc_in(PK_FAMILY_OBJECT, context, size);
+}
+
+static void *wrapped_malloc_cframe(void *context, size_t size) {
+    return wrapped_malloc_in(PK_FAMILY_CFRAME, context, size);
+}
+
+static void *wrapped_malloc_direct(void *context, size_t size) {
+    return wrapped_malloc_in(PK_FAMILY_DIRECT, context, size);
+}
+
+static void *(*const wrapped_malloc[])(void *, size_t) = {
+    [PK_FAMILY_OBJECT] = wrapped_malloc_object,
+    [PK_FAMILY_CFRAME] = wrapped_malloc_cframe,
+    [PK_FAMILY_DIRECT] = wrapped_malloc_direct,
+};
 
 static void *wrapped_calloc(void *context, size_t count, size_t size) {
     const struct wrapped *domain = context;
@@ -183,10 +217,11 @@ static void wrap_arenas(void) {
 }
 
 static void wrap_domains(struct wrapped *domains) {
+    uint32_t family = pk_runtime.layout == NULL ? PK_FAMILY_DIRECT : pk_runtime.layout->family;
     for (int domain = DOMAIN_RAW; domain < DOMAINS; domain++) {
         python.get_allocator(domain, &domains[domain].inner);
         domains[domain].small = domain == DOMAIN_RAW ? 0 : PK_BLOCK_EVEN_MAX;
-        struct allocator ours = {&domains[domain], wrapped_malloc, wrapped_calloc, wrapped_realloc, wrapped_free};
+        struct allocator ours = {&domains[domain], wrapped_malloc[family], wrapped_calloc, wrapped_realloc, wrapped_free};
         python.set_allocator(domain, &ours);
     }
 }
@@ -366,7 +401,7 @@ PK_COLD void pk_python_starting(void) {
     if (!python.is_initialized()) {
         struct allocator now;
         python.get_allocator(DOMAIN_OBJ, &now);
-        if (now.malloc != wrapped_malloc && !python.again) {
+        if (now.free != wrapped_free && !python.again) {
             python.again = true;
             pk_runtime.header->flags |= PK_FLAG_ALLOCATORS_LATE;
             wrap_domains(python.second);

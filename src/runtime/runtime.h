@@ -26,6 +26,16 @@
 #include "runtime/codes.h"
 #include "runtime/thread.h"
 
+/* A step outwards to inwards that was taken before: a frame at `instr` below the stack `parent` is `node`. Direct
+ * mapped, in front of the stack table; void when a code object dies (its instructions' addresses may be reused). */
+struct pk_step {
+    uintptr_t instr;
+    uint32_t parent;
+    uint32_t node;
+};
+
+#define PK_STEP_BITS 11 /* 2,048 steps, 32 KiB: the object graph of deepcopy needs some hundreds */
+
 struct pk_runtime {
     bool active;  /* events are recorded */
     bool starting; /* Python starts up: pk_python_starting() is asked at each event */
@@ -48,6 +58,8 @@ struct pk_runtime {
     uint64_t checked_events; /* checked build: events since the last full walk */
     struct pk_ledger_header *header;
     struct pk_codes codes;
+    uint32_t steps_deaths; /* `deaths` when the steps were last cleared */
+    struct pk_step steps[1u << PK_STEP_BITS];
     struct pk_writer writer;
     struct pk_ledger ledger;
 };

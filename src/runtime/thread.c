@@ -34,23 +34,30 @@ void pk_threads_init(void) {
 }
 
 bool pk_thread_room(struct pk_thread *self, uint32_t count) {
-    if (count <= self->capacity) {
+    if (count < self->capacity) {
         return true;
     }
     uint32_t capacity = self->capacity == 0 ? FIRST_LEVELS : self->capacity;
-    while (capacity < count) {
+    while (capacity <= count) {
         capacity *= 2;
     }
     struct pk_arena *arena = &pk_runtime.ledger.arena;
-    struct pk_level *levels = pk_arena_alloc(arena, capacity * sizeof *levels);
-    if (levels == NULL) {
+    struct pk_spot *spots = pk_arena_alloc(arena, capacity * sizeof *spots);
+    uint32_t *nodes = pk_arena_alloc(arena, capacity * sizeof *nodes);
+    if (spots == NULL || nodes == NULL) {
+        pk_arena_free(arena, spots, capacity * sizeof *spots);
+        pk_arena_free(arena, nodes, capacity * sizeof *nodes);
         return false;
     }
-    if (self->count != 0) {
-        memcpy(levels, self->levels, self->count * sizeof *levels);
+    nodes[0] = PK_NODE_ROOT;
+    if (self->capacity != 0) {
+        memcpy(spots, self->spots, (self->count + 1) * sizeof *spots);
+        memcpy(nodes, self->nodes, (self->count + 1) * sizeof *nodes);
+        pk_arena_free(arena, self->spots, self->capacity * sizeof *spots);
+        pk_arena_free(arena, self->nodes, self->capacity * sizeof *nodes);
     }
-    pk_arena_free(arena, self->levels, self->capacity * sizeof *levels);
-    self->levels = levels;
+    self->spots = spots;
+    self->nodes = nodes;
     self->capacity = capacity;
     return true;
 }
@@ -62,15 +69,13 @@ struct pk_thread *pk_thread_make(uint32_t base) {
     struct pk_thread *self = free_threads;
     if (self != NULL) {
         free_threads = self->next_free;
-        struct pk_level *levels = self->levels;
-        uint32_t capacity = self->capacity;
-        *self = (struct pk_thread){.levels = levels, .capacity = capacity};
+        *self = (struct pk_thread){.spots = self->spots, .nodes = self->nodes, .capacity = self->capacity};
     } else {
         self = pk_arena_alloc(&pk_runtime.ledger.arena, sizeof *self);
     }
     if (self != NULL) {
         self->base = base;
-        if (!pk_thread_room(self, FIRST_LEVELS)) {
+        if (!pk_thread_room(self, 1)) {
             self = NULL;
         }
     }

@@ -14,17 +14,11 @@
 
 #include "base/attr.h"
 
-/* One level of the kept walk: a frame as it was at this thread's last event. Level 0 is the outermost. */
-struct pk_level {
+/* One level of the kept walk: a frame, and where it was at this thread's last event. */
+struct pk_spot {
     uintptr_t frame;
     uintptr_t instr;
-    uintptr_t code;
-    uint32_t node;     /* the stack from the outermost frame to this one */
-    uint32_t function; /* of `code`; PK_LEVEL_SKIPPED: an interpreter's own frame, same node as its caller's */
 };
-
-#define PK_LEVEL_SKIPPED 0xffffffffu
-#define PK_LEVEL_UNKNOWN 0xfffffffeu /* function not looked up yet */
 
 struct pk_thread {
     uint32_t depth;  /* hooks entered; inner calls are no events of their own */
@@ -34,10 +28,11 @@ struct pk_thread {
     uint8_t met_python; /* a frame was seen on this thread */
     uint8_t moved_pages; /* the last realloc moved its pages: old and new were never there together */
     uint32_t base;   /* node charged when no Python frame is to be seen */
-    uint32_t deaths; /* pk_runtime.deaths when the levels were looked up */
+    uint32_t deaths; /* pk_runtime.deaths when the nodes were looked up */
     uint32_t count;  /* levels in use */
     uint32_t capacity;
-    struct pk_level *levels;
+    struct pk_spot *spots; /* level i is spots[i], 1 the outermost; spots[0].frame is 0 and ends every search */
+    uint32_t *nodes;       /* the stack from the outermost frame to level i; nodes[0] is the root */
     struct pk_thread *next_free;
 };
 
@@ -49,7 +44,7 @@ extern __thread struct pk_thread *pk_self __attribute__((tls_model("initial-exec
 PK_COLD struct pk_thread *pk_thread_enter(void);
 /* Makes the calling thread's struct now, charged to `base` while it has no Python frame. */
 struct pk_thread *pk_thread_make(uint32_t base);
-/* Room for `count` levels; false: no memory. Must be called under the lock. */
+/* Room for `count` levels beside the sentinel; false: no memory. Must be called under the lock. */
 bool pk_thread_room(struct pk_thread *self, uint32_t count);
 /* Once, from the constructor. */
 void pk_threads_init(void);

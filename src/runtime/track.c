@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/check.h"
+#include "ledger/hot.h"
 #include "runtime/python.h"
 #include "runtime/runtime.h"
 #include "runtime/stack.h"
@@ -58,25 +59,79 @@ static inline void after_event(void) {
     }
 }
 
-// Takes the lock and says which node this thread is in.
-static inline uint32_t lock_and_locate(struct pk_thread *self) {
-    struct pk_stack_change change;
-    uint32_t need = 0;
-    while (PK_UNLIKELY(!pk_stack_verify(self, &change, &need))) {
-        pk_runtime_lock(self);
-        bool room = pk_thread_room(self, need);
-        pk_runtime_unlock(self);
-        if (!room) {
-            self->count = 0;
-            change = (struct pk_stack_change){0, 0};
-            break;
-        }
+// The running thread's state, or NULL for a thread that has none (reference: docs/architecture.md).
+PK_INLINE const void *thread_state(bool attached) {
+    if (PK_UNLIKELY(pk_runtime.thread_state == NULL)) {
+        return NULL;
     }
+    const void *running = pk_runtime.thread_state();
+    if (attached && PK_LIKELY(running != NULL)) {
+        return running; // called with the GIL held (or attached): it is ours
+    }
+    if (pk_runtime.detached_is_null) {
+        return running != NULL ? running : pk_runtime.own_thread_state();
+    }
+    // Up to 3.11 "running" is whoever holds the GIL, perhaps another thread.
+    const void *own = pk_runtime.own_thread_state();
+    if (running == own || running == NULL || pk_runtime.layout == NULL) {
+        return own;
+    }
+    uintptr_t id = pk_read_word(running, pk_runtime.layout->thread_id);
+    return id == pk_thread_id() ? running : own; // a subinterpreter on this thread, or another thread's
+}
+
+// Takes the lock and says which node this thread is in.
+PK_INLINE uint32_t lock_and_locate_in(enum pk_frame_family family, struct pk_thread *self, bool attached) {
+    const struct pk_layout *layout = pk_runtime.layout;
+    const void *tstate = PK_LIKELY(layout != NULL) ? thread_state(attached) : NULL;
+    const void *frame = PK_LIKELY(tstate != NULL) ? pk_frame_current_in(family, layout, tstate) : NULL;
+    if (PK_UNLIKELY(frame == NULL)) {
+        self->count = 0;
+        pk_runtime_lock(self);
+        return pk_stack_base(self);
+    }
+    struct pk_stack_change change = pk_stack_update(family, layout, self, frame);
     pk_runtime_lock(self);
-    if (change.from < change.to) {
+    if (change.from <= change.to) {
         pk_stack_resolve(self, change);
     }
     return pk_stack_node(self);
+}
+
+static uint32_t lock_and_locate(struct pk_thread *self) {
+    const struct pk_layout *layout = pk_runtime.layout;
+    switch (layout == NULL ? PK_FAMILY_DIRECT : (enum pk_frame_family)layout->family) {
+    case PK_FAMILY_OBJECT:
+        return lock_and_locate_in(PK_FAMILY_OBJECT, self, false);
+    case PK_FAMILY_CFRAME:
+        return lock_and_locate_in(PK_FAMILY_CFRAME, self, false);
+    case PK_FAMILY_DIRECT:
+        break;
+    }
+    return lock_and_locate_in(PK_FAMILY_DIRECT, self, false);
+}
+
+PK_INLINE void track_small(enum pk_frame_family family, struct pk_thread *self, uintptr_t address, size_t size) {
+    if (PK_UNLIKELY(pk_runtime.starting)) {
+        pk_python_starting();
+    }
+    enter(self);
+    uint32_t node = lock_and_locate_in(family, self, true);
+    pk_hot_alloc(&pk_runtime.ledger, address, size, node, PK_BLOCK_PYTHON);
+    after_event();
+    leave(self);
+}
+
+void pk_track_small_object(struct pk_thread *self, uintptr_t address, size_t size) {
+    track_small(PK_FAMILY_OBJECT, self, address, size);
+}
+
+void pk_track_small_cframe(struct pk_thread *self, uintptr_t address, size_t size) {
+    track_small(PK_FAMILY_CFRAME, self, address, size);
+}
+
+void pk_track_small_direct(struct pk_thread *self, uintptr_t address, size_t size) {
+    track_small(PK_FAMILY_DIRECT, self, address, size);
 }
 
 void pk_track_alloc(struct pk_thread *self, uintptr_t address, size_t size, uint32_t flags, bool even) {
@@ -93,7 +148,7 @@ void pk_track_alloc(struct pk_thread *self, uintptr_t address, size_t size, uint
 void pk_track_free(struct pk_thread *self, uintptr_t address) {
     enter(self);
     pk_runtime_lock(self);
-    pk_ledger_free(&pk_runtime.ledger, address);
+    pk_hot_free(&pk_runtime.ledger, address);
     after_event();
     leave(self);
 }

@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #define ANSWER_TIMEOUT_MS 10000
-#define QUESTION                                                                                   \
-    "import sys, sysconfig\n"                                                                      \
-    "sys.stdout.write('peakline %s %d %d %d %d\\n' % ((sys.implementation.name,) + "               \
-    "tuple(sys.version_info[:3])"                                                                  \
+#define QUESTION \
+    "import sys, sysconfig\n" \
+    "sys.stdout.write('peakline %s %d %d %d %d\\n' % ((sys.implementation.name,) + " \
+    "tuple(sys.version_info[:3])" \
     " + (int(bool(sysconfig.get_config_var('Py_GIL_DISABLED'))),)))\n"
 
 /* Start `path` with nothing on stdin, nothing shown on stderr and stdout in `out` (-1: nowhere). */

@@ -251,7 +251,8 @@ int pk_target_check(const struct pk_target *target, const char *named, bool must
     const char *why = NULL, *next = NULL;
 
     switch (target->obstacle) {
-    case PK_OBSTACLE_NONE: return 0;
+    case PK_OBSTACLE_NONE:
+        return 0;
     case PK_OBSTACLE_STATIC:
         if (!must_be_python) {
             return 0;

@@ -44,7 +44,7 @@ def each_python(request):
 
 @pytest.fixture(autouse=True)
 def quiet_surroundings(monkeypatch):
-    """The same surroundings for everybody: no colours, no browser, no settings of the developer's."""
+    """The same surroundings for all: no colours, no browser, no settings of the developer's."""
     for name in (
         "FORCE_COLOR",
         "CLICOLOR_FORCE",

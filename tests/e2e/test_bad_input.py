@@ -94,6 +94,12 @@ def test_command_not_executable(run_peakline, tmp_path):
     check_refused(run_peakline(["--", str(tmp_path)]), 126)
 
 
+def test_a_script_after_two_dashes(run_peakline, tmp_path):
+    (tmp_path / "app.py").write_text("print(1)\n")
+    check_refused(run_peakline(["--", "app.py"]), 127, "leave out the --")
+    check_refused(run_peakline(["--", "./app.py"]), 126, "leave out the --")
+
+
 def test_command_that_the_kernel_refuses(run_peakline, tmp_path):
     (tmp_path / "noise").write_bytes(b"\x01\x02\x03\x04")
     (tmp_path / "noise").chmod(0o755)

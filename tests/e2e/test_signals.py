@@ -252,7 +252,7 @@ def test_a_background_process_of_the_program_does_not_hold_us(start):
     """Only the program itself is waited for; what it leaves running is its own business."""
     process = start(
         "import subprocess as s\n"
-        "child = s.Popen(['sleep', '99'], stdout=s.DEVNULL, stderr=s.DEVNULL, start_new_session=1)\n"
+        "child = s.Popen(['sleep', '9'], stdout=s.DEVNULL, stderr=s.DEVNULL, start_new_session=1)\n"
         "print('ready', flush=True); print(child.pid)"
     )
     out, _, status = finish(process)

@@ -9,6 +9,7 @@
 
 #include "../unit/check.h"
 #include "../unit/store_memory.h"
+#include "ledger/hot.h"
 #include "ledger/ledger.h"
 #include "reference.h"
 
@@ -100,6 +101,7 @@ static struct world *make_world(uint64_t seed, bool starving_allowed) {
     world->ledger.code_context = world;
     world->ledger.file_mapped = count_file_mapped;
     world->ledger.file_context = world;
+    world->ledger.blocks.spread_bytes = one_in(world, 2) ? UINT32_MAX : 0; // or: finer pages cost nothing yet
     world->model.page_bytes = one_in(world, 4) ? 20ull << 30 : 4096;
     return world;
 }
@@ -125,7 +127,7 @@ static uint32_t pick_stack(struct world *world) {
 static uint64_t pick_size(struct world *world) {
     switch (roll(world, 16)) {
     case 0: return 0;
-    case 1: return (64ull << 30) - 2 + roll(world, 4); // around the widest size a cell can hold
+    case 1: return (16ull << 30) - 2 + roll(world, 4); // around the widest size a cell can hold
     case 2: return roll(world, 1ull << 40);
     case 3:
     case 4: return roll(world, 1u << 20);
@@ -189,7 +191,11 @@ static void do_alloc(struct world *world) {
     bool even;
     struct reference_block block = pick_block(world, &even);
     uint64_t dropped = world->ledger.dropped;
-    pk_ledger_alloc(&world->ledger, block.address, block.size, block.stack, block.flags, even);
+    if (even && one_in(world, 2)) { // the short way must give the same answers
+        pk_hot_alloc(&world->ledger, block.address, block.size, block.stack, block.flags);
+    } else {
+        pk_ledger_alloc(&world->ledger, block.address, block.size, block.stack, block.flags, even);
+    }
     reference_alloc(&world->model, block, world->ledger.dropped != dropped);
 }
 
@@ -202,7 +208,11 @@ static void do_free(struct world *world) {
     if (one_in(world, 16)) {
         address += 16 * (1 + roll(world, 40)); // inside a block, or another one
     }
-    pk_ledger_free(&world->ledger, address);
+    if (one_in(world, 2)) {
+        pk_hot_free(&world->ledger, address);
+    } else {
+        pk_ledger_free(&world->ledger, address);
+    }
     reference_free(&world->model, address);
 }
 

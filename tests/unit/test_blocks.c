@@ -115,26 +115,79 @@ static void a_block_out_of_step_makes_the_page_mixed_and_loses_nothing(void) {
 
 static void large_blocks_keep_their_page_coarse(void) {
     start();
-    CHECK_OK(put(HEAP + 16, 800, 1));
-    CHECK_OK(put(HEAP + 832, 800, 2));
-    CHECK_OK(put(HEAP + 1648, 800, 3));
+    for (uint32_t i = 0; i < 5; i++) {
+        CHECK_OK(put(HEAP + 16 + i * 816, 800, 1 + i));
+    }
     CHECK_EQ(page_at(HEAP)->grain16, 5); // 512-byte cells: 64 bytes a page
-    CHECK_OK(put(HEAP + 2464, 20, 4));
-    CHECK_OK(put(HEAP + 2496, 20, 5)); // a neighbour in the same 512 bytes, and in the same 64
-    CHECK(page_at(HEAP)->grain16 < 5);
-    CHECK(holds(HEAP + 16, 800, 1) && holds(HEAP + 2464, 20, 4) && holds(HEAP + 2496, 20, 5));
+    CHECK_EQ(page_at(HEAP)->displaced, 0);
+    CHECK_OK(put(HEAP + 8192, 1u << 20, 9));
+    CHECK_EQ(page_at(HEAP + 8192)->grain16, 7); // two cells: 16 bytes
+    CHECK(holds(HEAP + 16 + 4 * 816, 800, 5) && holds(HEAP + 8192, 1u << 20, 9));
+    CHECK(pk_blocks_is_valid(&blocks));
+}
+
+static void neighbours_get_a_finer_page_while_that_is_cheap(void) {
+    start();
+    CHECK_OK(put(HEAP, 800, 1));
+    CHECK_OK(put(HEAP + 816, 20, 2)); // in the same 512 bytes as the next
+    CHECK_OK(put(HEAP + 848, 20, 3));
+    CHECK_EQ(page_at(HEAP)->grain16, 4);
+    CHECK(holds(HEAP, 800, 1) && holds(HEAP + 816, 20, 2) && holds(HEAP + 848, 20, 3));
+    CHECK(blocks.spread_bytes > 0);
+    CHECK(pk_blocks_is_valid(&blocks));
+}
+
+static void neighbours_share_when_finer_pages_would_cost_too_much(void) {
+    start();
+    blocks.spread_bytes = 1u << 20; // as if that much were spent
+    CHECK_OK(put(HEAP, 800, 1));
+    for (uint32_t i = 0; i < 5; i++) {
+        CHECK_OK(put(HEAP + 4000 + i * 16, 10, 2 + i)); // all in the last 512 bytes: they go on at the first
+    }
+    CHECK_EQ(page_at(HEAP)->grain16, 5);
+    CHECK_EQ(page_at(HEAP)->displaced, 4);
+    CHECK_OK(put(HEAP + 512, 500, 8)); // whose own cell is taken by one of them
+    for (uint32_t i = 0; i < 5; i++) {
+        CHECK(holds(HEAP + 4000 + i * 16, 10, 2 + i));
+    }
+    CHECK(holds(HEAP + 512, 500, 8));
+    CHECK(pk_blocks_is_valid(&blocks));
+    CHECK_EQ(pk_blocks_take(&blocks, HEAP + 4000).stack, 2); // the others move up
+    CHECK(pk_blocks_is_valid(&blocks));
+    CHECK_EQ(pk_blocks_take(&blocks, HEAP).stack, 1);
+    CHECK(pk_blocks_is_valid(&blocks));
+    for (uint32_t i = 1; i < 5; i++) {
+        CHECK_EQ(pk_blocks_take(&blocks, HEAP + 4000 + i * 16).stack, 2 + i);
+    }
+    CHECK_EQ(pk_blocks_take(&blocks, HEAP + 512).stack, 8);
+    CHECK_EQ(page_at(HEAP)->displaced, 0);
+    CHECK_EQ(blocks.count, 0);
+}
+
+static void a_page_full_of_the_smallest_blocks_holds_them_all(void) {
+    start();
+    blocks.spread_bytes = 1u << 20;
+    for (uint32_t i = 0; i < 256; i++) {
+        CHECK_OK(put(HEAP + (i * 77 % 256) * 16, i, 1 + i));
+    }
+    CHECK_EQ(page_at(HEAP)->grain16, 0);
+    for (uint32_t i = 0; i < 256; i++) {
+        CHECK_EQ(pk_blocks_take(&blocks, HEAP + (i * 77 % 256) * 16).stack, 1 + i);
+    }
     CHECK(pk_blocks_is_valid(&blocks));
 }
 
 static void an_empty_page_forgets_that_it_was_fine(void) {
     start();
-    CHECK_OK(put(HEAP, 8, 1));
-    CHECK_OK(put(HEAP + 16, 8, 1));
+    for (uint32_t i = 0; i < 256; i++) {
+        CHECK_OK(put(HEAP + i * 16, 8, 1));
+    }
     CHECK_EQ(page_at(HEAP)->grain16, 0);
-    (void)pk_blocks_take(&blocks, HEAP);
-    (void)pk_blocks_take(&blocks, HEAP + 16);
+    for (uint32_t i = 0; i < 256; i++) {
+        (void)pk_blocks_take(&blocks, HEAP + i * 16);
+    }
     CHECK_OK(put(HEAP + 64, 100000, 2));
-    CHECK_EQ(page_at(HEAP)->grain16, 6);
+    CHECK_EQ(page_at(HEAP)->grain16, 7);
     CHECK(holds(HEAP + 64, 100000, 2));
 }
 
@@ -157,12 +210,12 @@ static void what_does_not_fit_a_page_lives_to_the_side(void) {
     start();
     CHECK_OK(put(HEAP + 8, 100, 1));          // not on 16
     CHECK_OK(put(1ull << 50, 100, 2));        // above the tables
-    CHECK_OK(put(HEAP, 64ull << 30, 3));      // too large for a cell
-    CHECK_OK(put(HEAP + 4096, (64ull << 30) - 1, 4)); // the largest that is not
-    CHECK_EQ(blocks.side_count, 3);
-    CHECK(holds(HEAP + 8, 100, 1) && holds(1ull << 50, 100, 2) && holds(HEAP, 64ull << 30, 3));
-    CHECK(holds(HEAP + 4096, (64ull << 30) - 1, 4));
-    CHECK_EQ(pk_blocks_take(&blocks, HEAP).size, 64ull << 30);
+    CHECK_OK(put(HEAP, 16ull << 30, 3));      // too large for a cell
+    CHECK_OK(put(HEAP + 4096, (16ull << 30) - 1, 4)); // the largest that is not
+    CHECK_EQ(blocks.side.count, 3);
+    CHECK(holds(HEAP + 8, 100, 1) && holds(1ull << 50, 100, 2) && holds(HEAP, 16ull << 30, 3));
+    CHECK(holds(HEAP + 4096, (16ull << 30) - 1, 4));
+    CHECK_EQ(pk_blocks_take(&blocks, HEAP).size, 16ull << 30);
     CHECK_EQ(pk_blocks_take(&blocks, HEAP + 8).stack, 1);
     CHECK_EQ(pk_blocks_take(&blocks, HEAP + 8).stack, 0);
     CHECK(pk_blocks_is_valid(&blocks));
@@ -177,7 +230,7 @@ static void a_block_is_never_in_both_places(void) {
     CHECK_EQ(old.stack, 2);
     CHECK_EQ(old.size, 100ull << 30);
     CHECK_EQ(blocks.count, 1);
-    CHECK_EQ(blocks.side_count, 0);
+    CHECK_EQ(blocks.side.count, 0);
     CHECK(pk_blocks_is_valid(&blocks));
 }
 
@@ -272,6 +325,9 @@ int main(int argc, char **argv) {
         TEST(an_empty_pool_may_change_its_size_class),
         TEST(a_block_out_of_step_makes_the_page_mixed_and_loses_nothing),
         TEST(large_blocks_keep_their_page_coarse),
+        TEST(neighbours_get_a_finer_page_while_that_is_cheap),
+        TEST(neighbours_share_when_finer_pages_would_cost_too_much),
+        TEST(a_page_full_of_the_smallest_blocks_holds_them_all),
         TEST(an_empty_page_forgets_that_it_was_fine),
         TEST(an_address_given_out_twice_returns_the_forgotten_block),
         TEST(what_does_not_fit_a_page_lives_to_the_side),

@@ -157,7 +157,7 @@ function makeRow(index) {
     place.title = cut(joined([words.file, words.name], ' in '));
     const note = fileNote(words);
     const code = make('td', 'code', cut(words.source),
-                      make('span', 'aside', words.source ? '' : cut(words.name),
+                      make('span', 'aside', words.source || !words.location ? '' : cut(words.name),
                            note && '  ' + note));
     code.title = cut(words.source, 2000);
     const row = make('tr', 'row', ...makeCells(blame.bytes[index], blame.blocks[index],
@@ -173,7 +173,7 @@ function makeRest() {
     return make('tr', 'rest', ...makeCells(
         sum(blame.bytes), sum(blame.blocks),
         make('td', 'place', formatPlural(left.length, 'more line')),
-        make('td', '', makeButton('link', left.length > MORE_ROWS ? 'Show ' + MORE_ROWS : 'Show them',
+        make('td', '', makeButton('link', left.length > MORE_ROWS ? 'Show ' + MORE_ROWS + ' more' : 'Show them',
                                   () => {
                                       table.shown += MORE_ROWS;
                                       renderTable();
@@ -504,7 +504,7 @@ function choose(index) {
             folded > 0 && formatBytes(folded) + ' in stacks folded together']);
         state.paths = paths;
         byId('chosen').replaceChildren(
-            'Paths to ', make('b', '', cut(words.location || words.label, 100)), ': ' + text,
+            'Paths to ', make('b', '', cut(words.location || words.label, 100)), ': ' + text + ' \u2002',
             makeButton('link', 'Zoom', () => zoom(paths.common)),
             makeButton('link', 'Clear', () => choose(-1)));
         openPaths(paths);

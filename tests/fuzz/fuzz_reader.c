@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Fuzz target: any bytes as a ledger. What the reader accepts must keep the reader's promises and make a view that adds up.
+ *
+ *     clang -fsanitize=fuzzer,address,undefined ...        libFuzzer
+ *     gcc -DPK_FUZZ_STANDALONE -fsanitize=address,undefined ...
+ *         fuzz_reader FILE...                  run each file once
+ *         fuzz_reader --mutate N [--seed S] [FILE...]
+ *                                              run N mutations of the files, or of built-in ledgers
+ *
+ * May use record, report and tests/unit/make_ledger.h. Must stay true: the same seed runs the same inputs. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "record/reader.h"
+#include "record/utf8.h"
+#include "report/view.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+static void require(bool holds, const char *what) {
+    if (!holds) {
+        fprintf(stderr, "broken promise: %s\n", what);
+        abort();
+    }
+}
+
+static void require_text(const char *text) {
+    size_t size = strlen(text);
+    for (size_t at = 0; at < size;) {
+        uint32_t point;
+        size_t length = pk_utf8_decode(text + at, size - at, &point);
+        require(length > 0, "texts are UTF-8");
+        at += length;
+    }
+}
+
+static void check_snapshot(const struct pk_snapshot *snapshot) {
+    uint64_t total = 0;
+    require(snapshot->node_count >= 2, "nodes 0 and 1 exist");
+    for (uint32_t i = 0; i < snapshot->function_count; i++) {
+        require_text(pk_snapshot_string(snapshot, snapshot->functions[i].name));
+        require_text(pk_snapshot_string(snapshot, snapshot->functions[i].qualname));
+        require_text(pk_snapshot_string(snapshot, snapshot->functions[i].file));
+    }
+    for (uint32_t i = 0; i < snapshot->file_count; i++) {
+        require_text(pk_snapshot_string(snapshot, snapshot->files[i].path));
+    }
+    require_text(snapshot->header.python_version);
+    require_text(snapshot->header.python_note);
+    for (uint32_t i = 1; i < snapshot->node_count; i++) {
+        uint64_t node_bytes, node_blocks;
+        pk_snapshot_share(snapshot, i, &node_bytes, &node_blocks);
+        total += node_bytes;
+        require(i == 1 || snapshot->idents[i].parent < i, "a parent is before its child");
+        require(i == 1 || snapshot->idents[i].function < snapshot->function_count, "a function exists");
+    }
+    require(total == snapshot->share_bytes, "shares add up");
+}
+
+static void check_view(const struct pk_snapshot *snapshot) {
+    const struct pk_path_rules rules = {.directory = "/app"};
+    struct pk_view view;
+    struct pk_pool pool = {0};
+    struct pk_tree folded;
+    if (pk_view_build(snapshot, &rules, &view) < 0) {
+        return;
+    }
+    require(view.peak_bytes >= snapshot->header.peak_bytes, "the peak is not shrunk");
+    require(pk_tree_fold(&pool, &view.tree, 8, &folded) == 0 && folded.count <= 8, "folding keeps to its limit");
+    uint64_t in_tree = 0, in_folded = 0, in_blame = 0;
+    for (uint32_t i = 0; i < view.tree.count; i++) {
+        in_tree += view.tree.bytes[i];
+    }
+    for (uint32_t i = 0; i < folded.count; i++) {
+        in_folded += folded.bytes[i];
+    }
+    for (uint32_t i = 0; i < view.blame_count; i++) {
+        in_blame += view.blame[i].bytes;
+    }
+    require(in_tree == view.peak_bytes && in_folded == view.peak_bytes && in_blame == view.peak_bytes,
+            "tree, folded tree and blame lines add up to the peak");
+    pk_pool_free(&pool);
+    pk_view_free(&view);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
+    struct pk_snapshot *snapshot;
+    char error[256] = "";
+    int r = pk_snapshot_read_memory(bytes, size, "input", &snapshot, error, sizeof(error));
+    if (r < 0) {
+        require(snapshot == NULL && strlen(error) > strlen("input "), "a refusal has a reason");
+        return 0;
+    }
+    check_snapshot(snapshot);
+    check_view(snapshot);
+    pk_snapshot_free(snapshot);
+    return 0;
+}
+
+#ifdef PK_FUZZ_STANDALONE
+#include "make_ledger.h"
+
+#define MAX_SEEDS 64
+
+struct seed {
+    uint8_t *bytes;
+    size_t size;
+};
+
+static uint64_t random_state;
+
+static uint64_t next_random(void) {
+    uint64_t z = (random_state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static struct seed make_seed(int is_split, uint32_t nodes) {
+    struct make_ledger make;
+    struct seed seed;
+    make_ledger_start(&make);
+    make.is_split = is_split;
+    uint32_t user = make_ledger_function(&make, "run", "main.py", 1, PK_FUNCTION_PYTHON);
+    uint32_t library = make_ledger_function(&make, "caf\xc3\xa9", "/x/site-packages/y.py", 3, PK_FUNCTION_PYTHON);
+    for (uint32_t i = 0; i < nodes; i++) {
+        uint32_t node = make_ledger_node(&make, i / 2 + 1, i % 3 != 0 ? user : library, i);
+        make_ledger_hold(&make, node, 100 * i, 1);
+        make_ledger_held(&make, node, 10, 1);
+    }
+    make_ledger_map(&make, "/data/file", 4096);
+    seed.bytes = make_ledger_finish(&make, &seed.size);
+    return seed;
+}
+
+static struct seed read_seed(const char *path) {
+    struct seed seed = {0};
+    FILE *file = fopen(path, "rb");
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0) {
+        fprintf(stderr, "%s cannot be read\n", path);
+        exit(2);
+    }
+    seed.size = (size_t)ftell(file);
+    seed.bytes = malloc(seed.size + 1);
+    rewind(file);
+    if (seed.bytes == NULL || fread(seed.bytes, 1, seed.size, file) != seed.size) {
+        fprintf(stderr, "%s cannot be read\n", path);
+        exit(2);
+    }
+    fclose(file);
+    return seed;
+}
+
+/* Where a change is worth most: the header, or the front of an extent. */
+static size_t choose_place(const struct seed *seed) {
+    size_t reach = next_random() % 2 != 0 ? 64 : 512;
+    size_t page = next_random() % 3 != 0 ? 0 : next_random() % (seed->size / PK_LEDGER_PAGE + 1) * PK_LEDGER_PAGE;
+    size_t place = page + (page == 0 ? next_random() % sizeof(struct pk_ledger_header) : next_random() % reach);
+    return place < seed->size ? place : seed->size - 1;
+}
+
+static void mutate(uint8_t *bytes, const struct seed *seed) {
+    static const uint64_t numbers[] = {0, 1, 2, 7, 8, 255, 4095, 4096, 0x7fffffff, 0x80000000, 0xffffffff,
+                                       UINT64_C(1) << 50, INT64_MAX, UINT64_MAX};
+    for (uint64_t changes = next_random() % 5 + 1; changes > 0; changes--) {
+        size_t place = choose_place(seed);
+        if (next_random() % 2 != 0) {
+            bytes[place] ^= (uint8_t)(1u << next_random() % 8);
+        } else { // a number in a field of 4 or 8 bytes
+            uint64_t number = numbers[next_random() % (sizeof(numbers) / sizeof(numbers[0]))];
+            size_t width = next_random() % 2 != 0 ? 4 : 8;
+            place = place / width * width;
+            memcpy(bytes + place, &number, seed->size - place < width ? seed->size - place : width);
+        }
+    }
+}
+
+int main(int argc, char **argv) {
+    struct seed seeds[MAX_SEEDS];
+    size_t count = 0;
+    unsigned long mutations = 0;
+
+    random_state = 1;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--mutate") == 0 && i + 1 < argc) {
+            mutations = strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
+            random_state = strtoull(argv[++i], NULL, 10);
+        } else if (count < MAX_SEEDS) {
+            seeds[count++] = read_seed(argv[i]);
+        }
+    }
+    if (count == 0) {
+        seeds[count++] = make_seed(0, 3);
+        seeds[count++] = make_seed(0, 40);
+        seeds[count++] = make_seed(1, 300);
+    }
+    for (size_t i = 0; i < count; i++) {
+        (void)LLVMFuzzerTestOneInput(seeds[i].bytes, seeds[i].size);
+    }
+    unsigned long accepted = 0;
+    for (unsigned long i = 0; i < mutations; i++) {
+        const struct seed *seed = &seeds[next_random() % count];
+        // a buffer of just the size that is read, so that the sanitizer sees any byte beyond
+        size_t size = next_random() % 8 == 0 ? next_random() % (seed->size + 1) : seed->size;
+        struct seed copy = {.bytes = malloc(seed->size + 1), .size = seed->size};
+        uint8_t *exact = malloc(size + 1);
+        memcpy(copy.bytes, seed->bytes, seed->size);
+        if (seed->size > 0) {
+            mutate(copy.bytes, &copy);
+        }
+        memcpy(exact, copy.bytes, size);
+        exact = realloc(exact, size == 0 ? 1 : size);
+        struct pk_snapshot *snapshot;
+        char error[64];
+        accepted += pk_snapshot_read_memory(exact, size, "input", &snapshot, error, sizeof(error)) == 0 ? 1u : 0u;
+        pk_snapshot_free(snapshot);
+        (void)LLVMFuzzerTestOneInput(exact, size);
+        free(exact);
+        free(copy.bytes);
+    }
+    for (size_t i = 0; i < count; i++) {
+        free(seeds[i].bytes);
+    }
+    printf("%zu seeds, %lu mutations, %lu of them accepted\n", count, mutations, accepted);
+    return 0;
+}
+#endif

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What libpeakline.so shows to a stranger's process: these functions and no others, libc alone, little static TLS."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+EXPORTS = set(
+    """malloc calloc realloc reallocarray free posix_memalign aligned_alloc memalign valloc pvalloc free_sized
+    free_aligned_sized mmap mmap64 munmap mremap mprotect pthread_create dlopen""".split()
+)
+
+# glibc before 2.34 kept these two apart.
+LIBRARIES = {"libc.so.6", "libdl.so.2", "libpthread.so.0"}
+
+# What may allocate, take stdio's locks, or read the locale: not inside an allocation.
+FORBIDDEN = re.compile(
+    r"_*(v?s?n?f?d?printf(_chk)?|v?asprintf(_chk)?|fopen(64)?|fdopen|fclose|fread|fwrite|f?puts|fputc|putchar|"
+    r"getline|getdelim|perror|strerror|strsignal|strn?dup|qsort|opendir|readdir|glob|setlocale|getaddrinfo|system|"
+    r"popen|exit|atexit|sleep|usleep|nanosleep|std(in|out|err)|backtrace.*|Py.*)"
+)
+TLS_BYTES = 1024  # initial-exec TLS comes out of a reserve of about 1.6 KiB that all preloaded libraries share
+
+
+def tool(*words):
+    if shutil.which(words[0]) is None:
+        pytest.skip(words[0] + " (binutils) is not on this machine")
+    return subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, check=True, text=True).stdout
+
+
+def dynamic_symbols(library, kind):
+    lines = tool("nm", "-D", "--" + kind, "--format=posix", library).splitlines()
+    return {line.split()[0].split("@")[0] for line in lines}
+
+
+def needed_libraries(library):
+    return set(re.findall(r"\(NEEDED\).*\[(.*)\]", tool("readelf", "-dW", library)))
+
+
+def tls_bytes(library):
+    return sum(int(size, 16) for size in re.findall(r"^ +TLS +(?:\S+ +){4}(\S+)", tool("readelf", "-lW", library), re.M))
+
+
+@pytest.fixture(scope="module")
+def library():
+    program = Path(os.environ.get("PEAKLINE") or REPOSITORY / "build" / "src" / "cli" / "peakline")
+    path = program.parent.parent / "runtime" / "libpeakline.so"
+    if not path.exists():
+        pytest.fail(f"{path} is missing: build first (make build)")
+    return path
+
+
+def test_it_exports_what_it_hooks_and_nothing_else(library):
+    assert dynamic_symbols(library, "defined-only") == EXPORTS
+
+
+def test_it_needs_libc_alone(library):
+    assert "libc.so.6" in needed_libraries(library)
+    assert needed_libraries(library) <= LIBRARIES
+
+
+def test_it_uses_nothing_that_allocates_or_prints(library):
+    imports = dynamic_symbols(library, "undefined-only")
+    assert imports
+    assert {name for name in imports if FORBIDDEN.fullmatch(name)} == set()
+
+
+def test_its_thread_local_storage_is_small_and_bound_at_start(library):
+    assert 0 < tls_bytes(library) <= TLS_BYTES
+    assert "BIND_NOW" in tool("readelf", "-dW", library)
+
+
+def test_a_library_that_breaks_these_rules_is_noticed(tmp_path):
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler on this machine")
+    source = tmp_path / "bad.c"
+    source.write_text(
+        "#include <stdio.h>\n#include <math.h>\n"
+        "__thread char big[4096]; volatile double one = 1;\n"
+        'int helper(void) { big[one > 0] = 1; return printf("%f", sin(one)); }\n'
+    )
+    bad = tmp_path / "bad.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O0", source, "-o", bad, "-Wl,--no-as-needed", "-lm"], check=True)
+    assert "helper" in dynamic_symbols(bad, "defined-only") - EXPORTS
+    assert "libm.so.6" in needed_libraries(bad) - LIBRARIES
+    assert [name for name in dynamic_symbols(bad, "undefined-only") if FORBIDDEN.fullmatch(name)] == ["printf"]
+    assert tls_bytes(bad) >= 4096

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tools behind `make pythons`: a program pointed at another loader still runs, and finds its libraries there."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.append(str(REPOSITORY / "tools"))  # last: tests/e2e has a pythons.py too
+
+import debian  # noqa: E402
+import elf  # noqa: E402
+
+ANSWER = "int answer(void) { return %d; }\n"
+ASK = '#include <stdio.h>\nint answer(void);\nint main(void) { printf("%d\\n", answer()); return 0; }\n'
+
+
+def compile_c(folder, output, text, *words):
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler on this machine")
+    source = folder / (output + ".c")
+    source.write_text(text)
+    subprocess.run([compiler, source, "-o", folder / output, *words], check=True)
+    return folder / output
+
+
+def output_of(program):
+    return subprocess.run([program], stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def loader():
+    """The loader that programs of this machine name."""
+    text = subprocess.run(["readelf", "-lW", os.path.realpath(sys.executable)], stdout=subprocess.PIPE, text=True).stdout
+    return re.search(r"interpreter: (\S+)\]", text).group(1)
+
+
+@pytest.mark.parametrize("kind", ["-pie", "-no-pie"])
+def test_a_program_follows_its_new_loader_and_libraries(tmp_path, loader, kind):
+    (tmp_path / "bin").mkdir()
+    for folder, number in (("old", 1), ("lib", 2)):
+        (tmp_path / folder).mkdir()
+        compile_c(tmp_path / folder, "libanswer.so", ANSWER % number, "-shared", "-fPIC")
+    program = compile_c(tmp_path / "bin", "ask", ASK, kind, "-L" + str(tmp_path / "old"), "-lanswer")
+    own_loader = tmp_path / "lib" / "a-loader-with-a-long-name.so"
+    shutil.copy(loader, own_loader)
+
+    elf.point_program(str(program), str(own_loader), "$ORIGIN/../lib")
+
+    assert output_of(program) == "2"
+    own_loader.unlink()
+    with pytest.raises(FileNotFoundError):  # the kernel looks for the loader that we named, and for no other
+        output_of(program)
+
+
+def test_what_cannot_be_pointed_is_left_alone(tmp_path, loader):
+    program = compile_c(tmp_path, "plain", "int main(void) { return 0; }\n", "-Wl,-rpath,/somewhere")
+    before = program.read_bytes()
+    with pytest.raises(elf.ElfError, match="library path already"):
+        elf.point_program(str(program), loader, "$ORIGIN")
+    with pytest.raises(elf.ElfError, match="does not fit"):
+        elf.point_program(str(program), loader, "$ORIGIN/" + 50 * "x")
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\n")
+    with pytest.raises(elf.ElfError, match="not a 64-bit"):
+        elf.point_program(str(script), loader, "$ORIGIN")
+    assert program.read_bytes() == before
+
+
+def test_versions_are_ordered_by_number():
+    versions = ["3.14.10-1", "3.14.9-1", "3.14.9-2"]
+    assert sorted(versions, key=debian.natural_key) == ["3.14.9-1", "3.14.9-2", "3.14.10-1"]
+
+
+def test_a_name_that_is_not_wanted_is_refused():
+    command = [sys.executable, REPOSITORY / "tools" / "pythons.py", "2.7"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert "unknown name 2.7; known: 3.8 " in done.stderr

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * JSON in and out, run.json, and the formats made for tools: json, folded, and the page. */
+#include "check.h"
+#include "make_ledger.h"
+#include "report/json.h"
+#include "report/report.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char directory[64];
+
+static void start_directory(void) {
+    strcpy(directory, "/tmp/test_json.XXXXXX");
+    if (mkdtemp(directory) == NULL) {
+        abort();
+    }
+}
+
+static void in_directory(char ret_path[128], const char *name) {
+    snprintf(ret_path, 128, "%s/%s", directory, name);
+}
+
+static void end_directory(void) {
+    static const char *const names[] = {"ledger-1234", "ledger-77", "ledger-bad", "run.json", "main.py"};
+    char path[128];
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        in_directory(path, names[i]);
+        unlink(path);
+    }
+    rmdir(directory);
+}
+
+static void save_text(const char *name, const char *text) {
+    char path[128];
+    in_directory(path, name);
+    FILE *file = fopen(path, "w");
+    fputs(text, file);
+    fclose(file);
+}
+
+static void save_ledger(const char *name, struct make_ledger *make) {
+    char path[128];
+    size_t size;
+    uint8_t *bytes = make_ledger_finish(make, &size);
+    in_directory(path, name);
+    if (make_ledger_save(path, bytes, size) < 0) {
+        abort();
+    }
+    free(bytes);
+}
+
+/* The directory's report in a format, malloced; or NULL. */
+static char *render(enum pk_report_format format) {
+    char error[256], *text = NULL;
+    size_t size;
+    struct pk_report *report;
+    const struct pk_report_options options = {.width = 80};
+    if (pk_report_load(directory, &report, error, sizeof(error)) < 0) {
+        printf("# %s\n", error);
+        return NULL;
+    }
+    FILE *out = open_memstream(&text, &size);
+    int r = pk_report_write(report, format, out, &options);
+    fclose(out);
+    pk_report_free(report);
+    return r < 0 ? NULL : text;
+}
+
+/* ---- the writer ---- */
+
+static char *write_one(const char *text, unsigned flags, bool as_bytes) {
+    static char output[512];
+    struct pk_json json;
+    memset(output, 0, sizeof(output));
+    FILE *out = fmemopen(output, sizeof(output) - 1, "w");
+    pk_json_start(&json, out, flags);
+    (as_bytes ? pk_json_bytes : pk_json_text)(&json, NULL, text);
+    fclose(out);
+    return output;
+}
+
+static void texts_are_escaped(void) {
+    CHECK_STR(write_one("plain", 0, false), "\"plain\"");
+    CHECK_STR(write_one("\"\\\n\t\r\x01\x7f", 0, false), "\"\\\"\\\\\\n\\t\\u000d\\u0001\\u007f\"");
+    CHECK_STR(write_one("caf\xc3\xa9 \xf0\x9f\x98\x80", 0, false), "\"caf\xc3\xa9 \xf0\x9f\x98\x80\"");
+    CHECK_STR(write_one("a\xff\xc3z", 0, false), "\"a\xef\xbf\xbd\xef\xbf\xbdz\"");
+    CHECK_STR(write_one("a\xffz", 0, true), "\"a\\udcffz\"");
+    CHECK_STR(write_one("</script>", 0, false), "\"</script>\"");
+    CHECK_STR(write_one("</script><!--\xe2\x80\xa8\xe2\x80\xa9", PK_JSON_HTML, false),
+              "\"\\u003c/script>\\u003c!--\\u2028\\u2029\"");
+    CHECK_STR(write_one(NULL, 0, false), "null");
+}
+
+static void commas_and_levels_are_right(void) {
+    char output[256] = "";
+    struct pk_json json;
+    FILE *out = fmemopen(output, sizeof(output), "w");
+    pk_json_start(&json, out, 0);
+    pk_json_object(&json, NULL);
+    pk_json_unsigned(&json, "a", UINT64_MAX);
+    pk_json_array(&json, "b");
+    pk_json_signed(&json, NULL, INT64_MIN);
+    pk_json_bool(&json, NULL, true);
+    pk_json_null(&json, NULL);
+    pk_json_object(&json, NULL);
+    pk_json_end_object(&json);
+    pk_json_end_array(&json);
+    pk_json_seconds(&json, "c", UINT64_C(12045999999));
+    pk_json_end_object(&json);
+    fclose(out);
+    CHECK_STR(output, "{\"a\":18446744073709551615,\"b\":[-9223372036854775808,true,null,{}],\"c\":12.045}");
+}
+
+/* ---- the reader ---- */
+
+static bool is_accepted(const char *text, size_t size) {
+    struct pk_json_reader reader;
+    enum pk_json_token token;
+    char *copy = malloc(size + 1); // of just this size: the sanitizer sees any read behind it
+    memcpy(copy, text, size);
+    char *exact = realloc(copy, size == 0 ? 1 : size);
+    pk_json_reader_start(&reader, exact, size);
+    do {
+        token = pk_json_next(&reader);
+    } while (token > PK_JSON_END);
+    pk_json_reader_end(&reader);
+    free(exact);
+    return token == PK_JSON_END;
+}
+
+static void good_json_is_read_and_bad_json_is_not(void) {
+    static const char *const good[] = {"{}", "[]", " [1, -2.5, \"a\", true, false, null] ", "{\"a\":{\"b\":[{}]}}", "1",
+                                       "\"\\u00e9\\ud83d\\ude00\\udcff\"", "{\"a\":1,\"b\":2}\n"};
+    static const char *const bad[] = {"", "{", "}", "[", "[1,]", "{\"a\":1,}", "{\"a\"}", "{\"a\":}", "{1:2}", "[1 2]", "[1]]",
+                                      "{}{}", "\"abc", "\"\\x\"", "\"\\u12\"", "\"\\u0000\"", "tru", "nul", "-", "1.", "[}", "{]",
+                                      "{\"a\":1 \"b\":2}", "{,}", "[,1]", "1e5", "\"a\" 1"};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        if (!is_accepted(good[i], strlen(good[i]))) {
+            printf("# refused: %s\n", good[i]);
+        }
+        CHECK(is_accepted(good[i], strlen(good[i])));
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        if (is_accepted(bad[i], strlen(bad[i]))) {
+            printf("# accepted: %s\n", bad[i]);
+        }
+        CHECK(!is_accepted(bad[i], strlen(bad[i])));
+    }
+    char deep[200];
+    memset(deep, '[', sizeof(deep));
+    CHECK(!is_accepted(deep, sizeof(deep)));
+}
+
+static void damaged_json_never_hurts_the_reader(void) {
+    static const char seed[] = "{\"a\":[1,-2.5,\"x\\u00e9\\n\",{\"b\":null,\"c\":true}],\"d\":\"\\ud83d\\ude00\"}";
+    for (int round = 0; round < 20000; round++) {
+        char text[sizeof(seed)];
+        memcpy(text, seed, sizeof(seed));
+        for (uint64_t changes = check_random() % 4 + 1; changes > 0; changes--) {
+            text[check_random() % (sizeof(seed) - 1)] = (char)(check_random() % 2 != 0 ? "{}[],:\"\\u0"[check_random() % 10]
+                                                                                      : (char)check_random());
+        }
+        (void)is_accepted(text, check_random() % sizeof(seed));
+    }
+    CHECK(is_accepted(seed, sizeof(seed) - 1));
+}
+
+/* ---- run.json ---- */
+
+static void a_run_reads_back_byte_for_byte(void) {
+    static char *const argv[] = {"app.py", "", "caf\xc3\xa9", "\xff\xfe raw", "new\nline \"quoted\" </script>", NULL};
+    static char *const warnings[] = {"One sentence.", NULL};
+    start_directory();
+    const struct pk_run_info info = {.tool = "peakline 0.1.0",
+                                     .argv = argv,
+                                     .directory = "/home/\xe9/x",
+                                     .report_path = "out/report.html",
+                                     .start_unix_ns = INT64_C(1700000000123456789),
+                                     .end_unix_ns = INT64_C(1700000001123456789),
+                                     .outcome = PK_RUN_SIGNAL,
+                                     .code = 0,
+                                     .signal = 9,
+                                     .rss_peak_bytes = UINT64_C(1) << 40,
+                                     .warnings = warnings};
+    struct pk_run_info *back;
+    struct stat status;
+    char path[128];
+    CHECK_OK(pk_run_info_write(directory, &info));
+    in_directory(path, "run.json");
+    CHECK_EQ(stat(path, &status), 0);
+    CHECK_EQ(status.st_mode & 077, 0); // command lines can hold secrets
+    CHECK_OK(pk_run_info_read(directory, &back));
+    for (size_t i = 0; argv[i] != NULL; i++) {
+        CHECK_STR(back->argv[i], argv[i]);
+    }
+    CHECK(back->argv[5] == NULL);
+    CHECK_STR(back->directory, info.directory);
+    CHECK_STR(back->report_path, info.report_path);
+    CHECK_STR(back->tool, info.tool);
+    CHECK_EQ(back->start_unix_ns, info.start_unix_ns);
+    CHECK_EQ(back->end_unix_ns, info.end_unix_ns);
+    CHECK_EQ(back->outcome, PK_RUN_SIGNAL);
+    CHECK_EQ(back->signal, 9);
+    CHECK_EQ(back->rss_peak_bytes, UINT64_C(1) << 40);
+    CHECK_STR(back->warnings[0], "One sentence.");
+    pk_run_info_free(back);
+    end_directory();
+}
+
+static void a_run_of_another_kind_is_refused(void) {
+    static const char *const texts[] = {"", "{}", "[]", "{\"format\":2}", "{\"format\":1", "{\"format\":1}x",
+                                        "{\"format\":1,\"command\":[1]}", "{\"format\":1,\"command\":\"app.py\"}",
+                                        "{\"format\":1,\"tool\":[]}", "{\"format\":1,\"outcome\":{\"kind\":3}}"};
+    struct pk_run_info *info;
+    start_directory();
+    CHECK_EQ(pk_run_info_read(directory, &info), -ENOENT);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        save_text("run.json", texts[i]);
+        CHECK_EQ(pk_run_info_read(directory, &info), -EBADMSG);
+        CHECK(info == NULL);
+    }
+    // keys of a later version are skipped, keys given twice leak nothing
+    save_text("run.json", "{\"format\":1,\"later\":{\"x\":[1,{}]},\"tool\":\"a\",\"tool\":\"b\",\"command\":[\"x\"],\"command\":[\"y\"]}");
+    CHECK_OK(pk_run_info_read(directory, &info));
+    CHECK_STR(info->tool, "b");
+    CHECK_STR(info->argv[0], "y");
+    pk_run_info_free(info);
+    CHECK_EQ(pk_run_info_write("/nonexistent", &(struct pk_run_info){0}), -ENOENT);
+    end_directory();
+}
+
+/* ---- the formats ---- */
+
+static void make_hostile(struct make_ledger *make) {
+    make_ledger_start(make);
+    uint32_t main_code = make_ledger_function(make, "<module>", "main.py", 1, PK_FUNCTION_PYTHON);
+    uint32_t odd = make_ledger_function(make, "odd;\nname</script><script>alert(1)</script>", "/x/<!--;.py", 1, PK_FUNCTION_PYTHON);
+    uint32_t thread = make_ledger_function(make, "[native thread]", "", 0, PK_FUNCTION_NATIVE_THREAD);
+    uint32_t first = make_ledger_node(make, PK_NODE_ROOT, main_code, 1);
+    make_ledger_hold(make, first, 100, 2);
+    make_ledger_held(make, make_ledger_node(make, first, odd, 70000), 4000, 1);
+    make_ledger_hold(make, make_ledger_node(make, first, thread, 0), 20, 1);
+    make_ledger_hold(make, PK_NODE_ROOT, 3, 1);
+    make_ledger_map(make, "/data/</script>.bin", 1 << 20);
+}
+
+static void folded_stacks_have_one_line_each(void) {
+    struct make_ledger make;
+    start_directory();
+    make_hostile(&make);
+    save_ledger("ledger-1234", &make);
+    char *text = render(PK_FORMAT_FOLDED);
+    CHECK_STR(text, "[no stack] 3\n"
+                    "<module> (main.py:1) 100\n"
+                    "<module> (main.py:1);odd, name</script><script>alert(1)</script> (/x/<!--,.py:70000) 4000\n"
+                    "<module> (main.py:1);[native thread] 20\n");
+    free(text);
+    end_directory();
+}
+
+/* The number behind the first `"key":` in the text after the first `"within":`. */
+static int64_t number_after(const char *text, const char *within, const char *key) {
+    char pattern[64];
+    snprintf(pattern, sizeof(pattern), "\"%s\":", within);
+    const char *at = strstr(text, pattern);
+    snprintf(pattern, sizeof(pattern), "\"%s\":", key);
+    at = at == NULL ? NULL : strstr(at, pattern);
+    return at == NULL ? -999 : strtoll(at + strlen(pattern), NULL, 10);
+}
+
+static void the_json_document_is_valid_and_adds_up(void) {
+    struct make_ledger make;
+    start_directory();
+    make_hostile(&make);
+    make.header.dropped_events = 5;
+    save_ledger("ledger-1234", &make);
+    static char *const argv[] = {"main.py", "\xff", NULL};
+    const struct pk_run_info info = {.tool = "peakline 0.1.0", .argv = argv, .directory = directory, .outcome = PK_RUN_EXIT, .code = 3};
+    CHECK_OK(pk_run_info_write(directory, &info));
+    char *text = render(PK_FORMAT_JSON);
+    CHECK(text != NULL);
+    CHECK(is_accepted(text, strlen(text)));
+    CHECK_EQ(number_after(text, "format", "peak_bytes"), 4123);
+    CHECK_EQ(number_after(text, "peak", "bytes"), 4123);
+    CHECK_EQ(number_after(text, "peak", "blocks"), 5);
+    CHECK_EQ(number_after(text, "outcome", "code"), 3);
+    CHECK(strstr(text, "\"outcome\":{\"kind\":\"exit\",\"code\":3,\"signal\":0") != NULL);
+    CHECK(strstr(text, "\"processes\":[{\"pid\":1234,\"parent_pid\":1233,\"peak_bytes\":4123,\"bytes_at_tree_peak\":4123,") != NULL);
+    CHECK(strstr(text, "\"stacks\":{\"parent\":[-1,0,1,1],\"frame\":[-1,0,1,2],\"bytes\":[3,100,4000,20],\"blocks\":[1,2,1,1]}") != NULL);
+    CHECK(strstr(text, "\"python_status\":\"verified\"") != NULL);
+    CHECK_EQ(number_after(text, "ledger\":{\"state", "dropped_events"), 5);
+    // written again, not a byte differs
+    char *again = render(PK_FORMAT_JSON);
+    CHECK_STR(again, text);
+    free(again);
+    free(text);
+    end_directory();
+}
+
+static void nothing_of_the_program_becomes_markup_in_the_page(void) {
+    struct make_ledger make;
+    start_directory();
+    make_hostile(&make);
+    save_ledger("ledger-1234", &make);
+    save_text("main.py", "x = '</script><script>alert(2)</script><!--'\n");
+    static char *const argv[] = {"<b onclick=alert(3)>&\".py", NULL};
+    const struct pk_run_info info = {.tool = "peakline 0.1.0", .argv = argv, .directory = directory, .outcome = PK_RUN_EXIT};
+    CHECK_OK(pk_run_info_write(directory, &info));
+    char *page = render(PK_FORMAT_HTML);
+    CHECK(page != NULL);
+    CHECK(strstr(page, "alert(1)") != NULL); // it is there
+    CHECK(strstr(page, "alert(2)") != NULL);
+    CHECK(strstr(page, "<script>alert") == NULL); // as text
+    CHECK(strstr(page, "<b onclick") == NULL);
+    CHECK(strstr(page, "<title>&#60;b onclick=alert(3)>") == NULL);
+    CHECK(strstr(page, "<title>&#60;b onclick=alert(3)&#62;&#38;&#34;.py: 4.0 KiB - Peakline</title>") != NULL);
+    const char *data = strstr(page, "data-encoding=\"json\">");
+    CHECK(data != NULL);
+    data += strlen("data-encoding=\"json\">");
+    const char *end = strchr(data, '<');
+    CHECK(strncmp(end, "</script>", 9) == 0); // the first `<` is the element's own end
+    CHECK(is_accepted(data, (size_t)(end - data)));
+    free(page);
+    end_directory();
+}
+
+static void a_large_page_is_packed_and_stays_small(void) {
+    struct make_ledger make;
+    start_directory();
+    make_ledger_start(&make);
+    for (uint32_t i = 0; i < 4000; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "function_%u", i);
+        (void)make_ledger_function(&make, name, i % 2 != 0 ? "/x/a.py" : "/x/b.py", i, PK_FUNCTION_PYTHON);
+    }
+    for (uint32_t i = 2; i < 100000; i++) {
+        uint32_t node = make_ledger_node(&make, (uint32_t)(check_random() % (i - 1) + 1), (uint32_t)(check_random() % 4000),
+                                         (uint32_t)(check_random() % 1000));
+        make_ledger_hold(&make, node, check_random() % 1000000, 1);
+    }
+    save_ledger("ledger-1234", &make);
+    char *page = render(PK_FORMAT_HTML);
+    CHECK(page != NULL);
+    CHECK(strstr(page, "data-encoding=\"gzip+base64\">H4sI") != NULL);
+    CHECK(strlen(page) < 600000);
+    free(page);
+    end_directory();
+}
+
+static void the_largest_process_is_shown_and_all_are_listed(void) {
+    struct make_ledger make;
+    start_directory();
+    make_hostile(&make);
+    save_ledger("ledger-1234", &make);
+    make_ledger_start(&make);
+    make.header.pid = 77;
+    make_ledger_hold(&make, PK_NODE_ROOT, 1000000, 1);
+    save_ledger("ledger-77", &make);
+    save_text("ledger-bad", "not a ledger at all, but long enough to be looked at");
+    char *text = render(PK_FORMAT_JSON);
+    CHECK(text != NULL);
+    CHECK_EQ(number_after(text, "format", "peak_bytes"), 1000000);
+    CHECK(strstr(text, "{\"pid\":1234,\"parent_pid\":1233,\"peak_bytes\":4123,\"bytes_at_tree_peak\":null,\"ledger\":\"ledger-1234\",\"shown\":false}") != NULL);
+    CHECK(strstr(text, "\"ledger\":\"ledger-77\",\"shown\":true}") != NULL);
+    CHECK(strstr(text, "/ledger-bad is not a ledger of Peakline.\"") != NULL);
+    CHECK(strstr(text, "2 processes were recorded") != NULL);
+    free(text);
+    end_directory();
+}
+
+static void a_directory_without_ledgers_says_so(void) {
+    struct pk_report *report;
+    char error[256], expected[256];
+    start_directory();
+    CHECK_EQ(pk_report_load(directory, &report, error, sizeof(error)), -ENOENT);
+    snprintf(expected, sizeof(expected), "%s holds no ledger; name the result directory of a `peakline run`", directory);
+    CHECK_STR(error, expected);
+    CHECK_EQ(pk_report_load("/nonexistent/x", &report, error, sizeof(error)), -ENOENT);
+    CHECK_STR(error, "/nonexistent/x cannot be read: No such file or directory");
+    save_text("ledger-bad", "not a ledger at all, but long enough to be looked at");
+    CHECK_EQ(pk_report_load(directory, &report, error, sizeof(error)), -EINVAL);
+    CHECK(strstr(error, "ledger-bad is not a ledger of Peakline") != NULL);
+    // a ledger named itself, without its directory
+    struct make_ledger make;
+    char path[128];
+    make_hostile(&make);
+    save_ledger("ledger-1234", &make);
+    in_directory(path, "ledger-1234");
+    CHECK_OK(pk_report_load(path, &report, error, sizeof(error)));
+    CHECK_EQ(pk_report_peak_bytes(report), 4123);
+    pk_report_free(report);
+    end_directory();
+}
+
+static void a_full_disk_is_noticed(void) {
+    struct make_ledger make;
+    struct pk_report *report;
+    char error[256];
+    const struct pk_report_options options = {.width = 80};
+    FILE *out = fopen("/dev/full", "w");
+    SKIP_IF(out == NULL, "no /dev/full");
+    start_directory();
+    make_hostile(&make);
+    save_ledger("ledger-1234", &make);
+    CHECK_OK(pk_report_load(directory, &report, error, sizeof(error)));
+    CHECK_EQ(pk_report_write(report, PK_FORMAT_JSON, out, &options), -ENOSPC);
+    fclose(out);
+    pk_report_free(report);
+    end_directory();
+}
+
+int main(int argc, char **argv) {
+    static const struct check_test tests[] = {
+        TEST(texts_are_escaped),
+        TEST(commas_and_levels_are_right),
+        TEST(good_json_is_read_and_bad_json_is_not),
+        TEST(damaged_json_never_hurts_the_reader),
+        TEST(a_run_reads_back_byte_for_byte),
+        TEST(a_run_of_another_kind_is_refused),
+        TEST(folded_stacks_have_one_line_each),
+        TEST(the_json_document_is_valid_and_adds_up),
+        TEST(nothing_of_the_program_becomes_markup_in_the_page),
+        TEST(a_large_page_is_packed_and_stays_small),
+        TEST(the_largest_process_is_shown_and_all_are_listed),
+        TEST(a_directory_without_ledgers_says_so),
+        TEST(a_full_disk_is_noticed),
+    };
+    return check_run(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The terminal summary: what it says, that it fits, and that nothing from the program can act on the terminal. */
+#include "check.h"
+#include "make_ledger.h"
+#include "report/display.h"
+#include "report/report.h"
+
+#include <unistd.h>
+
+static char directory[64];
+static char output[65536];
+
+static void start_directory(void) {
+    strcpy(directory, "/tmp/test_text.XXXXXX");
+    if (mkdtemp(directory) == NULL) {
+        abort();
+    }
+}
+
+static void in_directory(char ret_path[128], const char *name) {
+    snprintf(ret_path, 128, "%s/%s", directory, name);
+}
+
+static void end_directory(void) {
+    static const char *const names[] = {"ledger-1234", "ledger-77", "run.json", "main.py"};
+    char path[128];
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        in_directory(path, names[i]);
+        unlink(path);
+    }
+    rmdir(directory);
+}
+
+/* Save the ledger and the run, render them as text into `output`. */
+static int render(struct make_ledger *make, const struct pk_run_info *info, const struct pk_report_options *options) {
+    char path[128], error[256];
+    size_t size;
+    struct pk_report *report;
+    uint8_t *bytes = make_ledger_finish(make, &size);
+    in_directory(path, "ledger-1234");
+    int r = make_ledger_save(path, bytes, size);
+    free(bytes);
+    if (r == 0 && info != NULL) {
+        r = pk_run_info_write(directory, info);
+    }
+    if (r == 0) {
+        r = pk_report_load(directory, &report, error, sizeof(error));
+    }
+    if (r == 0) {
+        memset(output, 0, sizeof(output));
+        FILE *out = fmemopen(output, sizeof(output) - 1, "w");
+        r = pk_report_write(report, PK_FORMAT_TEXT, out, options);
+        fclose(out);
+        pk_report_free(report);
+    }
+    return r;
+}
+
+static char *const command[] = {"main.py", NULL};
+
+static struct pk_run_info usual_run(void) {
+    return (struct pk_run_info){.tool = "peakline 0.1.0",
+                                .argv = command,
+                                .directory = directory,
+                                .start_unix_ns = INT64_C(4000000000000000000),
+                                .end_unix_ns = INT64_C(4000000031000000000),
+                                .outcome = PK_RUN_EXIT,
+                                .rss_peak_bytes = 188u << 20};
+}
+
+static const struct pk_report_options plain = {.width = 80, .utf8 = true, .report_path = "out/report.html"};
+
+static void write_source(const char *text) {
+    char path[128];
+    in_directory(path, "main.py");
+    FILE *file = fopen(path, "w");
+    fputs(text, file);
+    fclose(file);
+}
+
+static void the_summary_reads_like_this(void) {
+    struct make_ledger make;
+    start_directory();
+    write_source("data = load(path)\n    w = np.zeros((5000, 1000))\nrows.append(Row(*f))\n");
+    make_ledger_start(&make);
+    uint32_t code = make_ledger_function(&make, "<module>", "main.py", 1, PK_FUNCTION_PYTHON);
+    make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, code, 1), 64172851, 10);
+    make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, code, 2), 40000000, 1);
+    make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, code, 3), 12897484, 4210);
+    struct pk_run_info info = usual_run();
+    CHECK_OK(render(&make, &info, &plain));
+    CHECK_STR(output, "Peak memory 111.6 MiB at 12.4 s of 31.0 s (resident peak 188.0 MiB)\n"
+                      "  61.2 MiB  54.8 %     10  main.py:1   data = load(path)\n"
+                      "  38.1 MiB  34.2 %      1  main.py:2   w = np.zeros((5000, 1000))\n"
+                      "  12.3 MiB  11.0 %  4,210  main.py:3   rows.append(Row(*f))\n"
+                      "Report: out/report.html\n");
+    end_directory();
+}
+
+/* How many lines `output` has; none is wider than `width` columns, but for the report's path. */
+static unsigned count_lines(size_t width) {
+    unsigned lines = 0;
+    for (char *line = output; *line != '\0'; lines++) {
+        char *end = strchr(line, '\n');
+        *end = '\0';
+        if (pk_text_columns(line, true) > width && strncmp(line, "Report: ", 8) != 0) {
+            printf("# too wide: %s\n", line);
+            return 1000;
+        }
+        *end = '\n';
+        line = end + 1;
+    }
+    return lines;
+}
+
+static void it_never_has_more_than_eleven_lines_nor_wider_ones(void) {
+    static char *const warnings[] = {"This is the first of several warnings that are all much longer than one line of "
+                                     "eighty columns can ever be.",
+                                     "Second.", "Third.", NULL};
+    for (unsigned width = 40; width <= 200; width += 40) {
+        for (int extra = 0; extra < 4; extra++) {
+            struct make_ledger make;
+            start_directory();
+            make_ledger_start(&make);
+            uint32_t code = make_ledger_function(&make, "a_function_with_a_rather_long_name_in_it", "\xe6\x97\xa5\xe6\x9c\xac/\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac/long_directory_name/main.py", 1, PK_FUNCTION_PYTHON);
+            for (uint32_t line = 1; line <= 50; line++) {
+                make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, code, line), 1000000 * line, 1234567);
+            }
+            make.header.failed_allocs = extra & 1;
+            make.header.largest_failed_bytes = UINT64_C(1) << 40;
+            struct pk_run_info info = usual_run();
+            info.warnings = (extra & 2) != 0 ? warnings : NULL;
+            info.code = (extra & 2) != 0 ? 3 : 0;
+            struct pk_report_options options = plain;
+            options.width = width;
+            CHECK_OK(render(&make, &info, &options));
+            CHECK(count_lines(width) <= 11);
+            CHECK(count_lines(width) >= 8);
+            CHECK(strstr(output, "... 4") != NULL); // more lines
+            CHECK((strstr(output, "exit status 3") != NULL) == ((extra & 2) != 0));
+            CHECK((strstr(output, "more in the report)") != NULL) == ((extra & 2) != 0));
+            end_directory();
+        }
+    }
+}
+
+static void endings_that_are_not_normal_are_said(void) {
+    static const struct {
+        enum pk_run_outcome outcome;
+        int code, signal;
+        const char *sentence;
+    } cases[] = {
+        {PK_RUN_EXIT, 0, 0, NULL},
+        {PK_RUN_EXIT, 7, 0, "The program ended with exit status 7.\n"},
+        {PK_RUN_SIGNAL, 0, 9, "The program was killed by SIGKILL (signal 9).\n"},
+        {PK_RUN_SIGNAL, 0, 40, "The program was killed by signal 40.\n"},
+        {PK_RUN_RUNNING, 0, 0, "The program was still running; this is what it had recorded.\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct make_ledger make;
+        start_directory();
+        make_ledger_start(&make);
+        struct pk_run_info info = usual_run();
+        info.outcome = cases[i].outcome;
+        info.code = cases[i].code;
+        info.signal = cases[i].signal;
+        CHECK_OK(render(&make, &info, &plain));
+        CHECK(cases[i].sentence == NULL || strstr(output, cases[i].sentence) != NULL);
+        CHECK(cases[i].sentence != NULL || strstr(output, "The program") == NULL);
+        end_directory();
+    }
+}
+
+static void a_ledger_alone_is_enough(void) {
+    struct make_ledger make;
+    start_directory();
+    make_ledger_start(&make);
+    make.header.state = PK_STATE_RUNNING;
+    make.header.end_mono_ns = 0;
+    make.header.peak_mono_ns = 0;
+    uint32_t code = make_ledger_function(&make, "f", "/nonexistent/x.py", 1, PK_FUNCTION_PYTHON);
+    make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, code, 4), 2048, 1);
+    CHECK_OK(render(&make, NULL, &(struct pk_report_options){.utf8 = true}));
+    CHECK_STR(output, "Peak memory 2.0 KiB\n"
+                      "  2.0 KiB  100.0 %  1  /nonexistent/x.py:4   in f\n"
+                      "Source not readable, lines are not shown: /nonexistent/x.py.\n"
+                      "Nobody saw the program end; this is what it had recorded.\n");
+    end_directory();
+}
+
+static void losses_and_failures_become_warnings(void) {
+    struct make_ledger make;
+    start_directory();
+    make_ledger_start(&make);
+    uint32_t code = make_ledger_function(&make, "f", "main.py", 1, PK_FUNCTION_PYTHON);
+    write_source("x\n");
+    uint32_t node = make_ledger_node(&make, PK_NODE_ROOT, code, 1);
+    make_ledger_hold(&make, node, 2048, 1);
+    make.header.failed_allocs = 2;
+    make.header.largest_failed_bytes = UINT64_C(8) << 30;
+    make.header.largest_failed_node = node;
+    make.header.dropped_events = 12345;
+    struct pk_run_info info = usual_run();
+    CHECK_OK(render(&make, &info, &plain));
+    CHECK(strstr(output, "2 allocations failed, the largest (8.0 GiB) at main.py:1.\n") != NULL);
+    CHECK(strstr(output, "12,345 events could not be recorded, the numbers may be off by what they moved.\n") != NULL);
+    end_directory();
+}
+
+static void hostile_texts_are_harmless(void) {
+    struct make_ledger make;
+    start_directory();
+    write_source("x = '\033]0;owned\007\033[31m\xe2\x80\xae\xff\t'\n");
+    make_ledger_start(&make);
+    uint32_t code = make_ledger_function(&make, "f\033[2J", "main.py", 1, PK_FUNCTION_PYTHON);
+    make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, code, 1), 2048, 1);
+    uint32_t other = make_ledger_function(&make, "g", "bad\nname\033[2J\r.py", 1, PK_FUNCTION_PYTHON);
+    make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, other, 1), 1024, 1);
+    struct pk_run_info info = usual_run();
+    static char *const warnings[] = {"line\nbreak \033[31m", NULL};
+    info.warnings = warnings;
+    CHECK_OK(render(&make, &info, &plain));
+    for (const char *c = output; *c != '\0'; c++) {
+        CHECK(*c == '\n' || (unsigned char)*c >= 0x20);
+    }
+    CHECK(strstr(output, "\xe2\x80\xae") == NULL);
+    CHECK(strstr(output, "x = '\xef\xbf\xbd]0;owned\xef\xbf\xbd\xef\xbf\xbd[31m\xef\xbf\xbd\xef\xbf\xbd '") != NULL);
+    CHECK_EQ(count_lines(80), 6);
+    end_directory();
+}
+
+static void colours_are_used_only_when_asked_for(void) {
+    struct make_ledger make;
+    start_directory();
+    make_ledger_start(&make);
+    uint32_t code = make_ledger_function(&make, "f", "/x.py", 1, PK_FUNCTION_PYTHON);
+    make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, code, 1), 2048, 1);
+    struct pk_run_info info = usual_run();
+    struct pk_report_options options = plain;
+    options.color = true;
+    CHECK_OK(render(&make, &info, &options));
+    CHECK(strstr(output, "\033[1m2.0 KiB\033[0m") != NULL);
+    end_directory();
+}
+
+static void without_utf8_everything_is_ascii(void) {
+    char text[64];
+    CHECK_EQ(pk_text_clean(text, sizeof(text), "caf\xc3\xa9 \xe6\x97\xa5", 80, false, false), 6);
+    CHECK_STR(text, "caf? ?");
+}
+
+static void cutting_counts_columns_not_bytes(void) {
+    char text[64];
+    CHECK_EQ(pk_text_columns("\xe6\x97\xa5\xe6\x9c\xac", true), 4);   // wide
+    CHECK_EQ(pk_text_columns("e\xcc\x81", true), 1);                    // combining
+    CHECK_EQ(pk_text_columns("\xf0\x9f\x98\x80", true), 2);            // emoji
+    CHECK_EQ(pk_text_clean(text, sizeof(text), "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", 5, true, false), 5);
+    CHECK_STR(text, "\xe6\x97\xa5...");
+    CHECK_EQ(pk_text_clean(text, sizeof(text), "/very/long/path.py:12", 12, true, true), 12);
+    CHECK_STR(text, "...ath.py:12");
+    CHECK_EQ(pk_text_clean(text, sizeof(text), "abcdef", 6, true, false), 6);
+    CHECK_STR(text, "abcdef");
+    CHECK_EQ(pk_text_clean(text, sizeof(text), "abcdef", 2, true, false), 2);
+    CHECK_EQ(pk_text_clean(text, 4, "abcdef", 6, true, false), 3); // a small buffer
+    CHECK_STR(text, "abc");
+}
+
+static void numbers_read_well(void) {
+    char text[PK_NUMBER_ROOM];
+    CHECK_STR(pk_format_bytes(text, 0), "0 B");
+    CHECK_STR(pk_format_bytes(text, 1023), "1023 B");
+    CHECK_STR(pk_format_bytes(text, 1024), "1.0 KiB");
+    CHECK_STR(pk_format_bytes(text, 1024 * 1024 - 1), "1.0 MiB"); // not 1024.0 KiB
+    CHECK_STR(pk_format_bytes(text, 1536), "1.5 KiB");
+    CHECK_STR(pk_format_bytes(text, UINT64_C(1) << 40), "1.0 TiB");
+    CHECK_STR(pk_format_bytes(text, UINT64_MAX), "16.0 EiB");
+    CHECK_STR(pk_format_share(text, 1, 3), "33.3 %");
+    CHECK_STR(pk_format_share(text, 0, 0), "0.0 %");
+    CHECK_STR(pk_format_share(text, UINT64_MAX, UINT64_MAX), "100.0 %");
+    CHECK_STR(pk_format_count(text, 999), "999");
+    CHECK_STR(pk_format_count(text, 1000), "1,000");
+    CHECK_STR(pk_format_count(text, 1234567), "1,234,567");
+    CHECK_STR(pk_format_time(text, 430000000), "0.43 s");
+    CHECK_STR(pk_format_time(text, UINT64_C(12400000000)), "12.4 s");
+    CHECK_STR(pk_format_time(text, UINT64_C(723000000000)), "12 min 3 s");
+    CHECK_STR(pk_format_time(text, UINT64_C(7500000000000)), "2 h 5 min");
+}
+
+int main(int argc, char **argv) {
+    static const struct check_test tests[] = {
+        TEST(the_summary_reads_like_this),
+        TEST(it_never_has_more_than_eleven_lines_nor_wider_ones),
+        TEST(endings_that_are_not_normal_are_said),
+        TEST(a_ledger_alone_is_enough),
+        TEST(losses_and_failures_become_warnings),
+        TEST(hostile_texts_are_harmless),
+        TEST(colours_are_used_only_when_asked_for),
+        TEST(without_utf8_everything_is_ascii),
+        TEST(cutting_counts_columns_not_bytes),
+        TEST(numbers_read_well),
+    };
+    return check_run(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
+}
