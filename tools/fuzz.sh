@@ -47,7 +47,9 @@ for source in tests/fuzz/fuzz_*.c; do
         end=$((SECONDS + seconds))
         seed=1
         while [ $SECONDS -lt $end ]; do
-            "$out/$name" $seed 20000 || { failed=1; echo "fuzz: $name failed with seed $seed" >&2; break; }
+            arguments=($seed 20000)
+            grep -q -e '--mutate' "$source" && arguments=(--mutate 20000 --seed $seed)
+            "$out/$name" "${arguments[@]}" >"$out/$name.log" 2>&1 || { failed=1; tail -5 "$out/$name.log"; echo "fuzz: $name failed with seed $seed" >&2; break; }
             seed=$((seed + 1))
         done
     fi

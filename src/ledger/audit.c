@@ -61,7 +61,8 @@ static const char *compare_nodes(const struct pk_ledger *ledger, const struct au
             return "a node is stamped with an epoch that has not begun";
         }
         if (audit->nodes != NULL && ledger->resizing_blocks == 0 &&
-            (audit->nodes[i].bytes != pk_node_live_bytes(node) || audit->nodes[i].blocks != pk_node_live_blocks(node))) {
+            (audit->nodes[i].bytes != pk_node_live_bytes(node) ||
+             audit->nodes[i].blocks != pk_node_live_blocks(node))) {
             return "a node's live bytes or blocks are not those of its blocks and maps";
         }
     }

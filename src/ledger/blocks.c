@@ -29,7 +29,8 @@ static inline uint64_t mixed_cell(uint32_t stack, uint64_t size, uint32_t step, 
 }
 
 static inline struct pk_block mixed_block(uint64_t cell) {
-    return (struct pk_block){.size = cell >> 30, .stack = (uint32_t)(cell >> 10) & (PK_MAX_NODES - 1), .flags = cell & 3u};
+    return (struct pk_block){
+        .size = cell >> 30, .stack = (uint32_t)(cell >> 10) & (PK_MAX_NODES - 1), .flags = cell & 3u};
 }
 
 static inline uint32_t mixed_step(uint64_t cell) {
@@ -267,7 +268,8 @@ static void copy_to_mixed(const struct pk_page *from, struct pk_page *to) {
             cell = ((const uint64_t *)from->cells)[i];
         } else {
             struct pk_block block = even_block(((const uint32_t *)from->cells)[i]);
-            cell = block.stack == 0 ? 0 : mixed_cell(block.stack, block.size, i * from->grain16 - from->bias, block.flags);
+            uint32_t step = i * from->grain16 - from->bias;
+            cell = block.stack == 0 ? 0 : mixed_cell(block.stack, block.size, step, block.flags);
         }
         if (cell != 0) {
             uint64_t *at = mixed_find(to, mixed_step(cell));
@@ -471,7 +473,8 @@ void pk_blocks_each(const struct pk_blocks *blocks, void (*visit)(void *context,
     for (uint32_t i = 0; i < blocks->side.capacity; i++) {
         const struct pk_side_entry *entry = &blocks->side.entries[i];
         if (entry->address != 0) {
-            visit(context, entry->address, (struct pk_block){.size = entry->size, .stack = entry->stack, .flags = entry->flags});
+            visit(context, entry->address,
+                  (struct pk_block){.size = entry->size, .stack = entry->stack, .flags = entry->flags});
         }
     }
 }
@@ -488,7 +491,8 @@ static void check_block(void *context, uint64_t address, struct pk_block block) 
     audit->seen++;
     // What the side table hides behind a page's cell is found as another block.
     if (found.stack != block.stack || found.size != block.size || found.flags != block.flags ||
-        (has_page(address) && block.size >> MIXED_SIZE_BITS == 0 && pk_side_find(&audit->blocks->side, address) != NULL)) {
+        (has_page(address) && block.size >> MIXED_SIZE_BITS == 0 &&
+         pk_side_find(&audit->blocks->side, address) != NULL)) {
         audit->fine = false;
     }
 }

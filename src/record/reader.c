@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The ledger reader. One pass down the file's own structure, each step trusting only what the step before
- * has proved:
+ * The ledger reader. One pass down the file's own structure, each step trusting only what the step
+ * before has proved:
  *
- *   header -> directory of extents -> size of each table -> strings -> functions, files -> idents -> counters
+ *   header -> directory of extents -> size of each table -> strings -> functions, files -> idents
+ * -> counters
  *
- * The file may belong to a process that is running: the header is read once, first, and only what its counts
- * cover is looked at (data is written before the counts, see format.h). The file is read, never mapped:
- * a file that shrinks under us gives a short read here and a SIGBUS there. */
+ * The file may belong to a process that is running: the header is read once, first, and only what
+ * its counts cover is looked at (data is written before the counts, see format.h). The file is
+ * read, never mapped: a file that shrinks under us gives a short read here and a SIGBUS there. */
 #include "record/reader.h"
 
 #include <errno.h>
@@ -22,12 +23,14 @@
 #include "base/attr.h"
 #include "record/utf8.h"
 
-/* Far beyond what the writer makes; a sparse file of terabytes must not make us allocate as much. */
+/* Far beyond what the writer makes; a sparse file of terabytes must not make us allocate as much.
+ */
 #define MAX_FUNCTIONS (1u << 22)
 #define MAX_FILES (1u << 20)
 #define MAX_STRINGS_BYTES (UINT64_C(1) << 30)
 
-static const char *const table_names[PK_TABLE_COUNT] = {"counters", "stacks", "functions", "strings", "files"};
+static const char *const table_names[PK_TABLE_COUNT] = {"counters", "stacks", "functions",
+                                                        "strings", "files"};
 
 /* Where the bytes come from: a file descriptor, or memory when `fd` is negative. */
 struct input {
@@ -63,7 +66,8 @@ static int read_at(const struct input *input, uint64_t offset, void *ret_bytes, 
         return 0;
     }
     for (size_t done = 0; done < count;) {
-        ssize_t got = pread(input->fd, (char *)ret_bytes + done, count - done, (off_t)(offset + done));
+        ssize_t got =
+            pread(input->fd, (char *)ret_bytes + done, count - done, (off_t)(offset + done));
         if (got < 0 && errno == EINTR) {
             continue;
         }
@@ -83,9 +87,11 @@ static int read_header(const struct input *input, struct pk_ledger_header *ret_h
     static const char magic[8] = PK_LEDGER_MAGIC;
     struct pk_ledger_header *header = ret_header;
 
-    // The first 24 bytes have the same place in every version; they say whether the rest may be read.
+    // The first 24 bytes have the same place in every version; they say whether the rest may be
+    // read.
     if (input->size < offsetof(struct pk_ledger_header, state)) {
-        return say_error(input, -EINVAL, "is not a ledger of Peakline%s", input->size == 0 ? ": it is empty" : "");
+        return say_error(input, -EINVAL, "is not a ledger of Peakline%s",
+                         input->size == 0 ? ": it is empty" : "");
     }
     int r = read_at(input, 0, header, offsetof(struct pk_ledger_header, state));
     if (r < 0) {
@@ -95,16 +101,18 @@ static int read_header(const struct input *input, struct pk_ledger_header *ret_h
         return say_error(input, -EINVAL, "is not a ledger of Peakline");
     }
     if (header->byte_order != PK_LEDGER_BYTE_ORDER) {
-        return say_error(input, -EINVAL, "was written by a machine with another byte order; render it there");
+        return say_error(input, -EINVAL,
+                         "was written by a machine with another byte order; render it there");
     }
     if (header->version > PK_LEDGER_VERSION) {
         return say_error(input, -EPROTONOSUPPORT,
-                         "was written by a newer Peakline (ledger version %u, this one reads %u); update Peakline",
+                         "was written by a newer Peakline (ledger version %u, this one reads %u); "
+                         "update Peakline",
                          header->version, PK_LEDGER_VERSION);
     }
     if (header->version != PK_LEDGER_VERSION || header->header_bytes != PK_LEDGER_HEADER_BYTES) {
-        return say_error(input, -EBADMSG, "is damaged: its header gives version %u and %u bytes", header->version,
-                         header->header_bytes);
+        return say_error(input, -EBADMSG, "is damaged: its header gives version %u and %u bytes",
+                         header->version, header->header_bytes);
     }
     if (input->size < PK_LEDGER_HEADER_BYTES) {
         return say_error(input, -EBADMSG, "is cut short: it ends inside its header");
@@ -123,7 +131,8 @@ static int read_header(const struct input *input, struct pk_ledger_header *ret_h
     return 0;
 }
 
-/* The directory is sound: known tables, page by page, ascending, nothing twice, all inside the file. */
+/* The directory is sound: known tables, page by page, ascending, nothing twice, all inside the
+ * file. */
 static int check_extents(const struct input *input, const struct pk_ledger_header *header,
                          uint64_t ret_table_bytes[PK_TABLE_COUNT]) {
     uint64_t end = PK_LEDGER_HEADER_BYTES;
@@ -134,15 +143,18 @@ static int check_extents(const struct input *input, const struct pk_ledger_heade
     }
     for (uint32_t i = 0; i < header->extent_count; i++) {
         const struct pk_extent *extent = &header->extents[i];
-        if (extent->table >= PK_TABLE_COUNT || extent->bytes == 0 || extent->file_offset % PK_LEDGER_PAGE != 0
-            || extent->bytes % PK_LEDGER_PAGE != 0) {
+        if (extent->table >= PK_TABLE_COUNT || extent->bytes == 0 ||
+            extent->file_offset % PK_LEDGER_PAGE != 0 || extent->bytes % PK_LEDGER_PAGE != 0) {
             return say_error(input, -EBADMSG, "is damaged: extent %u makes no sense", i);
         }
         if (extent->file_offset < end) {
-            return say_error(input, -EBADMSG, "is damaged: extent %u overlaps what is before it", i);
+            return say_error(input, -EBADMSG, "is damaged: extent %u overlaps what is before it",
+                             i);
         }
-        if (extent->file_offset > input->size || extent->bytes > input->size - extent->file_offset) {
-            return say_error(input, -EBADMSG, "is cut short: it has %llu bytes and extent %u ends beyond them",
+        if (extent->file_offset > input->size ||
+            extent->bytes > input->size - extent->file_offset) {
+            return say_error(input, -EBADMSG,
+                             "is cut short: it has %llu bytes and extent %u ends beyond them",
                              (unsigned long long)input->size, i);
         }
         end = extent->file_offset + extent->bytes;
@@ -153,21 +165,24 @@ static int check_extents(const struct input *input, const struct pk_ledger_heade
 
 static int check_counts(const struct input *input, const struct pk_ledger_header *header,
                         const uint64_t table_bytes[PK_TABLE_COUNT]) {
-    static const uint64_t limits[PK_TABLE_COUNT] = {PK_MAX_NODES, PK_MAX_NODES, MAX_FUNCTIONS, MAX_STRINGS_BYTES,
-                                                    MAX_FILES};
+    static const uint64_t limits[PK_TABLE_COUNT] = {PK_MAX_NODES, PK_MAX_NODES, MAX_FUNCTIONS,
+                                                    MAX_STRINGS_BYTES, MAX_FILES};
     for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
         uint64_t count = header->counts[table];
-        if (count > limits[table] || count > table_bytes[table] / pk_table_entry_bytes((enum pk_table)table)) {
-            return say_error(input, -EBADMSG, "is damaged: it counts %llu %s, more than there is room for",
+        if (count > limits[table] ||
+            count > table_bytes[table] / pk_table_entry_bytes((enum pk_table)table)) {
+            return say_error(input, -EBADMSG,
+                             "is damaged: it counts %llu %s, more than there is room for",
                              (unsigned long long)count, table_names[table]);
         }
     }
     return 0;
 }
 
-/* The first `count` entries of a table, joined from its extents, and `spare` zeroed bytes behind them. */
-static int load_table(const struct input *input, const struct pk_ledger_header *header, enum pk_table table,
-                      uint64_t count, size_t spare, void *ret_entries) {
+/* The first `count` entries of a table, joined from its extents, and `spare` zeroed bytes behind
+ * them. */
+static int load_table(const struct input *input, const struct pk_ledger_header *header,
+                      enum pk_table table, uint64_t count, size_t spare, void *ret_entries) {
     size_t wanted = (size_t)count * pk_table_entry_bytes(table);
     char *entries = calloc(1, wanted + spare + 1);
     if (entries == NULL) {
@@ -191,10 +206,11 @@ static int load_table(const struct input *input, const struct pk_ledger_header *
     return 0;
 }
 
-/* Walk the strings from the first to the last: each must end inside the table, with a NUL. Their texts are
- * made UTF-8. Where a string starts is noted in a bitmap (one bit for 4 bytes), so that nobody can
- * refer into the middle of one. */
-static int check_strings(const struct input *input, struct pk_snapshot *snapshot, uint8_t **ret_starts) {
+/* Walk the strings from the first to the last: each must end inside the table, with a NUL. Their
+ * texts are made UTF-8. Where a string starts is noted in a bitmap (one bit for 4 bytes), so that
+ * nobody can refer into the middle of one. */
+static int check_strings(const struct input *input, struct pk_snapshot *snapshot,
+                         uint8_t **ret_starts) {
     uint64_t size = snapshot->strings_bytes;
     uint8_t *starts = calloc(1, (size_t)(size / 32 + 1));
     if (starts == NULL) {
@@ -211,7 +227,8 @@ static int check_strings(const struct input *input, struct pk_snapshot *snapshot
         uint64_t record = (sizeof(length) + (uint64_t)length + 1 + 3) & ~UINT64_C(3);
         if (record > size - at || snapshot->strings[at + sizeof(length) + length] != '\0') {
             free(starts);
-            return say_error(input, -EBADMSG, "is damaged: the string at %llu does not end", (unsigned long long)at);
+            return say_error(input, -EBADMSG, "is damaged: the string at %llu does not end",
+                             (unsigned long long)at);
         }
         starts[at / 32] |= (uint8_t)(1u << (at / 4 % 8));
         if (pk_utf8_repair(snapshot->strings + at + sizeof(length), length) > 0) {
@@ -227,16 +244,19 @@ static bool is_string(const struct pk_snapshot *snapshot, const uint8_t *starts,
     if (offset == 0) {
         return true;
     }
-    return offset < snapshot->strings_bytes && offset % 4 == 0
-        && ((unsigned)starts[offset / 32] >> (offset / 4 % 8) & 1u) != 0;
+    return offset < snapshot->strings_bytes && offset % 4 == 0 &&
+           ((unsigned)starts[offset / 32] >> (offset / 4 % 8) & 1u) != 0;
 }
 
-static int check_references(const struct input *input, const struct pk_snapshot *snapshot, const uint8_t *starts) {
+static int check_references(const struct input *input, const struct pk_snapshot *snapshot,
+                            const uint8_t *starts) {
     for (uint32_t i = 0; i < snapshot->function_count; i++) {
         const struct pk_function *function = &snapshot->functions[i];
-        if (!is_string(snapshot, starts, function->name) || !is_string(snapshot, starts, function->qualname)
-            || !is_string(snapshot, starts, function->file) || function->kind >= PK_FUNCTION_KINDS) {
-            return say_error(input, -EBADMSG, "is damaged: function %u has no readable name or kind", i);
+        if (!is_string(snapshot, starts, function->name) ||
+            !is_string(snapshot, starts, function->qualname) ||
+            !is_string(snapshot, starts, function->file) || function->kind >= PK_FUNCTION_KINDS) {
+            return say_error(input, -EBADMSG,
+                             "is damaged: function %u has no readable name or kind", i);
         }
     }
     for (uint32_t i = 0; i < snapshot->file_count; i++) {
@@ -249,11 +269,12 @@ static int check_references(const struct input *input, const struct pk_snapshot 
     for (uint32_t node = PK_NODE_ROOT + 1; node < snapshot->node_count; node++) {
         const struct pk_node_ident *ident = &snapshot->idents[node];
         if (ident->parent >= node || ident->parent < PK_NODE_ROOT) {
-            return say_error(input, -EBADMSG, "is damaged: stack %u has stack %u for a caller", node, ident->parent);
+            return say_error(input, -EBADMSG, "is damaged: stack %u has stack %u for a caller",
+                             node, ident->parent);
         }
         if (ident->function >= snapshot->function_count) {
-            return say_error(input, -EBADMSG, "is damaged: stack %u names function %u of %u", node, ident->function,
-                             snapshot->function_count);
+            return say_error(input, -EBADMSG, "is damaged: stack %u names function %u of %u", node,
+                             ident->function, snapshot->function_count);
         }
     }
     return 0;
@@ -263,7 +284,8 @@ static int sum_shares(const struct input *input, struct pk_snapshot *snapshot) {
     for (uint32_t node = 0; node < snapshot->node_count; node++) {
         const struct pk_node_counters *counters = &snapshot->counters[node];
         uint64_t bytes, blocks;
-        if (counters->free_bytes > counters->alloc_bytes || counters->free_blocks > counters->alloc_blocks) {
+        if (counters->free_bytes > counters->alloc_bytes ||
+            counters->free_blocks > counters->alloc_blocks) {
             snapshot->negative_nodes++;
         }
         pk_snapshot_tree_share(snapshot, node, &bytes, &blocks);
@@ -274,9 +296,10 @@ static int sum_shares(const struct input *input, struct pk_snapshot *snapshot) {
             snapshot->share_bytes += bytes;
             snapshot->share_blocks += blocks;
         }
-        if (!is_sane || snapshot->share_bytes > PK_SNAPSHOT_MAX_BYTES
-            || snapshot->share_blocks > PK_SNAPSHOT_MAX_BYTES) {
-            return say_error(input, -EBADMSG, "is damaged: stack %u holds more bytes than any machine has", node);
+        if (!is_sane || snapshot->share_bytes > PK_SNAPSHOT_MAX_BYTES ||
+            snapshot->share_blocks > PK_SNAPSHOT_MAX_BYTES) {
+            return say_error(input, -EBADMSG,
+                             "is damaged: stack %u holds more bytes than any machine has", node);
         }
     }
     return 0;
@@ -288,15 +311,19 @@ static int read_tables(const struct input *input, struct pk_snapshot *snapshot) 
     // A process killed between the two counts of a new node leaves one of them behind.
     uint64_t nodes = counts[PK_TABLE_COUNTERS] < counts[PK_TABLE_IDENTS] ? counts[PK_TABLE_COUNTERS]
                                                                          : counts[PK_TABLE_IDENTS];
-    int r = load_table(input, header, PK_TABLE_COUNTERS, nodes, 2 * sizeof(*snapshot->counters), &snapshot->counters);
+    int r = load_table(input, header, PK_TABLE_COUNTERS, nodes, 2 * sizeof(*snapshot->counters),
+                       &snapshot->counters);
     if (r >= 0) {
-        r = load_table(input, header, PK_TABLE_IDENTS, nodes, 2 * sizeof(*snapshot->idents), &snapshot->idents);
+        r = load_table(input, header, PK_TABLE_IDENTS, nodes, 2 * sizeof(*snapshot->idents),
+                       &snapshot->idents);
     }
     if (r >= 0) {
-        r = load_table(input, header, PK_TABLE_FUNCTIONS, counts[PK_TABLE_FUNCTIONS], 0, &snapshot->functions);
+        r = load_table(input, header, PK_TABLE_FUNCTIONS, counts[PK_TABLE_FUNCTIONS], 0,
+                       &snapshot->functions);
     }
     if (r >= 0) {
-        r = load_table(input, header, PK_TABLE_STRINGS, counts[PK_TABLE_STRINGS], 8, &snapshot->strings);
+        r = load_table(input, header, PK_TABLE_STRINGS, counts[PK_TABLE_STRINGS], 8,
+                       &snapshot->strings);
     }
     if (r >= 0) {
         r = load_table(input, header, PK_TABLE_FILES, counts[PK_TABLE_FILES], 0, &snapshot->files);
@@ -346,7 +373,8 @@ static int read_input(const struct input *input, struct pk_snapshot **ret_snapsh
     return 0;
 }
 
-int pk_snapshot_read(const char *path, struct pk_snapshot **ret_snapshot, char *error, size_t error_size) {
+int pk_snapshot_read(const char *path, struct pk_snapshot **ret_snapshot, char *error,
+                     size_t error_size) {
     struct input input = {.fd = -1, .name = path, .error = error, .error_size = error_size};
     struct stat status;
 
@@ -370,10 +398,14 @@ int pk_snapshot_read(const char *path, struct pk_snapshot **ret_snapshot, char *
     return r;
 }
 
-int pk_snapshot_read_memory(const void *bytes, size_t size, const char *name, struct pk_snapshot **ret_snapshot,
-                            char *error, size_t error_size) {
-    const struct input input = {
-        .fd = -1, .bytes = bytes, .size = size, .name = name, .error = error, .error_size = error_size};
+int pk_snapshot_read_memory(const void *bytes, size_t size, const char *name,
+                            struct pk_snapshot **ret_snapshot, char *error, size_t error_size) {
+    const struct input input = {.fd = -1,
+                                .bytes = bytes,
+                                .size = size,
+                                .name = name,
+                                .error = error,
+                                .error_size = error_size};
     return read_input(&input, ret_snapshot);
 }
 
@@ -392,7 +424,8 @@ static uint64_t subtract_to_zero(uint64_t from, uint64_t what) {
     return from > what ? from - what : 0;
 }
 
-void pk_snapshot_share(const struct pk_snapshot *snapshot, uint32_t node, uint64_t *ret_bytes, uint64_t *ret_blocks) {
+void pk_snapshot_share(const struct pk_snapshot *snapshot, uint32_t node, uint64_t *ret_bytes,
+                       uint64_t *ret_blocks) {
     const struct pk_node_counters *counters = &snapshot->counters[node];
     if (counters->epoch == snapshot->header.epoch) {
         *ret_bytes = counters->peak_bytes;

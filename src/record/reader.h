@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Reads a ledger file, by whoever it was written, into owned and checked memory.
  *
- * May use format.h and utf8.h; may use malloc: it runs in the peakline program, never in the profiled one.
- * Must stay true: after a successful read every index in the snapshot is in range, every parent is smaller
- * than its child, every string is NUL-terminated UTF-8, and no sum over nodes can overflow. */
+ * May use format.h and utf8.h; may use malloc: it runs in the peakline program, never in the
+ * profiled one. Must stay true: after a successful read every index in the snapshot is in range,
+ * every parent is smaller than its child, every string is NUL-terminated UTF-8, and no sum over
+ * nodes can overflow. */
 #pragma once
 
 #include <stddef.h>
@@ -11,7 +12,8 @@
 
 #include "record/format.h"
 
-/* Larger numbers of bytes are damage: no machine has them, and JavaScript counts exactly to 2^53 only. */
+/* Larger numbers of bytes are damage: no machine has them, and JavaScript counts exactly to 2^53
+ * only. */
 #define PK_SNAPSHOT_MAX_BYTES (UINT64_C(1) << 50)
 
 struct pk_snapshot {
@@ -20,7 +22,8 @@ struct pk_snapshot {
     /* Nodes 0 and 1 are always there, even if the process died before it wrote them. */
     uint32_t node_count;
     struct pk_node_counters *counters;
-    struct pk_node_ident *idents; /* parent of nodes 0 and 1 is 0, of others >= 1 and smaller than the node */
+    struct pk_node_ident
+        *idents; /* parent of nodes 0 and 1 is 0, of others >= 1 and smaller than the node */
 
     uint32_t function_count;
     struct pk_function *functions; /* name, qualname, file: offsets for pk_snapshot_string */
@@ -31,16 +34,20 @@ struct pk_snapshot {
     char *strings;
     uint64_t strings_bytes;
 
-    uint64_t share_bytes;   /* sums of all nodes' shares of the peak; off from header.peak_* by events in flight */
+    uint64_t share_bytes; /* sums of all nodes' shares of the peak; off from header.peak_* by events
+                             in flight */
     uint64_t share_blocks;
-    uint64_t negative_nodes; /* nodes whose frees exceeded their allocations when read: a process still running */
+    uint64_t negative_nodes; /* nodes whose frees exceeded their allocations when read: a process
+                                still running */
     uint64_t repaired_texts; /* strings that were not UTF-8 */
 };
 
-/* Read the ledger at `path`. Returns 0, or a negative errno and one sentence (no full stop, no newline) in `error`:
- * -ENOENT and the like from the system, -EINVAL not a ledger, -EPROTONOSUPPORT a newer version,
- * -EBADMSG damaged, -ENOMEM. On failure nothing is held; on success free with pk_snapshot_free. */
-int pk_snapshot_read(const char *path, struct pk_snapshot **ret_snapshot, char *error, size_t error_size);
+/* Read the ledger at `path`. Returns 0, or a negative errno and one sentence (no full stop, no
+ * newline) in `error`: -ENOENT and the like from the system, -EINVAL not a ledger, -EPROTONOSUPPORT
+ * a newer version, -EBADMSG damaged, -ENOMEM. On failure nothing is held; on success free with
+ * pk_snapshot_free. */
+int pk_snapshot_read(const char *path, struct pk_snapshot **ret_snapshot, char *error,
+                     size_t error_size);
 
 /* The same from memory; the bytes are not kept. `name` stands for the path in messages. */
 int pk_snapshot_read_memory(const void *bytes, size_t size, const char *name,
@@ -50,7 +57,8 @@ int pk_snapshot_read_memory(const void *bytes, size_t size, const char *name,
 void pk_snapshot_free(struct pk_snapshot *snapshot);
 
 /* What node `node` held when the process was at its peak. */
-void pk_snapshot_share(const struct pk_snapshot *snapshot, uint32_t node, uint64_t *ret_bytes, uint64_t *ret_blocks);
+void pk_snapshot_share(const struct pk_snapshot *snapshot, uint32_t node, uint64_t *ret_bytes,
+                       uint64_t *ret_blocks);
 
 /* What it held at the peak of the whole process tree. */
 void pk_snapshot_tree_share(const struct pk_snapshot *snapshot, uint32_t node, uint64_t *ret_bytes,

@@ -31,8 +31,8 @@ size_t pk_utf8_decode(const char *text, size_t size, uint32_t *ret_point) {
         }
         point = point << 6 | (bytes[i] & 0x3fu);
     }
-    if ((length == 3 && (point < 0x800u || (point >= 0xd800u && point <= 0xdfffu)))
-        || (length == 4 && (point < 0x10000u || point > 0x10ffffu))) {
+    if ((length == 3 && (point < 0x800u || (point >= 0xd800u && point <= 0xdfffu))) ||
+        (length == 4 && (point < 0x10000u || point > 0x10ffffu))) {
         return 0;
     }
     *ret_point = point;
@@ -58,7 +58,8 @@ size_t pk_utf8_encode(uint32_t point, char ret_bytes[4]) {
 
 static bool is_encoded_surrogate(const char *text, size_t size) {
     const unsigned char *bytes = (const unsigned char *)text;
-    return size >= 3 && bytes[0] == 0xedu && bytes[1] >= 0xa0u && bytes[1] <= 0xbfu && is_continuation(bytes[2]);
+    return size >= 3 && bytes[0] == 0xedu && bytes[1] >= 0xa0u && bytes[1] <= 0xbfu &&
+           is_continuation(bytes[2]);
 }
 
 size_t pk_utf8_repair(char *text, size_t size) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gzip: LZ77 with hash chains and lazy matching, then dynamic Huffman codes a block.
  *
- *   bytes -> tokens (literal, or length and distance) -> every BLOCK_TOKENS of them: count, make codes, write
+ *   bytes -> tokens (literal, or length and distance) -> every BLOCK_TOKENS of them: count, make
+ * codes, write
  *
- * It favours being short over the last per cent: about as good as zlib's level 6 on columns of numbers.
- * Uses the C library. */
+ * It favours being short over the last per cent: about as good as zlib's level 6 on columns of
+ * numbers. May use huffman.h. */
 #include "report/deflate.h"
 
 #include <errno.h>
@@ -12,23 +13,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/huffman.h"
+
 #define WINDOW 32768u
 #define HASH_BITS 15u
 #define MIN_MATCH 3u
 #define MAX_MATCH 258u
-#define MAX_CHAIN 48u      /* candidates looked at for one position */
-#define GOOD_MATCH 64u     /* long enough not to look for a better one */
+#define MAX_CHAIN 48u  /* candidates looked at for one position */
+#define GOOD_MATCH 64u /* long enough not to look for a better one */
 #define BLOCK_TOKENS 32768u
-#define LITERALS 286u      /* 256 literals, end of block, 29 lengths */
+#define LITERALS PK_HUFFMAN_MAX_SYMBOLS /* 256 literals, end of block, 29 lengths: 286 */
 #define DISTANCES 30u
-#define CODE_LENGTHS 19u   /* the alphabet that describes the other two */
+#define CODE_LENGTHS 19u /* the alphabet that describes the other two */
 #define END_OF_BLOCK 256u
 
-static const uint16_t length_base[29] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
-                                         31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
-static const uint8_t length_extra[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
-static const uint16_t distance_base[30] = {1,   2,   3,   4,   5,   7,    9,    13,   17,   25,   33,   49,   65,    97,    129,
-                                           193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
+static const uint16_t length_base[29] = {3,  4,  5,  6,   7,   8,   9,   10,  11, 13,
+                                         15, 17, 19, 23,  27,  31,  35,  43,  51, 59,
+                                         67, 83, 99, 115, 131, 163, 195, 227, 258};
+static const uint8_t length_extra[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
+                                         2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
+static const uint16_t distance_base[30] = {
+    1,   2,   3,   4,   5,   7,    9,    13,   17,   25,   33,   49,   65,    97,    129,
+    193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
 static const uint8_t distance_extra[30] = {0, 0, 0, 0, 1, 1, 2, 2,  3,  3,  4,  4,  5,  5,  6,
                                            6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13};
 
@@ -36,11 +42,6 @@ static const uint8_t distance_extra[30] = {0, 0, 0, 0, 1, 1, 2, 2,  3,  3,  4,  
 struct token {
     uint16_t value;
     uint16_t distance;
-};
-
-struct code {
-    uint16_t bits[LITERALS]; /* already reversed: Huffman codes go out from their highest bit */
-    uint8_t lengths[LITERALS];
 };
 
 struct deflater {
@@ -97,99 +98,12 @@ static unsigned distance_symbol(unsigned distance) {
     return symbol;
 }
 
-/* ---- Huffman ---- */
+/* ---- blocks ---- */
 
-struct leaf {
-    uint32_t count;
-    uint16_t symbol;
-};
-
-static int compare_leaves(const void *left, const void *right) {
-    const struct leaf *a = left, *b = right;
-    if (a->count != b->count) {
-        return a->count < b->count ? -1 : 1;
-    }
-    return a->symbol < b->symbol ? -1 : 1;
-}
-
-/* Lengths of an optimal code: two sorted queues, leaves and inner nodes, the two smallest heads joined each time.
- * Returns the longest length. */
-static unsigned measure_code(const uint32_t *counts, unsigned symbols, uint8_t *ret_lengths) {
-    struct leaf leaves[LITERALS];
-    uint32_t weights[2 * LITERALS];
-    uint16_t parents[2 * LITERALS];
-    uint8_t depths[2 * LITERALS];
-    unsigned used = 0;
-
-    memset(ret_lengths, 0, symbols);
-    for (unsigned i = 0; i < symbols; i++) {
-        if (counts[i] > 0) {
-            leaves[used++] = (struct leaf){.count = counts[i], .symbol = (uint16_t)i};
-        }
-    }
-    if (used < 2) {
-        // a code of one symbol still needs one bit; none at all is allowed for distances
-        if (used == 1) {
-            ret_lengths[leaves[0].symbol] = 1;
-        }
-        return used;
-    }
-    qsort(leaves, used, sizeof(leaves[0]), compare_leaves);
-    for (unsigned i = 0; i < used; i++) {
-        weights[i] = leaves[i].count;
-    }
-    unsigned next_leaf = 0, next_inner = used, end = used;
-    while (end < 2 * used - 1) {
-        unsigned pair[2];
-        for (unsigned i = 0; i < 2; i++) {
-            bool take_leaf = next_leaf < used && (next_inner == end || weights[next_leaf] <= weights[next_inner]);
-            pair[i] = take_leaf ? next_leaf++ : next_inner++;
-            parents[pair[i]] = (uint16_t)end;
-        }
-        weights[end++] = weights[pair[0]] + weights[pair[1]];
-    }
-    unsigned longest = 0;
-    depths[end - 1] = 0;
-    for (unsigned i = end - 1; i-- > 0;) {
-        depths[i] = (uint8_t)(depths[parents[i]] + 1);
-        if (i < used) {
-            ret_lengths[leaves[i].symbol] = depths[i];
-            longest = depths[i] > longest ? depths[i] : longest;
-        }
-    }
-    return longest;
-}
-
-/* Canonical codes, none longer than `limit`. Too long ones are cured by flattening the counts until they fit. */
-static void make_code(const uint32_t *counts, unsigned symbols, unsigned limit, struct code *ret_code) {
-    uint32_t flattened[LITERALS];
-    uint16_t next[16] = {0}, per_length[16] = {0};
-
-    memcpy(flattened, counts, symbols * sizeof(*counts));
-    while (measure_code(flattened, symbols, ret_code->lengths) > limit) {
-        for (unsigned i = 0; i < symbols; i++) {
-            flattened[i] = flattened[i] == 0 ? 0 : flattened[i] / 2 + 1;
-        }
-    }
-    for (unsigned i = 0; i < symbols; i++) {
-        per_length[ret_code->lengths[i]]++;
-    }
-    per_length[0] = 0;
-    for (unsigned length = 1; length < 16; length++) {
-        next[length] = (uint16_t)((next[length - 1] + per_length[length - 1]) << 1);
-    }
-    for (unsigned i = 0; i < symbols; i++) {
-        unsigned length = ret_code->lengths[i], code = next[length]++, reversed = 0;
-        for (unsigned bit = 0; bit < length; bit++) {
-            reversed |= (code >> bit & 1u) << (length - 1 - bit);
-        }
-        ret_code->bits[i] = (uint16_t)reversed;
-    }
-}
-
-/* The lengths of both codes, run-length encoded: 16 repeats the last 3 to 6 times, 17 and 18 repeat zero.
- * `extra` are the bits behind such a symbol. Returns the number of symbols. */
-static unsigned shorten_lengths(const uint8_t *lengths, unsigned count, uint8_t *ret_symbols, uint8_t *ret_extra) {
+/* The lengths of both codes, run-length encoded: 16 repeats the last 3 to 6 times, 17 and 18 repeat
+ * zero. `extra` are the bits behind such a symbol. Returns the number of symbols. */
+static unsigned shorten_lengths(const uint8_t *lengths, unsigned count, uint8_t *ret_symbols,
+                                uint8_t *ret_extra) {
     unsigned used = 0;
     for (unsigned i = 0; i < count;) {
         unsigned run = 1;
@@ -215,12 +129,15 @@ static unsigned shorten_lengths(const uint8_t *lengths, unsigned count, uint8_t 
     return used;
 }
 
-static void write_code_lengths(struct deflater *d, const struct code *literals, const struct code *distances) {
-    static const uint8_t order[CODE_LENGTHS] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
+static void write_code_lengths(struct deflater *d, const struct pk_huffman *literals,
+                               const struct pk_huffman *distances) {
+    static const uint8_t order[CODE_LENGTHS] = {16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
+                                                11, 4,  12, 3, 13, 2, 14, 1, 15};
     static const uint8_t extra_bits[3] = {2, 3, 7};
-    uint8_t lengths[LITERALS + DISTANCES], symbols[LITERALS + DISTANCES], extra[LITERALS + DISTANCES];
+    uint8_t lengths[LITERALS + DISTANCES], symbols[LITERALS + DISTANCES],
+        extra[LITERALS + DISTANCES];
     uint32_t counts[CODE_LENGTHS] = {0};
-    struct code code;
+    struct pk_huffman code;
 
     unsigned literal_count = LITERALS, distance_count = DISTANCES;
     while (literal_count > 257 && literals->lengths[literal_count - 1] == 0) {
@@ -235,7 +152,7 @@ static void write_code_lengths(struct deflater *d, const struct code *literals, 
     for (unsigned i = 0; i < used; i++) {
         counts[symbols[i]]++;
     }
-    make_code(counts, CODE_LENGTHS, 7, &code);
+    pk_huffman_make(counts, CODE_LENGTHS, 7, &code);
     unsigned sent = CODE_LENGTHS;
     while (sent > 4 && code.lengths[order[sent - 1]] == 0) {
         sent--;
@@ -256,7 +173,7 @@ static void write_code_lengths(struct deflater *d, const struct code *literals, 
 
 static void write_block(struct deflater *d, bool is_last) {
     uint32_t literal_counts[LITERALS] = {0}, distance_counts[DISTANCES] = {0};
-    struct code literals, distances;
+    struct pk_huffman literals, distances;
 
     for (uint32_t i = 0; i < d->token_count; i++) {
         const struct token *token = &d->tokens[i];
@@ -268,8 +185,8 @@ static void write_block(struct deflater *d, bool is_last) {
         }
     }
     literal_counts[END_OF_BLOCK] = 1;
-    make_code(literal_counts, LITERALS, 15, &literals);
-    make_code(distance_counts, DISTANCES, 15, &distances);
+    pk_huffman_make(literal_counts, LITERALS, 15, &literals);
+    pk_huffman_make(distance_counts, DISTANCES, 15, &distances);
 
     put_bits(d, is_last ? 1 : 0, 1);
     put_bits(d, 2, 2); // dynamic codes
@@ -280,7 +197,8 @@ static void write_block(struct deflater *d, bool is_last) {
             put_bits(d, literals.bits[token->value], literals.lengths[token->value]);
             continue;
         }
-        unsigned length = d->length_symbol[token->value], distance = distance_symbol(token->distance);
+        unsigned length = d->length_symbol[token->value],
+                 distance = distance_symbol(token->distance);
         put_bits(d, literals.bits[257 + length], literals.lengths[257 + length]);
         put_bits(d, (uint32_t)token->value - length_base[length], length_extra[length]);
         put_bits(d, distances.bits[distance], distances.lengths[distance]);
@@ -291,7 +209,8 @@ static void write_block(struct deflater *d, bool is_last) {
 }
 
 static void put_token(struct deflater *d, unsigned value, unsigned distance) {
-    d->tokens[d->token_count++] = (struct token){.value = (uint16_t)value, .distance = (uint16_t)distance};
+    d->tokens[d->token_count++] =
+        (struct token){.value = (uint16_t)value, .distance = (uint16_t)distance};
     if (d->token_count == BLOCK_TOKENS) {
         write_block(d, false);
     }
@@ -313,7 +232,8 @@ static void remember(struct deflater *d, size_t at) {
 }
 
 /* The longest match for `at` that is longer than `longer_than`; 0 if there is none. */
-static unsigned find_match(const struct deflater *d, size_t at, unsigned longer_than, unsigned *ret_distance) {
+static unsigned find_match(const struct deflater *d, size_t at, unsigned longer_than,
+                           unsigned *ret_distance) {
     if (at + MIN_MATCH > d->size) {
         return 0;
     }
@@ -353,7 +273,8 @@ static void write_tokens(struct deflater *d) {
         unsigned length = find_match(d, at, 0, &distance);
         remember(d, at);
         // lazily: a longer match one byte later is worth a literal
-        if (length > 0 && length < GOOD_MATCH && find_match(d, at + 1, length, &next_distance) > 0) {
+        if (length > 0 && length < GOOD_MATCH &&
+            find_match(d, at + 1, length, &next_distance) > 0) {
             length = 0;
         }
         if (length == 0) {
@@ -386,7 +307,8 @@ static uint32_t checksum(const uint8_t *data, size_t size) {
 }
 
 int pk_gzip(const uint8_t *data, size_t size, uint8_t **ret_bytes, size_t *ret_size) {
-    static const uint8_t header[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}; // no time, no name, no system
+    static const uint8_t header[10] = {0x1f, 0x8b, 8, 0, 0,
+                                       0,    0,    0, 0, 255}; // no time, no name, no system
     struct deflater d = {.data = data, .size = size};
 
     *ret_bytes = NULL;
@@ -430,8 +352,8 @@ void pk_base64_write(FILE *out, const uint8_t *data, size_t size) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t at = 0; at < size; at += 3) {
         size_t left = size - at;
-        uint32_t three = (uint32_t)data[at] << 16 | (left > 1 ? (uint32_t)data[at + 1] << 8 : 0)
-                         | (left > 2 ? (uint32_t)data[at + 2] : 0);
+        uint32_t three = (uint32_t)data[at] << 16 | (left > 1 ? (uint32_t)data[at + 1] << 8 : 0) |
+                         (left > 2 ? (uint32_t)data[at + 2] : 0);
         putc_unlocked(digits[three >> 18], out);
         putc_unlocked(digits[three >> 12 & 63u], out);
         putc_unlocked(left > 1 ? digits[three >> 6 & 63u] : '=', out);

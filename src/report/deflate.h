@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A gzip writer (RFC 1951, RFC 1952) and base64, for data inside the page.
- * Uses the C library. Must stay true: the same input gives the same output (no time stamp); any inflater reads it. */
+ * Uses the C library. Must stay true: the same input gives the same output (no time stamp); any
+ * inflater reads it. */
 #pragma once
 
 #include <stddef.h>

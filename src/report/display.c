@@ -20,7 +20,8 @@ const char *pk_format_bytes(char ret_text[PK_NUMBER_ROOM], uint64_t bytes) {
     }
     uint64_t whole = bytes >> (10 * unit), rest = bytes & ((UINT64_C(1) << (10 * unit)) - 1);
     unsigned shift = unit == 6 ? 10 : 0; // ten times the rest of an exbibyte does not fit
-    uint64_t tenths = ((rest >> shift) * 10 + (UINT64_C(1) << (10 * unit - 1 - shift))) >> (10 * unit - shift);
+    uint64_t tenths =
+        ((rest >> shift) * 10 + (UINT64_C(1) << (10 * unit - 1 - shift))) >> (10 * unit - shift);
     if (tenths == 10) {
         whole++;
         tenths = 0;
@@ -64,9 +65,11 @@ const char *pk_format_time(char ret_text[PK_NUMBER_ROOM], uint64_t nanoseconds) 
     } else if (seconds < 600) {
         snprintf(ret_text, PK_NUMBER_ROOM, "%" PRIu64 ".%" PRIu64 " s", seconds, centis / 10 % 10);
     } else if (seconds < 7200) {
-        snprintf(ret_text, PK_NUMBER_ROOM, "%" PRIu64 " min %" PRIu64 " s", seconds / 60, seconds % 60);
+        snprintf(ret_text, PK_NUMBER_ROOM, "%" PRIu64 " min %" PRIu64 " s", seconds / 60,
+                 seconds % 60);
     } else {
-        snprintf(ret_text, PK_NUMBER_ROOM, "%" PRIu64 " h %" PRIu64 " min", seconds / 3600, seconds / 60 % 60);
+        snprintf(ret_text, PK_NUMBER_ROOM, "%" PRIu64 " h %" PRIu64 " min", seconds / 3600,
+                 seconds / 60 % 60);
     }
     return ret_text;
 }
@@ -88,24 +91,27 @@ static bool is_in(uint32_t point, const struct range *ranges, size_t count) {
 unsigned pk_text_width(uint32_t point) {
     // the blocks that matter in source code, ascending; not the whole of Unicode
     static const struct range zero[] = {
-        {0x0300, 0x036f},   {0x0483, 0x0489},   {0x0591, 0x05bd},   {0x0610, 0x061a},   {0x064b, 0x065f},
-        {0x0900, 0x0902},   {0x093c, 0x093c},   {0x0941, 0x0948},   {0x094d, 0x094d},   {0x0e31, 0x0e31},
-        {0x0e34, 0x0e3a},   {0x0e47, 0x0e4e},   {0x1ab0, 0x1aff},   {0x1dc0, 0x1dff},   {0x200b, 0x200d},
-        {0x20d0, 0x20ff},   {0x3099, 0x309a},   {0xfe00, 0xfe0f},   {0xfe20, 0xfe2f},   {0xfeff, 0xfeff},
+        {0x0300, 0x036f},   {0x0483, 0x0489},   {0x0591, 0x05bd}, {0x0610, 0x061a},
+        {0x064b, 0x065f},   {0x0900, 0x0902},   {0x093c, 0x093c}, {0x0941, 0x0948},
+        {0x094d, 0x094d},   {0x0e31, 0x0e31},   {0x0e34, 0x0e3a}, {0x0e47, 0x0e4e},
+        {0x1ab0, 0x1aff},   {0x1dc0, 0x1dff},   {0x200b, 0x200d}, {0x20d0, 0x20ff},
+        {0x3099, 0x309a},   {0xfe00, 0xfe0f},   {0xfe20, 0xfe2f}, {0xfeff, 0xfeff},
         {0x1f3fb, 0x1f3ff}, {0xe0100, 0xe01ef},
     };
     static const struct range two[] = {
-        {0x1100, 0x115f},   {0x231a, 0x231b},   {0x23e9, 0x23ec},   {0x25fd, 0x25fe},   {0x2614, 0x2615},
-        {0x2648, 0x2653},   {0x267f, 0x267f},   {0x2693, 0x2693},   {0x26a1, 0x26a1},   {0x26bd, 0x26be},
-        {0x26d4, 0x26d4},   {0x26ea, 0x26ea},   {0x2705, 0x2705},   {0x270a, 0x270b},   {0x2728, 0x2728},
-        {0x274c, 0x274c},   {0x2753, 0x2755},   {0x2757, 0x2757},   {0x2795, 0x2797},   {0x2b1b, 0x2b1c},
-        {0x2b50, 0x2b50},   {0x2e80, 0x303e},   {0x3041, 0x33ff},   {0x3400, 0x4dbf},   {0x4e00, 0xa4cf},
-        {0xa960, 0xa97f},   {0xac00, 0xd7a3},   {0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},
-        {0xffe0, 0xffe6},   {0x16fe0, 0x18cff}, {0x1b000, 0x1b2ff}, {0x1f004, 0x1f004}, {0x1f0cf, 0x1f0cf},
-        {0x1f18e, 0x1f18e}, {0x1f191, 0x1f19a}, {0x1f200, 0x1f320}, {0x1f32d, 0x1f335}, {0x1f337, 0x1f37c},
-        {0x1f37e, 0x1f393}, {0x1f3a0, 0x1f3ca}, {0x1f3cf, 0x1f3d3}, {0x1f3e0, 0x1f3fa}, {0x1f400, 0x1f64f},
-        {0x1f680, 0x1f6c5}, {0x1f6cc, 0x1f6cc}, {0x1f6d0, 0x1f6ff}, {0x1f7e0, 0x1f7eb}, {0x1f90c, 0x1f9ff},
-        {0x1fa70, 0x1faff}, {0x20000, 0x3fffd},
+        {0x1100, 0x115f},   {0x231a, 0x231b},   {0x23e9, 0x23ec},   {0x25fd, 0x25fe},
+        {0x2614, 0x2615},   {0x2648, 0x2653},   {0x267f, 0x267f},   {0x2693, 0x2693},
+        {0x26a1, 0x26a1},   {0x26bd, 0x26be},   {0x26d4, 0x26d4},   {0x26ea, 0x26ea},
+        {0x2705, 0x2705},   {0x270a, 0x270b},   {0x2728, 0x2728},   {0x274c, 0x274c},
+        {0x2753, 0x2755},   {0x2757, 0x2757},   {0x2795, 0x2797},   {0x2b1b, 0x2b1c},
+        {0x2b50, 0x2b50},   {0x2e80, 0x303e},   {0x3041, 0x33ff},   {0x3400, 0x4dbf},
+        {0x4e00, 0xa4cf},   {0xa960, 0xa97f},   {0xac00, 0xd7a3},   {0xf900, 0xfaff},
+        {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},   {0x16fe0, 0x18cff},
+        {0x1b000, 0x1b2ff}, {0x1f004, 0x1f004}, {0x1f0cf, 0x1f0cf}, {0x1f18e, 0x1f18e},
+        {0x1f191, 0x1f19a}, {0x1f200, 0x1f320}, {0x1f32d, 0x1f335}, {0x1f337, 0x1f37c},
+        {0x1f37e, 0x1f393}, {0x1f3a0, 0x1f3ca}, {0x1f3cf, 0x1f3d3}, {0x1f3e0, 0x1f3fa},
+        {0x1f400, 0x1f64f}, {0x1f680, 0x1f6c5}, {0x1f6cc, 0x1f6cc}, {0x1f6d0, 0x1f6ff},
+        {0x1f7e0, 0x1f7eb}, {0x1f90c, 0x1f9ff}, {0x1fa70, 0x1faff}, {0x20000, 0x3fffd},
     };
     if (point < 0x300) {
         return 1;
@@ -118,9 +124,10 @@ unsigned pk_text_width(uint32_t point) {
 
 /* Would this character act on the terminal or on the order of text, instead of being seen? */
 static bool is_active(uint32_t point) {
-    return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x061c || (point >= 0x200e && point <= 0x200f)
-           || (point >= 0x2028 && point <= 0x202e) || (point >= 0x2060 && point <= 0x206f) || point == 0xad
-           || (point >= 0xfff0 && point <= 0xfffb) || (point >= 0xe0000 && point <= 0xe007f);
+    return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x061c ||
+           (point >= 0x200e && point <= 0x200f) || (point >= 0x2028 && point <= 0x202e) ||
+           (point >= 0x2060 && point <= 0x206f) || point == 0xad ||
+           (point >= 0xfff0 && point <= 0xfffb) || (point >= 0xe0000 && point <= 0xe007f);
 }
 
 /* The next character as it will be shown. Returns the bytes taken. */
@@ -151,7 +158,8 @@ size_t pk_text_columns(const char *text, bool utf8) {
 }
 
 /* Append characters of `text` while they fit in `columns`. */
-static size_t copy_characters(char *ret_text, size_t size, size_t *used, const char *text, size_t columns, bool utf8) {
+static size_t copy_characters(char *ret_text, size_t size, size_t *used, const char *text,
+                              size_t columns, bool utf8) {
     size_t length = strlen(text), taken_columns = 0;
     for (size_t at = 0; at < length;) {
         uint32_t point;
@@ -168,7 +176,8 @@ static size_t copy_characters(char *ret_text, size_t size, size_t *used, const c
     return taken_columns;
 }
 
-size_t pk_text_clean(char *ret_text, size_t size, const char *text, size_t columns, bool utf8, bool keep_end) {
+size_t pk_text_clean(char *ret_text, size_t size, const char *text, size_t columns, bool utf8,
+                     bool keep_end) {
     size_t used = 0, total = pk_text_columns(text, utf8), taken;
     if (total <= columns) {
         taken = copy_characters(ret_text, size, &used, text, columns, utf8);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Numbers and texts as people read them in a terminal: sizes, shares, times, display columns.
- * May use record/utf8.h. Must stay true: nothing depends on the locale; what pk_text_clean lets through cannot
- * move the cursor, change the terminal or turn the direction of text. */
+ * May use record/utf8.h. Must stay true: nothing depends on the locale; what pk_text_clean lets
+ * through cannot move the cursor, change the terminal or turn the direction of text. */
 #pragma once
 
 #include <stdbool.h>
@@ -31,8 +31,9 @@ unsigned pk_text_width(uint32_t point);
 /* Columns of a text as pk_text_clean would write it with room enough. */
 size_t pk_text_columns(const char *text, bool utf8);
 
-/* Copy `text` so that it is harmless and at most `columns` wide; what is cut ends in "..." (or, `keep_end`, begins with
- * it). Control characters, wrong UTF-8 and bidirectional controls become U+FFFD, or `?` without utf8, as does
- * then every character beyond ASCII; tabs become spaces. Returns the columns used. The result is NUL-terminated
- * and cut to `size` bytes at a character. */
-size_t pk_text_clean(char *ret_text, size_t size, const char *text, size_t columns, bool utf8, bool keep_end);
+/* Copy `text` so that it is harmless and at most `columns` wide; what is cut ends in "..." (or,
+ * `keep_end`, begins with it). Control characters, wrong UTF-8 and bidirectional controls become
+ * U+FFFD, or `?` without utf8, as does then every character beyond ASCII; tabs become spaces.
+ * Returns the columns used. The result is NUL-terminated and cut to `size` bytes at a character. */
+size_t pk_text_clean(char *ret_text, size_t size, const char *text, size_t columns, bool utf8,
+                     bool keep_end);

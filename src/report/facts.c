@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What there is to say besides the stacks: when, which Python, how it ended, and every reason to doubt a number.
- * May use record, model.h, display.h. Must stay true: each warning is one sentence that says what it means for the reader. */
+ * What there is to say besides the stacks: when, which Python, how it ended, and every reason to
+ * doubt a number. May use record, model.h, display.h. Must stay true: each warning is one sentence
+ * that says what it means for the reader. */
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -17,10 +18,11 @@ static const struct {
     int number;
     const char *name;
 } signals[] = {
-    {SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},   {SIGQUIT, "SIGQUIT"}, {SIGILL, "SIGILL"},     {SIGTRAP, "SIGTRAP"},
-    {SIGABRT, "SIGABRT"}, {SIGBUS, "SIGBUS"},   {SIGFPE, "SIGFPE"},   {SIGKILL, "SIGKILL"},   {SIGUSR1, "SIGUSR1"},
-    {SIGSEGV, "SIGSEGV"}, {SIGUSR2, "SIGUSR2"}, {SIGPIPE, "SIGPIPE"}, {SIGALRM, "SIGALRM"},   {SIGTERM, "SIGTERM"},
-    {SIGXCPU, "SIGXCPU"}, {SIGXFSZ, "SIGXFSZ"}, {SIGSYS, "SIGSYS"},   {SIGVTALRM, "SIGVTALRM"},
+    {SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},   {SIGQUIT, "SIGQUIT"},     {SIGILL, "SIGILL"},
+    {SIGTRAP, "SIGTRAP"}, {SIGABRT, "SIGABRT"}, {SIGBUS, "SIGBUS"},       {SIGFPE, "SIGFPE"},
+    {SIGKILL, "SIGKILL"}, {SIGUSR1, "SIGUSR1"}, {SIGSEGV, "SIGSEGV"},     {SIGUSR2, "SIGUSR2"},
+    {SIGPIPE, "SIGPIPE"}, {SIGALRM, "SIGALRM"}, {SIGTERM, "SIGTERM"},     {SIGXCPU, "SIGXCPU"},
+    {SIGXFSZ, "SIGXFSZ"}, {SIGSYS, "SIGSYS"},   {SIGVTALRM, "SIGVTALRM"},
 };
 
 const char *pk_report_signal_name(int signal) {
@@ -54,8 +56,8 @@ void pk_report_outcome_sentence(const struct pk_report *report, char *ret_text, 
     } else if (run->outcome == PK_RUN_EXIT && run->code != 0) {
         snprintf(ret_text, size, "The program ended with exit status %d.", run->code);
     } else if (run->outcome == PK_RUN_SIGNAL && pk_report_signal_name(run->signal)[0] != '\0') {
-        snprintf(ret_text, size, "The program was killed by %s (signal %d).", pk_report_signal_name(run->signal),
-                 run->signal);
+        snprintf(ret_text, size, "The program was killed by %s (signal %d).",
+                 pk_report_signal_name(run->signal), run->signal);
     } else if (run->outcome == PK_RUN_SIGNAL) {
         snprintf(ret_text, size, "The program was killed by signal %d.", run->signal);
     }
@@ -65,7 +67,8 @@ static void derive_times(struct pk_report *report) {
     const struct pk_ledger_header *header = &report->snapshot->header;
     const struct pk_run_info *run = report->run;
 
-    report->start_unix_ns = run != NULL && run->start_unix_ns > 0 ? run->start_unix_ns : (int64_t)header->start_unix_ns;
+    report->start_unix_ns =
+        run != NULL && run->start_unix_ns > 0 ? run->start_unix_ns : (int64_t)header->start_unix_ns;
     report->duration_ns = -1;
     report->peak_time_ns = -1;
     if (report->start_unix_ns < 0) {
@@ -91,7 +94,8 @@ static void derive_python(struct pk_report *report) {
     size_t length = strcspn(header->python_version, " ");
     if (length > 0) {
         snprintf(report->python, sizeof(report->python), "%.*s%s", (int)(length > 32 ? 32 : length),
-                 header->python_version, (header->flags & PK_FLAG_FREE_THREADED) != 0 ? " free-threaded" : "");
+                 header->python_version,
+                 (header->flags & PK_FLAG_FREE_THREADED) != 0 ? " free-threaded" : "");
     } else if (header->python_hex != 0) {
         snprintf(report->python, sizeof(report->python), "%u.%u.%u", header->python_hex >> 24,
                  header->python_hex >> 16 & 0xffu, header->python_hex >> 8 & 0xffu);
@@ -110,14 +114,17 @@ static void derive_failure(struct pk_report *report) {
         const struct pk_view_frame *frame = &view->frames[view->failed_frame];
         const struct pk_view_file *file = &view->files[view->functions[frame->function].file];
         if (file->kind != PK_FILE_NONE) {
-            snprintf(place, sizeof(place), " at %.120s:%u", pk_path_short(&report->rules, file->path), frame->line);
+            snprintf(place, sizeof(place), " at %.120s:%u",
+                     pk_path_short(&report->rules, file->path), frame->line);
         }
     }
     pk_format_bytes(size, header->largest_failed_bytes);
     if (header->failed_allocs == 1) {
-        snprintf(report->failed_note, sizeof(report->failed_note), "An allocation of %s failed%s.", size, place);
+        snprintf(report->failed_note, sizeof(report->failed_note), "An allocation of %s failed%s.",
+                 size, place);
     } else {
-        snprintf(report->failed_note, sizeof(report->failed_note), "%s allocations failed, the largest (%s)%s.",
+        snprintf(report->failed_note, sizeof(report->failed_note),
+                 "%s allocations failed, the largest (%s)%s.",
                  pk_format_count(count, header->failed_allocs), size, place);
     }
 }
@@ -140,14 +147,17 @@ PK_PRINTF(2, 3) static void warn(struct pk_report *report, const char *format, .
 static void warn_about_python(struct pk_report *report) {
     const struct pk_ledger_header *header = &report->snapshot->header;
     if (header->python_status == PK_PYTHON_UNKNOWN || header->python_status == PK_PYTHON_MISMATCH) {
-        warn(report, "Stacks of this Python (%s) cannot be read, its memory is shown as unknown Python stack.%s%s",
-             report->python[0] == '\0' ? "no version" : report->python, header->python_note[0] == '\0' ? "" : " ",
-             header->python_note);
+        warn(report,
+             "Stacks of this Python (%s) cannot be read, its memory is shown as unknown Python "
+             "stack.%s%s",
+             report->python[0] == '\0' ? "no version" : report->python,
+             header->python_note[0] == '\0' ? "" : " ", header->python_note);
     } else if (header->python_status == PK_PYTHON_NONE && header->peak_bytes > 0) {
         warn(report, "No Python was found in the program: its memory is shown without stacks.");
     }
     if ((header->flags & PK_FLAG_ALLOCATORS_LATE) != 0) {
-        warn(report, "PYTHONMALLOC or -X dev replaced Python's allocators: objects made before the first call "
+        warn(report, "PYTHONMALLOC or -X dev replaced Python's allocators: objects made before the "
+                     "first call "
                      "may be missing.");
     }
 }
@@ -156,10 +166,12 @@ static void warn_about_losses(struct pk_report *report) {
     const struct pk_ledger_header *header = &report->snapshot->header;
     char number[PK_NUMBER_ROOM];
     if ((header->flags & PK_FLAG_DISK_FULL) != 0) {
-        warn(report, "The disk was full: stacks first seen after that are charged to their callers.");
+        warn(report,
+             "The disk was full: stacks first seen after that are charged to their callers.");
     }
     if ((header->flags & PK_FLAG_TABLE_FULL) != 0) {
-        warn(report, "There were more stacks than the record holds: %s allocations are charged to callers.",
+        warn(report,
+             "There were more stacks than the record holds: %s allocations are charged to callers.",
              pk_format_count(number, header->merged_stacks));
     }
     if (header->dropped_events > 0) {
@@ -167,7 +179,8 @@ static void warn_about_losses(struct pk_report *report) {
              pk_format_count(number, header->dropped_events));
     }
     if ((header->flags & PK_FLAG_DEEPBIND) != 0) {
-        warn(report, "A library was loaded with RTLD_DEEPBIND: its own C allocations may be missing.");
+        warn(report,
+             "A library was loaded with RTLD_DEEPBIND: its own C allocations may be missing.");
     }
 }
 
@@ -175,12 +188,16 @@ static void warn_about_sums(struct pk_report *report) {
     const struct pk_view *view = &report->view;
     char number[PK_NUMBER_ROOM];
     if (view->in_flight_bytes > 0 || view->in_flight_blocks > 0) {
-        warn(report, "%s bytes of the peak are in no stack: the record ended in the middle of an event.",
+        warn(report,
+             "%s bytes of the peak are in no stack: the record ended in the middle of an event.",
              pk_format_count(number, view->in_flight_bytes));
     }
     if (view->surplus_bytes > 0 || view->surplus_blocks > 0) {
-        warn(report, "The stacks add up to %s bytes more than the recorded peak: the record ended in the middle of "
-                     "an event.", pk_format_count(number, view->surplus_bytes));
+        warn(report,
+             "The stacks add up to %s bytes more than the recorded peak: the record ended in the "
+             "middle of "
+             "an event.",
+             pk_format_count(number, view->surplus_bytes));
     }
     if (report->snapshot->negative_nodes > 0) {
         warn(report, "%s stacks were being changed while they were read.",
@@ -198,7 +215,8 @@ static void warn_about_sources(struct pk_report *report) {
         if (view->files[i].status == PK_SOURCE_CHANGED && changed++ == 0) {
             first_changed = i;
         }
-        if (view->files[i].status == PK_SOURCE_MISSING && view->files[i].kind == PK_FILE_USER && missing++ == 0) {
+        if (view->files[i].status == PK_SOURCE_MISSING && view->files[i].kind == PK_FILE_USER &&
+            missing++ == 0) {
             first_missing = i;
         }
     }
@@ -216,7 +234,9 @@ static void warn_about_sources(struct pk_report *report) {
 
 static void warn_about_processes(struct pk_report *report) {
     if (report->process_count > 1) {
-        warn(report, "%u processes were recorded; this report shows the one with the largest peak, process %u.",
+        warn(report,
+             "%u processes were recorded; this report shows the one with the largest peak, process "
+             "%u.",
              report->process_count, report->snapshot->header.pid);
     }
 }
@@ -229,7 +249,9 @@ int pk_report_derive(struct pk_report *report, char *const *load_warnings) {
     derive_times(report);
     derive_python(report);
     derive_failure(report);
-    for (size_t i = 0; report->run != NULL && report->run->warnings != NULL && report->run->warnings[i] != NULL; i++) {
+    for (size_t i = 0;
+         report->run != NULL && report->run->warnings != NULL && report->run->warnings[i] != NULL;
+         i++) {
         warn(report, "%s", report->run->warnings[i]);
     }
     for (size_t i = 0; load_warnings[i] != NULL; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Folded stacks: one line a stack, `function (path:line);function (path:line) bytes`, for flame graph tools.
- * May use model.h. Must stay true: the bytes of all lines add up to the peak; a name cannot break a line or a frame. */
+ * Folded stacks: one line a stack, `function (path:line);function (path:line) bytes`, for flame
+ * graph tools. May use model.h. Must stay true: the bytes of all lines add up to the peak; a name
+ * cannot break a line or a frame. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -47,7 +48,8 @@ static void append_name(struct line *line, const char *name) {
         } else if (point == ';') {
             append(line, ",", 1);
             at++;
-        } else if (point < 0x20u || point == 0x7fu || point == 0x85u || point == 0x2028u || point == 0x2029u) {
+        } else if (point < 0x20u || point == 0x7fu || point == 0x85u || point == 0x2028u ||
+                   point == 0x2029u) {
             append(line, " ", 1);
             at += taken;
         } else {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * report.html: the embedded page with a title and the data put in.
- * May use model.h, page.h, deflate.h. Must stay true: nothing of the program's texts reaches the page unescaped: the title
- * is escaped here, the data is JSON without any `<`, or base64. */
+ * May use model.h, page.h, deflate.h. Must stay true: nothing of the program's texts reaches the
+ * page unescaped: the title is escaped here, the data is JSON without any `<`, or base64. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,8 @@
 #include "report/model.h"
 #include "report/page.h"
 
-#define PACK_ABOVE_BYTES (200u << 10) /* smaller data stays readable, and needs no DecompressionStream */
+#define PACK_ABOVE_BYTES \
+    (200u << 10) /* smaller data stays readable, and needs no DecompressionStream */
 #define MIN_NODES 2000u
 
 static void write_escaped(FILE *out, const char *text) {
@@ -46,7 +47,8 @@ static void write_title(const struct pk_report *report, FILE *out) {
 }
 
 /* The page's data, as small as its limits say. `ret_data` is freed by the caller. */
-static int make_data(const struct pk_report *report, uint32_t max_nodes, char **ret_data, size_t *ret_size) {
+static int make_data(const struct pk_report *report, uint32_t max_nodes, char **ret_data,
+                     size_t *ret_size) {
     FILE *memory = open_memstream(ret_data, ret_size);
     if (memory == NULL) {
         *ret_data = NULL;
@@ -61,10 +63,11 @@ static int make_data(const struct pk_report *report, uint32_t max_nodes, char **
     return r;
 }
 
-/* Data small enough to be readable as it is, or packed; folded further until the page stays mailable. What is folded then
- * is thinner than a pixel. */
+/* Data small enough to be readable as it is, or packed; folded further until the page stays
+ * mailable. What is folded then is thinner than a pixel. */
 static int write_data(const struct pk_report *report, FILE *out) {
-    static const char element[] = "<script type=\"application/json\" id=\"peakline-data\" data-encoding=\"";
+    static const char element[] =
+        "<script type=\"application/json\" id=\"peakline-data\" data-encoding=\"";
     uint32_t max_nodes = PK_PAGE_MAX_NODES;
 
     for (;;) {

@@ -47,8 +47,8 @@ static void write_string(struct pk_json *json, const char *text, bool keep_bytes
             fputs("\\n", out);
         } else if (point == '\t') {
             fputs("\\t", out);
-        } else if (point < 0x20u || point == 0x7fu || point == 0x2028u || point == 0x2029u
-                   || (point == '<' && (json->flags & PK_JSON_HTML) != 0)) {
+        } else if (point < 0x20u || point == 0x7fu || point == 0x2028u || point == 0x2029u ||
+                   (point == '<' && (json->flags & PK_JSON_HTML) != 0)) {
             write_escape(json, point);
         } else {
             fwrite(text + at, 1, length, out);

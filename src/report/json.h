@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * JSON, out and in. Out: a streaming writer on a FILE that keeps commas and escapes right. In: a pull reader
- * for small documents of our own (run.json), which trusts nothing.
- * May use record/utf8.h. Must stay true: whatever bytes go in, valid JSON in valid UTF-8 comes out, independent
- * of the locale; the reader never recurses and never reads beyond its text. */
+ * JSON, out and in. Out: a streaming writer on a FILE that keeps commas and escapes right. In: a
+ * pull reader for small documents of our own (run.json), which trusts nothing. May use
+ * record/utf8.h. Must stay true: whatever bytes go in, valid JSON in valid UTF-8 comes out,
+ * independent of the locale; the reader never recurses and never reads beyond its text. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,7 +13,8 @@
 #define PK_JSON_MAX_DEPTH 16
 
 enum pk_json_flags {
-    PK_JSON_HTML = 1,  /* safe inside <script>: `<` and the line separators U+2028, U+2029 are escaped */
+    PK_JSON_HTML =
+        1, /* safe inside <script>: `<` and the line separators U+2028, U+2029 are escaped */
     PK_JSON_LINES = 2, /* members of the outermost object start on lines of their own */
 };
 
@@ -26,8 +27,8 @@ struct pk_json {
 
 void pk_json_start(struct pk_json *json, FILE *out, unsigned flags);
 
-/* Begin and end. `key` is the member's name inside an object and NULL inside an array or at the top.
- * At most PK_JSON_MAX_DEPTH levels. */
+/* Begin and end. `key` is the member's name inside an object and NULL inside an array or at the
+ * top. At most PK_JSON_MAX_DEPTH levels. */
 void pk_json_object(struct pk_json *json, const char *key);
 void pk_json_array(struct pk_json *json, const char *key);
 void pk_json_end_object(struct pk_json *json);
@@ -36,8 +37,8 @@ void pk_json_end_array(struct pk_json *json);
 /* Text: wrong UTF-8 becomes U+FFFD. NULL is written as null. */
 void pk_json_text(struct pk_json *json, const char *key, const char *text);
 
-/* Bytes of the system (arguments, paths): wrong UTF-8 bytes become \udc80 to \udcff, as Python's surrogateescape
- * has them, so that the reader gives back the same bytes. */
+/* Bytes of the system (arguments, paths): wrong UTF-8 bytes become \udc80 to \udcff, as Python's
+ * surrogateescape has them, so that the reader gives back the same bytes. */
 void pk_json_bytes(struct pk_json *json, const char *key, const char *bytes);
 
 void pk_json_unsigned(struct pk_json *json, const char *key, uint64_t value);
@@ -74,8 +75,8 @@ struct pk_json_reader {
     bool wants_comma[64];
     bool wants_value; /* a key has just been read */
     bool is_done;
-    char *string;    /* of the last KEY or STRING: malloced, NUL-terminated, without NULs inside */
-    int64_t number;  /* of the last NUMBER, its fraction dropped, clamped to the type */
+    char *string;   /* of the last KEY or STRING: malloced, NUL-terminated, without NULs inside */
+    int64_t number; /* of the last NUMBER, its fraction dropped, clamped to the type */
 };
 
 void pk_json_reader_start(struct pk_json_reader *reader, const char *text, size_t size);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The pull reader for small JSON documents. No recursion: the kind of every open level is kept in an array.
- * May use record/utf8.h. */
+ * The pull reader for small JSON documents. No recursion: the kind of every open level is kept in
+ * an array. May use record/utf8.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,8 +21,8 @@ static enum pk_json_token give_up(struct pk_json_reader *reader) {
 }
 
 static void skip_space(struct pk_json_reader *reader) {
-    while (reader->at < reader->size && strchr(" \t\r\n", reader->text[reader->at]) != NULL
-           && reader->text[reader->at] != '\0') {
+    while (reader->at < reader->size && strchr(" \t\r\n", reader->text[reader->at]) != NULL &&
+           reader->text[reader->at] != '\0') {
         reader->at++;
     }
 }
@@ -64,8 +64,8 @@ static bool read_escape(struct pk_json_reader *reader, char *ret_bytes, size_t *
     if (c != 'u' || !read_hex4(reader, &unit) || unit == 0) {
         return false;
     }
-    if (unit >= 0xd800u && unit < 0xdc00u && reader->size - reader->at >= 6 && reader->text[reader->at] == '\\'
-        && reader->text[reader->at + 1] == 'u') {
+    if (unit >= 0xd800u && unit < 0xdc00u && reader->size - reader->at >= 6 &&
+        reader->text[reader->at] == '\\' && reader->text[reader->at + 1] == 'u') {
         size_t before = reader->at;
         reader->at += 2;
         if (!read_hex4(reader, &low)) {
@@ -127,7 +127,8 @@ static bool read_string(struct pk_json_reader *reader) {
 }
 
 static bool is_digit(const struct pk_json_reader *reader) {
-    return reader->at < reader->size && reader->text[reader->at] >= '0' && reader->text[reader->at] <= '9';
+    return reader->at < reader->size && reader->text[reader->at] >= '0' &&
+           reader->text[reader->at] <= '9';
 }
 
 static bool read_number(struct pk_json_reader *reader) {
@@ -156,7 +157,8 @@ static bool read_number(struct pk_json_reader *reader) {
 
 static bool read_word(struct pk_json_reader *reader, const char *word) {
     size_t length = strlen(word);
-    if (reader->size - reader->at < length || memcmp(reader->text + reader->at, word, length) != 0) {
+    if (reader->size - reader->at < length ||
+        memcmp(reader->text + reader->at, word, length) != 0) {
         return false;
     }
     reader->at += length;
@@ -229,14 +231,19 @@ enum pk_json_token pk_json_next(struct pk_json_reader *reader) {
         return PK_JSON_KEY;
     }
     switch (c) {
-    case '{': return begin_level(reader, false);
-    case '[': return begin_level(reader, true);
+    case '{':
+        return begin_level(reader, false);
+    case '[':
+        return begin_level(reader, true);
     case '"':
         reader->at++;
         return read_string(reader) ? end_value(reader, PK_JSON_STRING) : give_up(reader);
-    case 't': return read_word(reader, "true") ? end_value(reader, PK_JSON_TRUE) : give_up(reader);
-    case 'f': return read_word(reader, "false") ? end_value(reader, PK_JSON_FALSE) : give_up(reader);
-    case 'n': return read_word(reader, "null") ? end_value(reader, PK_JSON_NULL) : give_up(reader);
+    case 't':
+        return read_word(reader, "true") ? end_value(reader, PK_JSON_TRUE) : give_up(reader);
+    case 'f':
+        return read_word(reader, "false") ? end_value(reader, PK_JSON_FALSE) : give_up(reader);
+    case 'n':
+        return read_word(reader, "null") ? end_value(reader, PK_JSON_NULL) : give_up(reader);
     default:
         if (c == '-' || (c >= '0' && c <= '9')) {
             return read_number(reader) ? end_value(reader, PK_JSON_NUMBER) : give_up(reader);

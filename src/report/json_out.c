@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The two JSON documents, made of the same parts: docs/json.md for tools, and the data inside the page (for src/report/web).
- * May use json.h, model.h. Must stay true: numbers are integers or have three decimals; the order of keys never changes;
- * columns of one table have one length. */
+ * The two JSON documents, made of the same parts: docs/json.md for tools, and the data inside the
+ * page (for src/report/web). May use json.h, model.h. Must stay true: numbers are integers or have
+ * three decimals; the order of keys never changes; columns of one table have one length. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,8 @@
 #define PAGE_MAX_MAPS 1000u
 #define NONE UINT32_MAX
 
-/* Which files, functions and frames a tree and the blame lines need, in order of first use, under new numbers. */
+/* Which files, functions and frames a tree and the blame lines need, in order of first use, under
+ * new numbers. */
 struct selection {
     const struct pk_view *view;
     const struct pk_tree *tree;
@@ -35,20 +36,23 @@ static void select_frame(struct selection *selection, int32_t frame) {
     if (frame >= 0) {
         uint32_t function = selection->view->frames[frame].function;
         uint32_t file = selection->view->functions[function].file;
-        select_one((uint32_t)frame, selection->frames, selection->frame_numbers, &selection->frame_count);
-        select_one(function, selection->functions, selection->function_numbers, &selection->function_count);
+        select_one((uint32_t)frame, selection->frames, selection->frame_numbers,
+                   &selection->frame_count);
+        select_one(function, selection->functions, selection->function_numbers,
+                   &selection->function_count);
         select_one(file, selection->files, selection->file_numbers, &selection->file_count);
     }
 }
 
-static int make_selection(const struct pk_view *view, const struct pk_tree *tree, uint32_t blame_count,
-                          struct selection *ret_selection) {
+static int make_selection(const struct pk_view *view, const struct pk_tree *tree,
+                          uint32_t blame_count, struct selection *ret_selection) {
     struct selection *s = ret_selection;
     *s = (struct selection){.view = view, .tree = tree, .blame_count = blame_count};
     s->frames = pk_pool_array(&s->pool, view->frame_count, sizeof(*s->frames));
     s->frame_numbers = pk_pool_array(&s->pool, view->frame_count, sizeof(*s->frame_numbers));
     s->functions = pk_pool_array(&s->pool, view->function_count, sizeof(*s->functions));
-    s->function_numbers = pk_pool_array(&s->pool, view->function_count, sizeof(*s->function_numbers));
+    s->function_numbers =
+        pk_pool_array(&s->pool, view->function_count, sizeof(*s->function_numbers));
     s->files = pk_pool_array(&s->pool, view->file_count, sizeof(*s->files));
     s->file_numbers = pk_pool_array(&s->pool, view->file_count, sizeof(*s->file_numbers));
     if (s->pool.failed) {
@@ -185,8 +189,10 @@ static void write_tables(struct pk_json *json, const struct selection *s) {
     pk_json_end_object(json);
 }
 
-/* The tree, as distances to the caller (the page) or as its number, -1 for the root (the document). */
-static void write_tree(struct pk_json *json, const char *key, const struct selection *s, bool with_distance) {
+/* The tree, as distances to the caller (the page) or as its number, -1 for the root (the document).
+ */
+static void write_tree(struct pk_json *json, const char *key, const struct selection *s,
+                       bool with_distance) {
     const struct pk_tree *tree = s->tree;
 
     pk_json_object(json, key);
@@ -308,8 +314,9 @@ static int write_maps(struct pk_json *json, const struct pk_report *report, uint
     for (uint32_t i = 0; maps != NULL && i < snapshot->file_count; i++) {
         const struct pk_file_map *map = &snapshot->files[i];
         maps[i] = (struct map_entry){.path = pk_snapshot_string(snapshot, map->path),
-                                     .bytes = map->most_bytes > PK_SNAPSHOT_MAX_BYTES ? PK_SNAPSHOT_MAX_BYTES
-                                                                                      : map->most_bytes,
+                                     .bytes = map->most_bytes > PK_SNAPSHOT_MAX_BYTES
+                                                  ? PK_SNAPSHOT_MAX_BYTES
+                                                  : map->most_bytes,
                                      .is_reserved = (map->flags & 4u) != 0};
     }
     if (maps != NULL) {
@@ -319,7 +326,9 @@ static int write_maps(struct pk_json *json, const struct pk_report *report, uint
         pk_json_object(json, NULL);
         pk_json_text(json, "path", maps[i].path);
         pk_json_unsigned(json, "bytes", maps[i].bytes);
-        pk_json_text(json, "note", maps[i].is_reserved ? "reserved address space, not counted" : "file, not counted");
+        pk_json_text(json, "note",
+                     maps[i].is_reserved ? "reserved address space, not counted"
+                                         : "file, not counted");
         pk_json_end_object(json);
     }
     pk_json_end_array(json);
@@ -327,7 +336,8 @@ static int write_maps(struct pk_json *json, const struct pk_report *report, uint
     return maps == NULL ? -ENOMEM : 0;
 }
 
-static void write_failed(struct pk_json *json, const struct pk_report *report, const struct selection *s) {
+static void write_failed(struct pk_json *json, const struct pk_report *report,
+                         const struct selection *s) {
     const struct pk_ledger_header *header = &report->snapshot->header;
     if (header->failed_allocs == 0) {
         pk_json_null(json, "failed");
@@ -396,7 +406,8 @@ static void write_ledger_facts(struct pk_json *json, const struct pk_report *rep
 static void write_start(struct pk_json *json, const struct pk_report *report) {
     pk_json_object(json, NULL);
     pk_json_unsigned(json, "format", DOCUMENT_FORMAT);
-    pk_json_text(json, "tool", report->run != NULL && report->run->tool != NULL ? report->run->tool : "peakline");
+    pk_json_text(json, "tool",
+                 report->run != NULL && report->run->tool != NULL ? report->run->tool : "peakline");
 }
 
 int pk_write_json(const struct pk_report *report, FILE *out) {
@@ -412,7 +423,8 @@ int pk_write_json(const struct pk_report *report, FILE *out) {
     pk_json_unsigned(&json, "peak_bytes", report->view.peak_bytes);
     write_peak(&json, report);
     write_run(&json, report);
-    pk_json_text(&json, "python_status", pk_report_python_status(report->snapshot->header.python_status));
+    pk_json_text(&json, "python_status",
+                 pk_report_python_status(report->snapshot->header.python_status));
     pk_json_text(&json, "python_note", report->snapshot->header.python_note);
     write_warnings(&json, report);
     write_processes(&json, report);
@@ -427,13 +439,15 @@ int pk_write_json(const struct pk_report *report, FILE *out) {
     return r;
 }
 
-int pk_write_page_data(const struct pk_report *report, uint32_t max_nodes, uint32_t max_blame, FILE *out) {
+int pk_write_page_data(const struct pk_report *report, uint32_t max_nodes, uint32_t max_blame,
+                       FILE *out) {
     struct pk_pool pool = {0};
     struct pk_tree tree;
     struct selection selection;
     struct pk_json json;
 
-    uint32_t blame_count = report->view.blame_count < max_blame ? report->view.blame_count : max_blame;
+    uint32_t blame_count =
+        report->view.blame_count < max_blame ? report->view.blame_count : max_blame;
     int r = pk_tree_fold(&pool, &report->view.tree, max_nodes, &tree);
     if (r >= 0) {
         r = make_selection(&report->view, &tree, blame_count, &selection);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The report page as tools/embed.py makes it from src/report/web/: NUL-terminated, cut where the title and the data go.
- * Uses nothing. */
+ * The report page as tools/embed.py makes it from src/report/web/: NUL-terminated, cut where the
+ * title and the data go. Uses nothing. */
 #pragma once
 
 extern const unsigned char pk_page_head[];

@@ -4,11 +4,15 @@
  *   <frozen importlib...>, <frozen zipimport>, importlib/_bootstrap*.py      import machinery
  *   <frozen ...>                                                             standard library
  *   <stdin>, <console>, <ipython-input-...>, <doctest ...> and the like      user
- *   <string>                                                                 user with -c, else library
- *   <...>                                                                    library: attrs, numpy, sympy make code
- *   .../site-packages/..., .../dist-packages/...                             library, also inside a project or lib/pythonX.Y
+ *   <string>                                                                 user with -c, else
+ * library
+ *   <...>                                                                    library: attrs, numpy,
+ * sympy make code
+ *   .../site-packages/..., .../dist-packages/...                             library, also inside a
+ * project or lib/pythonX.Y
  *   .../lib/pythonX.Y/..., .../pythonXY.zip/..., the rules' stdlib            standard library
- *   everything else                                                          user: also editable installs, notebooks
+ *   everything else                                                          user: also editable
+ * installs, notebooks
  *
  * May use pool.h. */
 #include "report/paths.h"
@@ -31,7 +35,8 @@ static const char *skip_digits(const char *text) {
     return text;
 }
 
-const char *pk_path_resolve(struct pk_pool *pool, const struct pk_path_rules *rules, const char *path) {
+const char *pk_path_resolve(struct pk_pool *pool, const struct pk_path_rules *rules,
+                            const char *path) {
     if (path[0] == '\0' || path[0] == '<') {
         return path;
     }
@@ -63,7 +68,8 @@ const char *pk_path_resolve(struct pk_pool *pool, const struct pk_path_rules *ru
 }
 
 static enum pk_file_kind classify_pseudo_file(const struct pk_path_rules *rules, const char *path) {
-    static const char *const typed[] = {"<stdin>", "<console>", "<input>", "<ipython-input", "<python-input", "<doctest"};
+    static const char *const typed[] = {"<stdin>",        "<console>",     "<input>",
+                                        "<ipython-input", "<python-input", "<doctest"};
     if (starts_with(path, "<frozen importlib") || starts_with(path, "<frozen zipimport")) {
         return PK_FILE_IMPORT;
     }
@@ -98,8 +104,9 @@ static bool is_under_stdlib(const char *path) {
             after++; // free-threaded
         }
         size_t before = (size_t)(at - path);
-        bool is_lib = (before >= 4 && memcmp(at - 4, "/lib", 4) == 0) || (before >= 6 && memcmp(at - 6, "/lib64", 6) == 0)
-                      || (before >= 6 && memcmp(at - 6, "/lib32", 6) == 0);
+        bool is_lib = (before >= 4 && memcmp(at - 4, "/lib", 4) == 0) ||
+                      (before >= 6 && memcmp(at - 6, "/lib64", 6) == 0) ||
+                      (before >= 6 && memcmp(at - 6, "/lib32", 6) == 0);
         if (after > minor && *after == '/' && is_lib) {
             return true;
         }
@@ -122,12 +129,14 @@ enum pk_file_kind pk_path_kind(const struct pk_path_rules *rules, const char *pa
         return PK_FILE_LIBRARY;
     }
     size_t stdlib = rules->stdlib == NULL ? 0 : strlen(rules->stdlib);
-    bool is_stdlib = is_under_stdlib(path)
-                     || (stdlib > 0 && strncmp(path, rules->stdlib, stdlib) == 0 && path[stdlib] == '/');
+    bool is_stdlib =
+        is_under_stdlib(path) ||
+        (stdlib > 0 && strncmp(path, rules->stdlib, stdlib) == 0 && path[stdlib] == '/');
     if (!is_stdlib) {
         return PK_FILE_USER;
     }
-    return ends_with(path, "/importlib/_bootstrap.py") || ends_with(path, "/importlib/_bootstrap_external.py")
+    return ends_with(path, "/importlib/_bootstrap.py") ||
+                   ends_with(path, "/importlib/_bootstrap_external.py")
                ? PK_FILE_IMPORT
                : PK_FILE_STDLIB;
 }
@@ -137,7 +146,8 @@ const char *pk_path_short(const struct pk_path_rules *rules, const char *path) {
     while (length > 0 && rules->directory[length - 1] == '/') {
         length--;
     }
-    if (length > 0 && strncmp(path, rules->directory, length) == 0 && path[length] == '/' && path[length + 1] != '\0') {
+    if (length > 0 && strncmp(path, rules->directory, length) == 0 && path[length] == '/' &&
+        path[length + 1] != '\0') {
         return path + length + 1;
     }
     return path;

@@ -9,21 +9,24 @@
 
 enum pk_file_kind {
     PK_FILE_USER = 0,
-    PK_FILE_LIBRARY = 1,  /* under site-packages or dist-packages; code made at run time by libraries */
-    PK_FILE_STDLIB = 2,   /* under lib/pythonX.Y, or frozen into the interpreter */
-    PK_FILE_IMPORT = 3,   /* the import machinery itself */
-    PK_FILE_NONE = 4,     /* pseudo frames */
+    PK_FILE_LIBRARY =
+        1, /* under site-packages or dist-packages; code made at run time by libraries */
+    PK_FILE_STDLIB = 2, /* under lib/pythonX.Y, or frozen into the interpreter */
+    PK_FILE_IMPORT = 3, /* the import machinery itself */
+    PK_FILE_NONE = 4,   /* pseudo frames */
 };
 
 struct pk_path_rules {
-    const char *directory;  /* of the run, absolute; or NULL */
-    const char *stdlib;     /* a standard library directory at an unusual place, without the last slash; or NULL */
-    bool string_is_user;    /* `<string>` is the user's -c program */
+    const char *directory; /* of the run, absolute; or NULL */
+    const char *stdlib; /* a standard library directory at an unusual place, without the last slash;
+                           or NULL */
+    bool string_is_user; /* `<string>` is the user's -c program */
 };
 
-/* An absolute path for `path`: relative ones continue the run's directory; `.` and `//` go away. `<...>` names and the
- * empty path stay as they are. NULL when memory is out. */
-const char *pk_path_resolve(struct pk_pool *pool, const struct pk_path_rules *rules, const char *path);
+/* An absolute path for `path`: relative ones continue the run's directory; `.` and `//` go away.
+ * `<...>` names and the empty path stay as they are. NULL when memory is out. */
+const char *pk_path_resolve(struct pk_pool *pool, const struct pk_path_rules *rules,
+                            const char *path);
 
 /* The kind of a resolved path. Never PK_FILE_NONE unless the path is empty. */
 enum pk_file_kind pk_path_kind(const struct pk_path_rules *rules, const char *path);
@@ -31,6 +34,6 @@ enum pk_file_kind pk_path_kind(const struct pk_path_rules *rules, const char *pa
 /* The part of a resolved path below the run's directory, or the whole path. Points into `path`. */
 const char *pk_path_short(const struct pk_path_rules *rules, const char *path);
 
-/* If `path` can only be a file of a standard library (encodings/__init__.py outside of site-packages), the length of
- * that library's directory; else 0. */
+/* If `path` can only be a file of a standard library (encodings/__init__.py outside of
+ * site-packages), the length of that library's directory; else 0. */
 size_t pk_path_stdlib_length(const char *path);

@@ -13,7 +13,8 @@ struct pk_pool_block {
     char bytes[] __attribute__((aligned(16)));
 };
 
-/* Requests up to this share blocks of SHARED_BYTES: names and source lines come by the ten thousand. */
+/* Requests up to this share blocks of SHARED_BYTES: names and source lines come by the ten
+ * thousand. */
 #define SMALL_BYTES 1024u
 #define SHARED_BYTES 65536u
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Memory that lives as long as one report and is freed in one go. A failure sticks: allocate a batch, then ask
- * once. Uses the C library. Must stay true: after a failure every pointer handed out before stays valid. */
+ * Memory that lives as long as one report and is freed in one go. A failure sticks: allocate a
+ * batch, then ask once. Uses the C library. Must stay true: after a failure every pointer handed
+ * out before stays valid. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,7 +14,8 @@ struct pk_pool {
     bool failed;
 };
 
-/* `count` zeroed elements of `size` bytes; never NULL for count 0, NULL when memory is out (pool->failed). */
+/* `count` zeroed elements of `size` bytes; never NULL for count 0, NULL when memory is out
+ * (pool->failed). */
 void *pk_pool_array(struct pk_pool *pool, size_t count, size_t size);
 
 /* A NUL-terminated copy of `length` bytes, or NULL. */

@@ -65,7 +65,8 @@ static int list_ledgers(const char *dir, struct names *ret_names) {
 }
 
 /* A process's line in the list of all, from its snapshot. */
-static void describe_process(struct pk_report *report, const char *name, const struct pk_snapshot *snapshot) {
+static void describe_process(struct pk_report *report, const char *name,
+                             const struct pk_snapshot *snapshot) {
     struct pk_report_process *process = &report->processes[report->process_count++];
     uint64_t recorded = snapshot->header.peak_bytes;
 
@@ -74,7 +75,8 @@ static void describe_process(struct pk_report *report, const char *name, const s
     process->parent_pid = snapshot->header.parent_pid;
     process->peak_bytes = snapshot->share_bytes > recorded ? snapshot->share_bytes : recorded;
     process->is_tree_known = snapshot->header.tree_peak_bytes > 0;
-    for (uint32_t node = PK_NODE_ROOT; process->is_tree_known && node < snapshot->node_count; node++) {
+    for (uint32_t node = PK_NODE_ROOT; process->is_tree_known && node < snapshot->node_count;
+         node++) {
         uint64_t bytes, blocks;
         pk_snapshot_tree_share(snapshot, node, &bytes, &blocks);
         process->tree_bytes += bytes;
@@ -84,7 +86,8 @@ static void describe_process(struct pk_report *report, const char *name, const s
 /* Keep the snapshot if it is the largest so far, else let it go. */
 static void keep_largest(struct pk_report *report, struct pk_snapshot *snapshot) {
     uint32_t index = report->process_count - 1;
-    if (report->snapshot == NULL || report->processes[index].peak_bytes > report->processes[report->main_process].peak_bytes) {
+    if (report->snapshot == NULL ||
+        report->processes[index].peak_bytes > report->processes[report->main_process].peak_bytes) {
         pk_snapshot_free(report->snapshot);
         report->snapshot = snapshot;
         report->main_process = index;
@@ -94,8 +97,8 @@ static void keep_largest(struct pk_report *report, struct pk_snapshot *snapshot)
 }
 
 /* Load all ledgers; those that cannot be read become warnings while there is one that can. */
-static int load_ledgers(struct pk_report *report, const char *dir, const struct names *names, char **warnings,
-                        size_t warning_room, char *error, size_t error_size) {
+static int load_ledgers(struct pk_report *report, const char *dir, const struct names *names,
+                        char **warnings, size_t warning_room, char *error, size_t error_size) {
     int first_failure = 0;
     size_t warning_count = 0;
 
@@ -148,7 +151,8 @@ static const char *find_command_text(const struct pk_run_info *run) {
         if (strcmp(run->argv[i], "-m") == 0) {
             return NULL;
         }
-        if ((strcmp(run->argv[i], "-X") == 0 || strcmp(run->argv[i], "-W") == 0) && run->argv[i + 1] != NULL) {
+        if ((strcmp(run->argv[i], "-X") == 0 || strcmp(run->argv[i], "-W") == 0) &&
+            run->argv[i + 1] != NULL) {
             i++;
         }
     }
@@ -167,15 +171,16 @@ static int build_report(struct pk_report *report, char *const *load_warnings) {
     if (r < 0) {
         return r;
     }
-    int64_t start = report->run != NULL && report->run->start_unix_ns > 0 ? report->run->start_unix_ns
-                                                                          : (int64_t)report->snapshot->header.start_unix_ns;
+    int64_t start = report->run != NULL && report->run->start_unix_ns > 0
+                        ? report->run->start_unix_ns
+                        : (int64_t)report->snapshot->header.start_unix_ns;
     r = pk_source_fill(&report->view, start, report->command_text);
     return r < 0 ? r : pk_report_derive(report, load_warnings);
 }
 
 /* Where the ledgers are: the directory's own, or the one file that was named. */
-static int find_ledgers(const char *path, char ret_dir[4096], struct names *ret_names, bool *ret_is_dir, char *error,
-                        size_t error_size) {
+static int find_ledgers(const char *path, char ret_dir[4096], struct names *ret_names,
+                        bool *ret_is_dir, char *error, size_t error_size) {
     struct stat status;
     *ret_names = (struct names){0};
     if (strlen(path) >= 4096 || stat(path, &status) < 0) {
@@ -190,7 +195,8 @@ static int find_ledgers(const char *path, char ret_dir[4096], struct names *ret_
         if (r < 0) {
             snprintf(error, error_size, "%s cannot be read: %s", path, strerror(-r));
         } else if (ret_names->count == 0) {
-            snprintf(error, error_size, "%s holds no ledger; name the result directory of a `peakline run`", path);
+            snprintf(error, error_size,
+                     "%s holds no ledger; name the result directory of a `peakline run`", path);
             free_names(ret_names);
             r = -ENOENT;
         }
@@ -212,8 +218,10 @@ static int find_ledgers(const char *path, char ret_dir[4096], struct names *ret_
     return 0;
 }
 
-int pk_report_load(const char *result_dir, struct pk_report **ret_report, char *error, size_t error_size) {
-    static char damaged_run[] = "run.json is damaged: how the program was started and ended is not known.";
+int pk_report_load(const char *result_dir, struct pk_report **ret_report, char *error,
+                   size_t error_size) {
+    static char damaged_run[] =
+        "run.json is damaged: how the program was started and ended is not known.";
     char dir[4096];
     struct names names;
     bool is_dir = false;
@@ -258,10 +266,18 @@ int pk_report_write(const struct pk_report *report, enum pk_report_format format
                     const struct pk_report_options *options) {
     int r = -EINVAL;
     switch (format) {
-    case PK_FORMAT_HTML: r = pk_write_html(report, out); break;
-    case PK_FORMAT_TEXT: r = pk_write_text(report, out, options); break;
-    case PK_FORMAT_JSON: r = pk_write_json(report, out); break;
-    case PK_FORMAT_FOLDED: r = pk_write_folded(report, out); break;
+    case PK_FORMAT_HTML:
+        r = pk_write_html(report, out);
+        break;
+    case PK_FORMAT_TEXT:
+        r = pk_write_text(report, out, options);
+        break;
+    case PK_FORMAT_JSON:
+        r = pk_write_json(report, out);
+        break;
+    case PK_FORMAT_FOLDED:
+        r = pk_write_folded(report, out);
+        break;
     }
     if (r < 0) {
         return r;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * run.json: how the program was started and how it ended. Ours alone: read it with `peakline report`.
- * May use json.h. Must stay true: what is written reads back byte for byte, file names that are not UTF-8 included. */
+ * run.json: how the program was started and how it ended. Ours alone: read it with `peakline
+ * report`. May use json.h. Must stay true: what is written reads back byte for byte, file names
+ * that are not UTF-8 included. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -51,7 +52,8 @@ int pk_run_info_write(const char *dir, const struct pk_run_info *info) {
         return -errno;
     }
     int r = 0;
-    int fd = openat(dir_fd, "run.json.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd =
+        openat(dir_fd, "run.json.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
     if (file == NULL) {
         r = -errno;
@@ -89,7 +91,8 @@ static int read_file(const char *dir, char **ret_text, size_t *ret_size) {
         return r;
     }
     struct stat status;
-    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_size > (off_t)MAX_FILE_BYTES) {
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
+        status.st_size > (off_t)MAX_FILE_BYTES) {
         close(fd);
         return -EBADMSG;
     }
@@ -170,7 +173,8 @@ static bool read_outcome(struct pk_json_reader *reader, struct pk_run_info *info
         bool is_good;
         if (strcmp(reader->string, "kind") == 0) {
             is_good = pk_json_next(reader) == PK_JSON_STRING;
-            for (unsigned i = 0; is_good && i < sizeof(outcome_names) / sizeof(outcome_names[0]); i++) {
+            for (unsigned i = 0; is_good && i < sizeof(outcome_names) / sizeof(outcome_names[0]);
+                 i++) {
                 if (strcmp(reader->string, outcome_names[i]) == 0) {
                     info->outcome = (enum pk_run_outcome)i;
                 }
@@ -197,7 +201,8 @@ static void free_texts(char *const *texts) {
     free((void *)(uintptr_t)texts);
 }
 
-static bool read_member(struct pk_json_reader *reader, struct pk_run_info *info, int64_t *ret_format) {
+static bool read_member(struct pk_json_reader *reader, struct pk_run_info *info,
+                        int64_t *ret_format) {
     const char *key = reader->string;
     int64_t number = 0;
     if (strcmp(key, "format") == 0) {

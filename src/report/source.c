@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Reading source lines. Each file is read once, from start to end, and the wanted lines are copied out.
- * May use pool.h, record/utf8.h, view.h. */
+ * Reading source lines. Each file is read once, from start to end, and the wanted lines are copied
+ * out. May use pool.h, record/utf8.h, view.h. */
 #include "report/source.h"
 
 #include <errno.h>
@@ -14,8 +14,8 @@
 
 #include "record/utf8.h"
 
-/* How the bytes of a file mean characters. Python knows a hundred encodings; two cover what is still in use, and any
- * other shows its ASCII characters. */
+/* How the bytes of a file mean characters. Python knows a hundred encodings; two cover what is
+ * still in use, and any other shows its ASCII characters. */
 enum encoding {
     ENCODING_UTF8,
     ENCODING_LATIN1,
@@ -31,12 +31,14 @@ static bool is_one_of(const char *name, size_t length, const char *const *list) 
 }
 
 static bool is_name_character(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
 }
 
 /* The coding comment of PEP 263: `# ... coding[:=] name` in a line that is only a comment. */
 static bool find_coding(const char *line, size_t length, enum encoding *ret_encoding) {
-    static const char *const latin[] = {"latin-1", "latin1", "iso-8859-1", "iso8859-1", "iso-8859-15", "cp1252", "l1", NULL};
+    static const char *const latin[] = {"latin-1",     "latin1", "iso-8859-1", "iso8859-1",
+                                        "iso-8859-15", "cp1252", "l1",         NULL};
     size_t at = 0;
     while (at < length && (line[at] == ' ' || line[at] == '\t' || line[at] == '\f')) {
         at++;
@@ -45,7 +47,8 @@ static bool find_coding(const char *line, size_t length, enum encoding *ret_enco
         return false;
     }
     const char *end = line + length, *name = line + at;
-    while (end - name > 7 && (memcmp(name, "coding", 6) != 0 || (name[6] != ':' && name[6] != '='))) {
+    while (end - name > 7 &&
+           (memcmp(name, "coding", 6) != 0 || (name[6] != ':' && name[6] != '='))) {
         name++;
     }
     if (end - name <= 7) {
@@ -60,16 +63,19 @@ static bool find_coding(const char *line, size_t length, enum encoding *ret_enco
     while (after < end && is_name_character(*after)) {
         after++;
     }
-    *ret_encoding = is_one_of(name, (size_t)(after - name), latin) ? ENCODING_LATIN1 : ENCODING_UTF8;
+    *ret_encoding =
+        is_one_of(name, (size_t)(after - name), latin) ? ENCODING_LATIN1 : ENCODING_UTF8;
     return after > name;
 }
 
 /* One line as UTF-8, cut to a length a reader can use. */
-static const char *convert_line(struct pk_pool *pool, const char *line, size_t length, enum encoding encoding) {
+static const char *convert_line(struct pk_pool *pool, const char *line, size_t length,
+                                enum encoding encoding) {
     char text[4 * PK_SOURCE_MAX_CHARACTERS + 4];
     size_t used = 0, characters = 0;
 
-    while (length > 0 && (line[length - 1] == ' ' || line[length - 1] == '\t' || line[length - 1] == '\f')) {
+    while (length > 0 &&
+           (line[length - 1] == ' ' || line[length - 1] == '\t' || line[length - 1] == '\f')) {
         length--;
     }
     for (size_t at = 0; at < length; characters++) {
@@ -90,8 +96,8 @@ static const char *convert_line(struct pk_pool *pool, const char *line, size_t l
     return pk_pool_text(pool, text, used);
 }
 
-/* The end of the line that begins at `at`: the index of its line end, and of the next line. Python ends lines with
- * \n, \r\n and \r. */
+/* The end of the line that begins at `at`: the index of its line end, and of the next line. Python
+ * ends lines with \n, \r\n and \r. */
 static size_t find_line_end(const char *text, size_t size, size_t at, size_t *ret_next) {
     while (at < size && text[at] != '\n' && text[at] != '\r') {
         at++;
@@ -103,10 +109,11 @@ static size_t find_line_end(const char *text, size_t size, size_t at, size_t *re
     return at;
 }
 
-int pk_source_read_text(struct pk_pool *pool, const char *text, size_t size, const uint32_t *lines, size_t line_count,
-                        const char **ret_texts) {
+int pk_source_read_text(struct pk_pool *pool, const char *text, size_t size, const uint32_t *lines,
+                        size_t line_count, const char **ret_texts) {
     enum encoding encoding = ENCODING_UTF8;
-    bool is_marked = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0; // a byte order mark says UTF-8
+    bool is_marked =
+        size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0; // a byte order mark says UTF-8
     size_t at = is_marked ? 3 : 0, wanted = 0;
 
     for (size_t i = 0; i < line_count; i++) {
@@ -138,7 +145,8 @@ int pk_source_read_text(struct pk_pool *pool, const char *text, size_t size, con
 }
 
 /* Up to the limit of an ordinary file. NULL and 0 when it is missing or not ordinary. */
-static int read_whole_file(const char *path, char **ret_text, size_t *ret_size, int64_t *ret_modified_ns) {
+static int read_whole_file(const char *path, char **ret_text, size_t *ret_size,
+                           int64_t *ret_modified_ns) {
     struct stat status;
     *ret_text = NULL;
     // O_NONBLOCK: no waiting for the other end of a FIFO; O_NOCTTY: no terminal becomes ours
@@ -150,7 +158,8 @@ static int read_whole_file(const char *path, char **ret_text, size_t *ret_size, 
         close(fd);
         return 0;
     }
-    size_t room = status.st_size > (off_t)PK_SOURCE_MAX_FILE_BYTES ? PK_SOURCE_MAX_FILE_BYTES : (size_t)status.st_size;
+    size_t room = status.st_size > (off_t)PK_SOURCE_MAX_FILE_BYTES ? PK_SOURCE_MAX_FILE_BYTES
+                                                                   : (size_t)status.st_size;
     char *text = malloc(room + 1);
     if (text == NULL) {
         close(fd);
@@ -174,8 +183,8 @@ static int read_whole_file(const char *path, char **ret_text, size_t *ret_size, 
     return 0;
 }
 
-int pk_source_read_file(struct pk_pool *pool, const char *path, int64_t run_start_unix_ns, const uint32_t *lines,
-                        size_t line_count, const char **ret_texts) {
+int pk_source_read_file(struct pk_pool *pool, const char *path, int64_t run_start_unix_ns,
+                        const uint32_t *lines, size_t line_count, const char **ret_texts) {
     char *text = NULL;
     size_t size = 0;
     int64_t modified_ns = 0;
@@ -195,7 +204,8 @@ int pk_source_read_file(struct pk_pool *pool, const char *path, int64_t run_star
     if (r < 0) {
         return r;
     }
-    return run_start_unix_ns > 0 && modified_ns > run_start_unix_ns ? PK_SOURCE_CHANGED : PK_SOURCE_SAME;
+    return run_start_unix_ns > 0 && modified_ns > run_start_unix_ns ? PK_SOURCE_CHANGED
+                                                                    : PK_SOURCE_SAME;
 }
 
 /* A wanted line, and the frame that wants it. */
@@ -217,8 +227,9 @@ static int compare_wants(const void *left, const void *right) {
 }
 
 /* All wants of one file. */
-static int fill_file(struct pk_view *view, const struct want *wants, size_t count, int64_t run_start_unix_ns,
-                     const char *command_text, uint32_t *lines, const char **texts) {
+static int fill_file(struct pk_view *view, const struct want *wants, size_t count,
+                     int64_t run_start_unix_ns, const char *command_text, uint32_t *lines,
+                     const char **texts) {
     struct pk_view_file *file = &view->files[wants[0].file];
     size_t line_count = 0;
     int r = PK_SOURCE_SAME;
@@ -230,9 +241,11 @@ static int fill_file(struct pk_view *view, const struct want *wants, size_t coun
         }
     }
     if (strcmp(file->path, "<string>") == 0 && command_text != NULL) {
-        r = pk_source_read_text(&view->pool, command_text, strlen(command_text), lines, line_count, texts);
+        r = pk_source_read_text(&view->pool, command_text, strlen(command_text), lines, line_count,
+                                texts);
     } else if (file->path[0] == '/') {
-        r = pk_source_read_file(&view->pool, file->path, run_start_unix_ns, lines, line_count, texts);
+        r = pk_source_read_file(&view->pool, file->path, run_start_unix_ns, lines, line_count,
+                                texts);
     } else if (file->path[0] != '\0' && file->path[0] != '<') {
         r = PK_SOURCE_MISSING; // relative, and nobody knows to what
     }
@@ -256,7 +269,8 @@ int pk_source_fill(struct pk_view *view, int64_t run_start_unix_ns, const char *
 
     for (uint32_t i = 0; r >= 0 && i < view->frame_count; i++) {
         const struct pk_view_frame *frame = &view->frames[i];
-        wants[i] = (struct want){.file = view->functions[frame->function].file, .line = frame->line, .frame = i};
+        wants[i] = (struct want){
+            .file = view->functions[frame->function].file, .line = frame->line, .frame = i};
     }
     if (r >= 0) {
         qsort(wants, view->frame_count, sizeof(*wants), compare_wants);

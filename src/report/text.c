@@ -7,8 +7,9 @@
  *       ... 212 more lines, 34.6 MiB (25.4 %)
  *     Report: peakline-result/latest/report.html
  *
- * May use model.h, display.h. Must stay true: at most MAX_LINES lines, none wider than asked (but for the path of the
- * report, which must stay whole); nothing from the program can act on the terminal; meaning is never in colour alone. */
+ * May use model.h, display.h. Must stay true: at most MAX_LINES lines, none wider than asked (but
+ * for the path of the report, which must stay whole); nothing from the program can act on the
+ * terminal; meaning is never in colour alone. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +43,8 @@ static const char *style(const struct summary *s, const char *sequence) {
 #define PLAIN "\033[0m"
 
 /* A sentence on one line, or on two when `two_lines` and it needs them. Returns the lines used. */
-static unsigned write_sentence(const struct summary *s, const char *sequence, const char *text, bool two_lines) {
+static unsigned write_sentence(const struct summary *s, const char *sequence, const char *text,
+                               bool two_lines) {
     char line[LINE_ROOM];
     size_t columns = pk_text_columns(text, s->utf8);
     if (columns <= s->width || !two_lines) {
@@ -80,18 +82,21 @@ static unsigned write_sentence(const struct summary *s, const char *sequence, co
 static void write_first_line(const struct summary *s) {
     const struct pk_report *report = s->report;
     char bytes[PK_NUMBER_ROOM], number[PK_NUMBER_ROOM];
-    char when[2 * PK_NUMBER_ROOM] = "", total[2 * PK_NUMBER_ROOM] = "", resident[2 * PK_NUMBER_ROOM] = "";
+    char when[2 * PK_NUMBER_ROOM] = "", total[2 * PK_NUMBER_ROOM] = "",
+                  resident[2 * PK_NUMBER_ROOM] = "";
 
     pk_format_bytes(bytes, report->view.peak_bytes);
     if (report->peak_time_ns >= 0) {
-        snprintf(when, sizeof(when), " at %s", pk_format_time(number, (uint64_t)report->peak_time_ns));
+        snprintf(when, sizeof(when), " at %s",
+                 pk_format_time(number, (uint64_t)report->peak_time_ns));
     }
     if (report->duration_ns >= 0) {
         snprintf(total, sizeof(total), " %s %s", report->peak_time_ns >= 0 ? "of" : "in",
                  pk_format_time(number, (uint64_t)report->duration_ns));
     }
     if (report->run != NULL && report->run->rss_peak_bytes > 0) {
-        snprintf(resident, sizeof(resident), " (resident peak %s)", pk_format_bytes(number, report->run->rss_peak_bytes));
+        snprintf(resident, sizeof(resident), " (resident peak %s)",
+                 pk_format_bytes(number, report->run->rss_peak_bytes));
     }
     size_t columns = strlen("Peak memory ") + strlen(bytes) + strlen(when) + strlen(total);
     bool is_long = columns + strlen(resident) > s->width;
@@ -113,7 +118,8 @@ struct row {
     bool is_name; /* the source is not known, this is the function's name */
 };
 
-/* Library paths from the package on, the standard library's from its module on; others below the run's directory. */
+/* Library paths from the package on, the standard library's from its module on; others below the
+ * run's directory. */
 static const char *shorten_path(const struct pk_report *report, const struct pk_view_file *file) {
     static const char *const markers[] = {"/site-packages/", "/dist-packages/"};
     const char *path = file->path;
@@ -130,7 +136,8 @@ static const char *shorten_path(const struct pk_report *report, const struct pk_
     return path != file->path ? path : pk_path_short(&report->rules, path);
 }
 
-static void fill_row(const struct summary *s, const struct pk_view_blame *blame, size_t place_limit, struct row *ret_row) {
+static void fill_row(const struct summary *s, const struct pk_view_blame *blame, size_t place_limit,
+                     struct row *ret_row) {
     const struct pk_view *view = &s->report->view;
     char place[4096 + 32];
 
@@ -148,13 +155,14 @@ static void fill_row(const struct summary *s, const struct pk_view_blame *blame,
         if (file->kind == PK_FILE_NONE) {
             snprintf(place, sizeof(place), "%.200s", function->name);
         } else {
-            snprintf(place, sizeof(place), "%.4096s:%u", shorten_path(s->report, file), frame->line);
+            snprintf(place, sizeof(place), "%.4096s:%u", shorten_path(s->report, file),
+                     frame->line);
             ret_row->is_name = frame->source[0] == '\0';
             ret_row->source = ret_row->is_name ? function->name : frame->source;
         }
     }
-    ret_row->place_columns = pk_text_clean(ret_row->place, sizeof(ret_row->place), place,
-                                           place_limit, s->utf8, true);
+    ret_row->place_columns =
+        pk_text_clean(ret_row->place, sizeof(ret_row->place), place, place_limit, s->utf8, true);
     ret_row->source += strspn(ret_row->source, " \t\f");
 }
 
@@ -180,16 +188,18 @@ static void write_rows(const struct summary *s, uint32_t count) {
         if (before + row->place_columns > s->width) { // a very narrow terminal
             char place_text[sizeof(row->place)];
             memcpy(place_text, row->place, sizeof(place_text));
-            row->place_columns = pk_text_clean(row->place, sizeof(row->place), place_text,
-                                               s->width > before ? s->width - before : 0, s->utf8, true);
+            row->place_columns =
+                pk_text_clean(row->place, sizeof(row->place), place_text,
+                              s->width > before ? s->width - before : 0, s->utf8, true);
         }
-        fprintf(s->out, "  %s%*s%s  %*s  %*s  %s", style(s, BOLD), (int)bytes, row->bytes, style(s, PLAIN), (int)share,
-                row->share, (int)blocks, row->blocks, row->place);
+        fprintf(s->out, "  %s%*s%s  %*s  %*s  %s", style(s, BOLD), (int)bytes, row->bytes,
+                style(s, PLAIN), (int)share, row->share, (int)blocks, row->blocks, row->place);
         size_t used = before + longest(place, row->place_columns) + 3;
         if (row->source[0] != '\0' && used + 8 <= s->width) {
             char source[LINE_ROOM];
             const char *in = row->is_name ? "in " : "";
-            (void)pk_text_clean(source, sizeof(source), row->source, s->width - used - strlen(in), s->utf8, false);
+            (void)pk_text_clean(source, sizeof(source), row->source, s->width - used - strlen(in),
+                                s->utf8, false);
             fprintf(s->out, "%*s%s%s", (int)(place - row->place_columns + 3), "", in, source);
         }
         putc('\n', s->out);
@@ -204,12 +214,15 @@ static void write_rest(const struct summary *s, uint32_t shown) {
         rest += view->blame[i].bytes;
     }
     uint32_t more = view->blame_count - shown;
-    fprintf(s->out, "  ... %s more line%s, %s (%s)\n", pk_format_count(count, more), more == 1 ? "" : "s",
-            pk_format_bytes(bytes, rest), pk_format_share(share, rest, view->peak_bytes));
+    fprintf(s->out, "  ... %s more line%s, %s (%s)\n", pk_format_count(count, more),
+            more == 1 ? "" : "s", pk_format_bytes(bytes, rest),
+            pk_format_share(share, rest, view->peak_bytes));
 }
 
-/* What must be said besides the numbers: the failed allocation first, then the warnings, at most two lines. */
-static unsigned choose_notes(const struct pk_report *report, const char *ret_notes[MAX_NOTES], unsigned *ret_more) {
+/* What must be said besides the numbers: the failed allocation first, then the warnings, at most
+ * two lines. */
+static unsigned choose_notes(const struct pk_report *report, const char *ret_notes[MAX_NOTES],
+                             unsigned *ret_more) {
     unsigned count = 0, total = report->warning_count + (report->failed_note[0] != '\0' ? 1u : 0u);
     if (report->failed_note[0] != '\0') {
         ret_notes[count++] = report->failed_note;
@@ -221,11 +234,14 @@ static unsigned choose_notes(const struct pk_report *report, const char *ret_not
     return count;
 }
 
-int pk_write_text(const struct pk_report *report, FILE *out, const struct pk_report_options *options) {
+int pk_write_text(const struct pk_report *report, FILE *out,
+                  const struct pk_report_options *options) {
     unsigned width = options->width == 0 ? 80 : options->width;
     struct summary s = {.report = report,
                         .out = out,
-                        .width = width < MIN_WIDTH ? MIN_WIDTH : width > MAX_WIDTH ? MAX_WIDTH : width,
+                        .width = width < MIN_WIDTH   ? MIN_WIDTH
+                                 : width > MAX_WIDTH ? MAX_WIDTH
+                                                     : width,
                         .color = options->color,
                         .utf8 = options->utf8};
     const char *notes[MAX_NOTES];
@@ -240,7 +256,8 @@ int pk_write_text(const struct pk_report *report, FILE *out, const struct pk_rep
                        : report->run != NULL        ? report->run->report_path
                                                     : NULL;
 
-    unsigned room = MAX_LINES - 1 - note_lines - (outcome[0] != '\0' ? 1u : 0u) - (path != NULL ? 1u : 0u);
+    unsigned room =
+        MAX_LINES - 1 - note_lines - (outcome[0] != '\0' ? 1u : 0u) - (path != NULL ? 1u : 0u);
     uint32_t rows = report->view.blame_count;
     if (rows > room || rows > MAX_ROWS) {
         rows = room - 1 < MAX_ROWS ? room - 1 : MAX_ROWS;
@@ -261,7 +278,8 @@ int pk_write_text(const struct pk_report *report, FILE *out, const struct pk_rep
             // the count must be seen, however long the sentence
             char start[600], end[48];
             snprintf(end, sizeof(end), " (%u more in the report)", more_notes);
-            (void)pk_text_clean(start, sizeof(start), notes[i], s.width - strlen(end), s.utf8, false);
+            (void)pk_text_clean(start, sizeof(start), notes[i], s.width - strlen(end), s.utf8,
+                                false);
             snprintf(text, sizeof(text), "%s%s", start, end);
         } else {
             snprintf(text, sizeof(text), "%s", notes[i]);

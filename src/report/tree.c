@@ -31,11 +31,13 @@ static int allocate_tree(struct pk_pool *pool, uint32_t count, struct pk_tree *r
     return pool->failed ? -ENOMEM : 0;
 }
 
-/* Totals of all subtrees; returns the number of nodes that hold anything, the root always among them. */
+/* Totals of all subtrees; returns the number of nodes that hold anything, the root always among
+ * them. */
 static uint32_t add_up(const struct pk_tree_input *input, struct sibling *totals) {
     uint32_t kept = 1;
     for (uint32_t i = 0; i < input->count; i++) {
-        totals[i] = (struct sibling){.bytes = input->bytes[i], .blocks = input->blocks[i], .node = i};
+        totals[i] =
+            (struct sibling){.bytes = input->bytes[i], .blocks = input->blocks[i], .node = i};
     }
     for (uint32_t i = input->count; i-- > 1;) {
         struct sibling *parent = &totals[input->parents[i]];
@@ -46,9 +48,10 @@ static uint32_t add_up(const struct pk_tree_input *input, struct sibling *totals
     return kept;
 }
 
-/* `children` gets the kept nodes grouped by parent, `first[p]` to `first[p + 1]` being those of p, each group sorted. */
-static void group_children(const struct pk_tree_input *input, const struct sibling *totals, uint32_t *first,
-                           uint32_t *filled, struct sibling *children) {
+/* `children` gets the kept nodes grouped by parent, `first[p]` to `first[p + 1]` being those of p,
+ * each group sorted. */
+static void group_children(const struct pk_tree_input *input, const struct sibling *totals,
+                           uint32_t *first, uint32_t *filled, struct sibling *children) {
     for (uint32_t i = 1; i < input->count; i++) {
         if (totals[i].bytes != 0 || totals[i].blocks != 0) {
             first[input->parents[i] + 1]++;
@@ -65,18 +68,21 @@ static void group_children(const struct pk_tree_input *input, const struct sibli
     }
     for (uint32_t i = 0; i < input->count; i++) {
         if (first[i + 1] - first[i] > 1) {
-            qsort(children + first[i], first[i + 1] - first[i], sizeof(*children), compare_siblings);
+            qsort(children + first[i], first[i + 1] - first[i], sizeof(*children),
+                  compare_siblings);
         }
     }
 }
 
-int pk_tree_order(struct pk_pool *pool, const struct pk_tree_input *input, struct pk_tree *ret_tree) {
+int pk_tree_order(struct pk_pool *pool, const struct pk_tree_input *input,
+                  struct pk_tree *ret_tree) {
     struct pk_pool scratch = {0};
     uint32_t count = input->count;
     struct sibling *totals = pk_pool_array(&scratch, count, sizeof(*totals));
     struct sibling *children = pk_pool_array(&scratch, count, sizeof(*children));
     uint32_t *first = pk_pool_array(&scratch, (size_t)count + 1, sizeof(*first));
-    uint32_t *filled = pk_pool_array(&scratch, count, sizeof(*filled)); // later: each node's place in the output
+    uint32_t *filled =
+        pk_pool_array(&scratch, count, sizeof(*filled)); // later: each node's place in the output
     uint32_t *waiting = pk_pool_array(&scratch, count, sizeof(*waiting));
     if (scratch.failed) {
         pk_pool_free(&scratch);
@@ -109,10 +115,11 @@ int pk_tree_order(struct pk_pool *pool, const struct pk_tree_input *input, struc
 }
 
 /* How many of the largest nodes can stay so that they and the leaves they need are at most `limit`.
- * Node p needs a leaf when it stays (rank[p] < kept) and a child does not (kept <= rank of its last child).
- * kept + leaves never shrinks as kept grows: a new node adds itself, takes at most its parent's leaf away. */
-static uint32_t choose_kept(const struct pk_tree *tree, const uint32_t *rank, uint32_t *last_child, int32_t *change,
-                            uint32_t limit) {
+ * Node p needs a leaf when it stays (rank[p] < kept) and a child does not (kept <= rank of its last
+ * child). kept + leaves never shrinks as kept grows: a new node adds itself, takes at most its
+ * parent's leaf away. */
+static uint32_t choose_kept(const struct pk_tree *tree, const uint32_t *rank, uint32_t *last_child,
+                            int32_t *change, uint32_t limit) {
     for (uint32_t i = 1; i < tree->count; i++) {
         uint32_t parent = i - tree->up[i];
         if (rank[i] > last_child[parent]) {
@@ -137,7 +144,8 @@ static uint32_t choose_kept(const struct pk_tree *tree, const uint32_t *rank, ui
     return best;
 }
 
-int pk_tree_fold(struct pk_pool *pool, const struct pk_tree *tree, uint32_t limit, struct pk_tree *ret_tree) {
+int pk_tree_fold(struct pk_pool *pool, const struct pk_tree *tree, uint32_t limit,
+                 struct pk_tree *ret_tree) {
     if (tree->count <= limit) {
         *ret_tree = *tree;
         return 0;
@@ -146,7 +154,8 @@ int pk_tree_fold(struct pk_pool *pool, const struct pk_tree *tree, uint32_t limi
     uint32_t count = tree->count;
     struct sibling *totals = pk_pool_array(&scratch, count, sizeof(*totals));
     uint32_t *rank = pk_pool_array(&scratch, count, sizeof(*rank));
-    uint32_t *last_child = pk_pool_array(&scratch, count, sizeof(*last_child)); // later: each node's new index
+    uint32_t *last_child =
+        pk_pool_array(&scratch, count, sizeof(*last_child)); // later: each node's new index
     uint32_t *leaf = pk_pool_array(&scratch, count, sizeof(*leaf));
     int32_t *change = pk_pool_array(&scratch, (size_t)count + 2, sizeof(*change));
     uint32_t *parents = pk_pool_array(&scratch, limit, sizeof(*parents));
@@ -164,7 +173,8 @@ int pk_tree_fold(struct pk_pool *pool, const struct pk_tree *tree, uint32_t limi
         totals[i - tree->up[i]].bytes += totals[i].bytes;
         totals[i - tree->up[i]].blocks += totals[i].blocks;
     }
-    // A parent is never smaller than its child, and before it in preorder: the largest are closed under "caller of".
+    // A parent is never smaller than its child, and before it in preorder: the largest are closed
+    // under "caller of".
     qsort(totals, count, sizeof(*totals), compare_siblings);
     for (uint32_t i = 0; i < count; i++) {
         rank[totals[i].node] = i;

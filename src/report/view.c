@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Snapshot to view. Stacks come with parents before children, so everything that flows down a stack (its
- * frame, its blame line) is one pass upwards through the indices, and totals are one pass downwards.
- * May use record/reader.h, tree.h, paths.h, pool.h. */
+ * Snapshot to view. Stacks come with parents before children, so everything that flows down a stack
+ * (its frame, its blame line) is one pass upwards through the indices, and totals are one pass
+ * downwards. May use record/reader.h, tree.h, paths.h, pool.h. */
 #include "report/view.h"
 
 #include <errno.h>
@@ -11,24 +11,25 @@
 #define NO_FRAME UINT32_MAX
 
 static const char *const kind_names[PK_FUNCTION_KINDS] = {
-    "<unknown>", "[before Python]", "[native thread]", "[unknown Python stack]", "[no Python stack]", "[stacks not kept]",
+    "<unknown>",         "[before Python]",   "[native thread]", "[unknown Python stack]",
+    "[no Python stack]", "[stacks not kept]",
 };
 
-/* What is needed while the view is built, and no longer. Nodes are the snapshot's, and one more at the end for bytes in
- * flight; functions likewise. */
+/* What is needed while the view is built, and no longer. Nodes are the snapshot's, and one more at
+ * the end for bytes in flight; functions likewise. */
 struct builder {
     const struct pk_snapshot *snapshot;
     struct pk_path_rules rules;
     struct pk_view *view;
     struct pk_pool scratch;
     uint32_t node_count;
-    uint32_t *parents;      /* minus one: the root, node 1 of the snapshot, is node 0 here */
+    uint32_t *parents; /* minus one: the root, node 1 of the snapshot, is node 0 here */
     int32_t *frames;
     uint64_t *bytes;
     uint64_t *blocks;
-    uint32_t *table;        /* open addressing, entries are index + 1 */
+    uint32_t *table; /* open addressing, entries are index + 1 */
     uint32_t table_mask;
-    uint64_t *frame_bytes;  /* charged to a frame as blame line */
+    uint64_t *frame_bytes; /* charged to a frame as blame line */
     uint64_t *frame_blocks;
     uint64_t root_bytes;
     uint64_t root_blocks;
@@ -67,8 +68,8 @@ static uint32_t intern_file(struct builder *builder, const char *path) {
             return builder->table[slot] - 1;
         }
     }
-    view->files[view->file_count] =
-        (struct pk_view_file){.path = path, .kind = pk_path_kind(&builder->rules, path), .status = PK_SOURCE_SAME};
+    view->files[view->file_count] = (struct pk_view_file){
+        .path = path, .kind = pk_path_kind(&builder->rules, path), .status = PK_SOURCE_SAME};
     builder->table[slot] = ++view->file_count;
     return view->file_count - 1;
 }
@@ -94,7 +95,8 @@ static int build_functions(struct builder *builder) {
             return -ENOMEM;
         }
         // (a package `encodings` of the user's own would be below the run's directory)
-        bool is_candidate = builder->rules.stdlib == NULL && pk_path_short(&builder->rules, paths[i]) == paths[i];
+        bool is_candidate =
+            builder->rules.stdlib == NULL && pk_path_short(&builder->rules, paths[i]) == paths[i];
         size_t stdlib = is_candidate ? pk_path_stdlib_length(paths[i]) : 0;
         if (stdlib > 0) {
             builder->rules.stdlib = pk_pool_text(&view->pool, paths[i], stdlib);
@@ -106,9 +108,10 @@ static int build_functions(struct builder *builder) {
         if (name[0] == '\0') {
             name = pk_snapshot_string(snapshot, function->name);
         }
-        view->functions[i] = (struct pk_view_function){.name = name[0] == '\0' ? kind_names[function->kind] : name,
-                                                       .file = intern_file(builder, paths[i]),
-                                                       .kind = function->kind};
+        view->functions[i] =
+            (struct pk_view_function){.name = name[0] == '\0' ? kind_names[function->kind] : name,
+                                      .file = intern_file(builder, paths[i]),
+                                      .kind = function->kind};
     }
     view->functions[count - 1] = (struct pk_view_function){
         .name = "[in flight]", .file = intern_file(builder, ""), .kind = PK_FUNCTION_DROPPED};
@@ -125,7 +128,8 @@ static uint32_t intern_frame(struct builder *builder, uint32_t function, uint32_
             return builder->table[slot] - 1;
         }
     }
-    view->frames[view->frame_count] = (struct pk_view_frame){.function = function, .line = line, .source = ""};
+    view->frames[view->frame_count] =
+        (struct pk_view_frame){.function = function, .line = line, .source = ""};
     builder->table[slot] = ++view->frame_count;
     return view->frame_count - 1;
 }
@@ -149,7 +153,8 @@ static int build_nodes(struct builder *builder) {
         const struct pk_node_ident *ident = &snapshot->idents[i + 1];
         pk_snapshot_share(snapshot, i + 1, &builder->bytes[i], &builder->blocks[i]);
         builder->parents[i] = i == 0 ? 0 : ident->parent - 1;
-        builder->frames[i] = i == 0 ? PK_FRAME_ROOT : (int32_t)intern_frame(builder, ident->function, ident->line);
+        builder->frames[i] =
+            i == 0 ? PK_FRAME_ROOT : (int32_t)intern_frame(builder, ident->function, ident->line);
     }
     builder->frames[count - 1] = (int32_t)intern_frame(builder, view->function_count - 1, 0);
     builder->bytes[count - 1] = view->in_flight_bytes;
@@ -157,8 +162,8 @@ static int build_nodes(struct builder *builder) {
     return 0;
 }
 
-/* Sums differ from the recorded peak only by events the process was in the middle of. Nothing is scaled: what is
- * missing becomes a frame of its own, what is too much is kept and said. */
+/* Sums differ from the recorded peak only by events the process was in the middle of. Nothing is
+ * scaled: what is missing becomes a frame of its own, what is too much is kept and said. */
 static void settle_peak(const struct pk_snapshot *snapshot, struct pk_view *view) {
     uint64_t bytes = snapshot->share_bytes, blocks = snapshot->share_blocks;
     if (bytes < snapshot->header.peak_bytes) {
@@ -179,15 +184,17 @@ static enum pk_file_kind kind_of_frame(const struct pk_view *view, int32_t frame
     return view->files[view->functions[view->frames[frame].function].file].kind;
 }
 
-/* Charge every node's own bytes to its blame line: the innermost user frame; if there is none the innermost library
- * frame; if there is none the innermost frame. */
+/* Charge every node's own bytes to its blame line: the innermost user frame; if there is none the
+ * innermost library frame; if there is none the innermost frame. */
 static int charge_frames(struct builder *builder) {
     struct pk_view *view = builder->view;
     uint32_t count = builder->node_count;
     uint32_t *user = pk_pool_array(&builder->scratch, count, sizeof(*user));
     uint32_t *library = pk_pool_array(&builder->scratch, count, sizeof(*library));
-    builder->frame_bytes = pk_pool_array(&builder->scratch, view->frame_count, sizeof(*builder->frame_bytes));
-    builder->frame_blocks = pk_pool_array(&builder->scratch, view->frame_count, sizeof(*builder->frame_blocks));
+    builder->frame_bytes =
+        pk_pool_array(&builder->scratch, view->frame_count, sizeof(*builder->frame_bytes));
+    builder->frame_blocks =
+        pk_pool_array(&builder->scratch, view->frame_count, sizeof(*builder->frame_blocks));
     if (builder->scratch.failed) {
         return -ENOMEM;
     }
@@ -201,7 +208,9 @@ static int charge_frames(struct builder *builder) {
         enum pk_file_kind kind = kind_of_frame(view, builder->frames[i]);
         user[i] = kind == PK_FILE_USER ? frame : user[builder->parents[i]];
         library[i] = kind == PK_FILE_LIBRARY ? frame : library[builder->parents[i]];
-        uint32_t blamed = user[i] != NO_FRAME ? user[i] : library[i] != NO_FRAME ? library[i] : frame;
+        uint32_t blamed = user[i] != NO_FRAME      ? user[i]
+                          : library[i] != NO_FRAME ? library[i]
+                                                   : frame;
         builder->frame_bytes[blamed] += builder->bytes[i];
         builder->frame_blocks[blamed] += builder->blocks[i];
         if (failed_node > PK_NODE_ROOT && i + 1 == failed_node && i < count - 1) {
@@ -211,8 +220,9 @@ static int charge_frames(struct builder *builder) {
     return 0;
 }
 
-/* One frame's charge, with what makes two frames the same line to a reader: file and line, whatever the function
- * (a comprehension and the function around it). Pseudo frames have no file: each is its own line. */
+/* One frame's charge, with what makes two frames the same line to a reader: file and line, whatever
+ * the function (a comprehension and the function around it). Pseudo frames have no file: each is
+ * its own line. */
 struct charge {
     uint64_t place;
     uint64_t bytes;
@@ -256,7 +266,8 @@ static int build_blame(struct builder *builder) {
         }
         uint32_t file = view->functions[view->frames[i].function].file;
         bool is_pseudo = view->files[file].kind == PK_FILE_NONE;
-        uint64_t place = is_pseudo ? UINT64_C(1) << 63 | i : (uint64_t)file << 32 | view->frames[i].line;
+        uint64_t place =
+            is_pseudo ? UINT64_C(1) << 63 | i : (uint64_t)file << 32 | view->frames[i].line;
         charges[used++] = (struct charge){.place = place,
                                           .bytes = builder->frame_bytes[i],
                                           .blocks = builder->frame_blocks[i],
@@ -280,7 +291,8 @@ static int build_blame(struct builder *builder) {
     return 0;
 }
 
-int pk_view_build(const struct pk_snapshot *snapshot, const struct pk_path_rules *rules, struct pk_view *ret_view) {
+int pk_view_build(const struct pk_snapshot *snapshot, const struct pk_path_rules *rules,
+                  struct pk_view *ret_view) {
     struct builder builder = {.snapshot = snapshot, .rules = *rules, .view = ret_view};
 
     memset(ret_view, 0, sizeof(*ret_view));

@@ -3,8 +3,9 @@
  *
  *     files <- functions <- frames (function, line) <- tree nodes, blame lines
  *
- * May use record/reader.h, tree.h, paths.h. Must stay true: the tree's bytes add up to peak_bytes exactly, the
- * blame lines' bytes too, blocks likewise; texts point into the snapshot or the pool. */
+ * May use record/reader.h, tree.h, paths.h. Must stay true: the tree's bytes add up to peak_bytes
+ * exactly, the blame lines' bytes too, blocks likewise; texts point into the snapshot or the pool.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -64,13 +65,15 @@ struct pk_view {
     uint64_t peak_blocks;
     uint64_t in_flight_bytes; /* of it, in the total when the record ended but in no stack yet */
     uint64_t in_flight_blocks;
-    uint64_t surplus_bytes; /* what the stacks have beyond the recorded peak; the view's peak includes it */
+    uint64_t surplus_bytes; /* what the stacks have beyond the recorded peak; the view's peak
+                               includes it */
     uint64_t surplus_blocks;
 
     int32_t failed_frame; /* innermost user frame of the largest failed allocation; -1 unknown */
 };
 
-/* Build the view. The snapshot must outlive it; `rules` supplies the run's directory. Sources are not read yet (source.h).
- * Returns 0 or -ENOMEM; on failure nothing is held. */
-int pk_view_build(const struct pk_snapshot *snapshot, const struct pk_path_rules *rules, struct pk_view *ret_view);
+/* Build the view. The snapshot must outlive it; `rules` supplies the run's directory. Sources are
+ * not read yet (source.h). Returns 0 or -ENOMEM; on failure nothing is held. */
+int pk_view_build(const struct pk_snapshot *snapshot, const struct pk_path_rules *rules,
+                  struct pk_view *ret_view);
 void pk_view_free(struct pk_view *view);

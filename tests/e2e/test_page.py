@@ -392,7 +392,8 @@ def test_every_control_can_be_reached_with_tab(show, data_of):
         report.page.keyboard.press("Tab")
         reached.add(report.page.evaluate(
             "document.activeElement.id || document.activeElement.textContent"))
-    assert {"Bytes", "Blocks", "Line", "app.py:6", "How to read this", "search", "canvas"} <= reached
+    assert {"Bytes", "Blocks", "Line", "app.py:6", "How to read this", "search",
+            "canvas"} <= reached
 
 
 # ---- search ----
@@ -659,7 +660,8 @@ def test_the_graph_follows_the_width_of_the_window(show, data_of):
         report.page.set_viewport_size({"width": width, "height": 900})
         report.page.wait_for_function(
             "() => { const wide = document.getElementById('canvas').clientWidth;"
-            " return Math.abs(peakline.layout(true)[0].w - wide) < 1 && wide > %d; }" % (width - 60))
+            " return Math.abs(peakline.layout(true)[0].w - wide) < 1 && wide > %d; }"
+            % (width - 60))
     check_levels(report)
 
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Fuzz target: any bytes as a ledger. What the reader accepts must keep the reader's promises and make a view that adds up.
+ * Fuzz target: any bytes as a ledger. What the reader accepts must keep the reader's promises and
+ * make a view that adds up.
  *
  *     clang -fsanitize=fuzzer,address,undefined ...        libFuzzer
  *     gcc -DPK_FUZZ_STANDALONE -fsanitize=address,undefined ...
@@ -7,7 +8,8 @@
  *         fuzz_reader --mutate N [--seed S] [FILE...]
  *                                              run N mutations of the files, or of built-in ledgers
  *
- * May use record, report and tests/unit/make_ledger.h. Must stay true: the same seed runs the same inputs. */
+ * May use record, report and tests/unit/make_ledger.h. Must stay true: the same seed runs the same
+ * inputs. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -55,7 +57,8 @@ static void check_snapshot(const struct pk_snapshot *snapshot) {
         pk_snapshot_share(snapshot, i, &node_bytes, &node_blocks);
         total += node_bytes;
         require(i == 1 || snapshot->idents[i].parent < i, "a parent is before its child");
-        require(i == 1 || snapshot->idents[i].function < snapshot->function_count, "a function exists");
+        require(i == 1 || snapshot->idents[i].function < snapshot->function_count,
+                "a function exists");
     }
     require(total == snapshot->share_bytes, "shares add up");
 }
@@ -69,7 +72,8 @@ static void check_view(const struct pk_snapshot *snapshot) {
         return;
     }
     require(view.peak_bytes >= snapshot->header.peak_bytes, "the peak is not shrunk");
-    require(pk_tree_fold(&pool, &view.tree, 8, &folded) == 0 && folded.count <= 8, "folding keeps to its limit");
+    require(pk_tree_fold(&pool, &view.tree, 8, &folded) == 0 && folded.count <= 8,
+            "folding keeps to its limit");
     uint64_t in_tree = 0, in_folded = 0, in_blame = 0;
     for (uint32_t i = 0; i < view.tree.count; i++) {
         in_tree += view.tree.bytes[i];
@@ -80,7 +84,8 @@ static void check_view(const struct pk_snapshot *snapshot) {
     for (uint32_t i = 0; i < view.blame_count; i++) {
         in_blame += view.blame[i].bytes;
     }
-    require(in_tree == view.peak_bytes && in_folded == view.peak_bytes && in_blame == view.peak_bytes,
+    require(in_tree == view.peak_bytes && in_folded == view.peak_bytes &&
+                in_blame == view.peak_bytes,
             "tree, folded tree and blame lines add up to the peak");
     pk_pool_free(&pool);
     pk_view_free(&view);
@@ -125,7 +130,8 @@ static struct seed make_seed(int is_split, uint32_t nodes) {
     make_ledger_start(&make);
     make.is_split = is_split;
     uint32_t user = make_ledger_function(&make, "run", "main.py", 1, PK_FUNCTION_PYTHON);
-    uint32_t library = make_ledger_function(&make, "caf\xc3\xa9", "/x/site-packages/y.py", 3, PK_FUNCTION_PYTHON);
+    uint32_t library =
+        make_ledger_function(&make, "caf\xc3\xa9", "/x/site-packages/y.py", 3, PK_FUNCTION_PYTHON);
     for (uint32_t i = 0; i < nodes; i++) {
         uint32_t node = make_ledger_node(&make, i / 2 + 1, i % 3 != 0 ? user : library, i);
         make_ledger_hold(&make, node, 100 * i, 1);
@@ -157,14 +163,19 @@ static struct seed read_seed(const char *path) {
 /* Where a change is worth most: the header, or the front of an extent. */
 static size_t choose_place(const struct seed *seed) {
     size_t reach = next_random() % 2 != 0 ? 64 : 512;
-    size_t page = next_random() % 3 != 0 ? 0 : next_random() % (seed->size / PK_LEDGER_PAGE + 1) * PK_LEDGER_PAGE;
-    size_t place = page + (page == 0 ? next_random() % sizeof(struct pk_ledger_header) : next_random() % reach);
+    size_t page = next_random() % 3 != 0
+                      ? 0
+                      : next_random() % (seed->size / PK_LEDGER_PAGE + 1) * PK_LEDGER_PAGE;
+    size_t place = page + (page == 0 ? next_random() % sizeof(struct pk_ledger_header)
+                                     : next_random() % reach);
     return place < seed->size ? place : seed->size - 1;
 }
 
 static void mutate(uint8_t *bytes, const struct seed *seed) {
-    static const uint64_t numbers[] = {0, 1, 2, 7, 8, 255, 4095, 4096, 0x7fffffff, 0x80000000, 0xffffffff,
-                                       UINT64_C(1) << 50, INT64_MAX, UINT64_MAX};
+    static const uint64_t numbers[] = {0,          1,          2,          7,
+                                       8,          255,        4095,       4096,
+                                       0x7fffffff, 0x80000000, 0xffffffff, UINT64_C(1) << 50,
+                                       INT64_MAX,  UINT64_MAX};
     for (uint64_t changes = next_random() % 5 + 1; changes > 0; changes--) {
         size_t place = choose_place(seed);
         if (next_random() % 2 != 0) {
@@ -216,7 +227,10 @@ int main(int argc, char **argv) {
         exact = realloc(exact, size == 0 ? 1 : size);
         struct pk_snapshot *snapshot;
         char error[64];
-        accepted += pk_snapshot_read_memory(exact, size, "input", &snapshot, error, sizeof(error)) == 0 ? 1u : 0u;
+        accepted +=
+            pk_snapshot_read_memory(exact, size, "input", &snapshot, error, sizeof(error)) == 0
+                ? 1u
+                : 0u;
         pk_snapshot_free(snapshot);
         (void)LLVMFuzzerTestOneInput(exact, size);
         free(exact);

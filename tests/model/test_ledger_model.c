@@ -236,7 +236,8 @@ static void do_resize_begin(struct world *world) {
         world->model.code_frees++;
         old.flags &= ~PK_BLOCK_CODE;
     }
-    if (pending->block.stack != old.stack || (old.stack != 0 && (pending->block.size != old.size || pending->block.flags != old.flags))) {
+    if (pending->block.stack != old.stack ||
+        (old.stack != 0 && (pending->block.size != old.size || pending->block.flags != old.flags))) {
         complain(world, "resize of 0x%" PRIx64 " began with another block", pending->address);
     }
 }
@@ -266,7 +267,8 @@ static void do_resize_end(struct world *world) {
     if (!copied && !one_in(world, 4)) {
         fresh.address = pending.address; // in place; else moved by the kernel, without a copy
     }
-    pk_ledger_resize_commit(&world->ledger, pending.block, fresh.address, fresh.size, fresh.stack, fresh.flags, even, copied);
+    pk_ledger_resize_commit(&world->ledger, pending.block, fresh.address, fresh.size, fresh.stack, fresh.flags, even,
+                            copied);
     reference_resize(&world->model, old, fresh, copied, world->ledger.dropped != dropped);
 }
 
@@ -285,7 +287,8 @@ static uint32_t pick_length(struct world *world, uint32_t from) {
 static void do_map(struct world *world) {
     uint32_t from = (uint32_t)roll(world, REFERENCE_PAGES);
     uint32_t to = from + pick_length(world, from);
-    struct reference_page page = {.usable = !one_in(world, 3), .stack = pick_stack(world), .file = (uint32_t)roll(world, 4)};
+    struct reference_page page = {
+        .usable = !one_in(world, 3), .stack = pick_stack(world), .file = (uint32_t)roll(world, 4)};
     uint32_t kind = (uint32_t)roll(world, 8);
     page.kind = kind == 0 ? PK_MAP_FILE : kind == 1 ? PK_MAP_NORESERVE : PK_MAP_MEMORY;
     uint64_t dropped = world->ledger.dropped;
@@ -346,8 +349,8 @@ static void compare_account(struct world *world) {
     const struct reference *model = &world->model;
     const struct pk_ledger *ledger = &world->ledger;
     if (account->total_bytes != model->total_bytes || account->total_blocks != model->total_blocks) {
-        complain(world, "total %" PRIu64 " in %" PRIu64 " blocks, expected %" PRIu64 " in %" PRIu64, account->total_bytes,
-                 account->total_blocks, model->total_bytes, model->total_blocks);
+        complain(world, "total %" PRIu64 " in %" PRIu64 " blocks, expected %" PRIu64 " in %" PRIu64,
+                 account->total_bytes, account->total_blocks, model->total_bytes, model->total_blocks);
     }
     if (account->peak_bytes != model->peak_bytes || account->peak_blocks != model->peak_blocks) {
         complain(world, "peak %" PRIu64 " in %" PRIu64 " blocks, expected %" PRIu64 " in %" PRIu64, account->peak_bytes,
@@ -393,11 +396,13 @@ static void compare_tables(struct world *world) {
     for (uint32_t i = 0; i < REFERENCE_PAGES; i++) {
         const struct reference_page *page = &world->model.pages[i];
         struct pk_map map;
-        bool known = pk_maps_find(&world->ledger.maps, page_address(world, i) + roll(world, world->model.page_bytes), &map);
+        uint64_t inside = page_address(world, i) + roll(world, world->model.page_bytes);
+        bool known = pk_maps_find(&world->ledger.maps, inside, &map);
         if (known != page->known) {
             complain(world, "page %u: known is wrong", i);
         } else if (known && (map.stack != page->stack || map.usable != page->usable || map.kind != page->kind ||
-                             map.file != page->file || (map.start == page_address(world, i) && map.start_of_map != page->start_of_map))) {
+                             map.file != page->file ||
+                             (map.start == page_address(world, i) && map.start_of_map != page->start_of_map))) {
             complain(world, "page %u has changed", i);
         }
         if (page->known && page->kind == PK_MAP_FILE) {
@@ -407,7 +412,8 @@ static void compare_tables(struct world *world) {
     }
     for (uint32_t i = 0; i < 4; i++) {
         if ((uint64_t)world->file_bytes[i] != uncounted[i]) {
-            complain(world, "file %u has %" PRId64 " bytes mapped, expected %" PRIu64, i, world->file_bytes[i], uncounted[i]);
+            complain(world, "file %u has %" PRId64 " bytes mapped, expected %" PRIu64, i, world->file_bytes[i],
+                     uncounted[i]);
         }
     }
     if (world->ledger.file_map_bytes != uncounted[0] + uncounted[1] + uncounted[2] + uncounted[3] ||

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The unit test harness: TAP on standard output, nothing else. It allocates nothing, forks nothing and
- * installs no signal handler, so that no machinery stands between a bug and the sanitizer.
- * May be used by every C test; uses the C library only. Must stay true: a failed check ends its test by
- * `return`, the exit status is 0 only when every selected test passed and at least one was selected.
+ * The unit test harness: TAP on standard output, nothing else. It allocates nothing, forks nothing
+ * and installs no signal handler, so that no machinery stands between a bug and the sanitizer. May
+ * be used by every C test; uses the C library only. Must stay true: a failed check ends its test by
+ * `return`, the exit status is 0 only when every selected test passed and at least one was
+ * selected.
  *
  *     static void empty_has_no_peak(void) { CHECK_EQ(peak_of(NULL), 0); }
  *
@@ -29,7 +30,8 @@ struct check_test {
     void (*run)(void);
 };
 
-#define TEST(function) {#function, function}
+#define TEST(function) \
+    { #function, function }
 
 struct check_state {
     bool failed;
@@ -41,8 +43,8 @@ struct check_state {
 static struct check_state check_state;
 
 /* Say that the running test failed; what is printed becomes TAP diagnostics. */
-__attribute__((format(printf, 3, 4), unused))
-static void check_fail(const char *file, int line, const char *format, ...) {
+__attribute__((format(printf, 3, 4), unused)) static void check_fail(const char *file, int line,
+                                                                     const char *format, ...) {
     __builtin_va_list arguments;
     check_state.failed = true;
     printf("# %s:%d: ", file, line);
@@ -52,7 +54,8 @@ static void check_fail(const char *file, int line, const char *format, ...) {
     printf("\n");
 }
 
-/* The seed of this run: the time, or what --seed gave. Always printed, so that a failure can be repeated. */
+/* The seed of this run: the time, or what --seed gave. Always printed, so that a failure can be
+ * repeated. */
 __attribute__((unused)) static uint64_t check_seed(void) {
     return check_state.seed;
 }
@@ -65,56 +68,56 @@ __attribute__((unused)) static uint64_t check_random(void) {
     return z ^ (z >> 31);
 }
 
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            check_fail(__FILE__, __LINE__, "expected: %s", #condition);                            \
-            return;                                                                                \
-        }                                                                                          \
+#define CHECK(condition) \
+    do { \
+        if (!(condition)) { \
+            check_fail(__FILE__, __LINE__, "expected: %s", #condition); \
+            return; \
+        } \
     } while (0)
 
 /* Two integers are equal; each side is evaluated once. */
-#define CHECK_EQ(actual, expected)                                                                 \
-    do {                                                                                           \
-        int64_t check_a_ = (int64_t)(actual), check_e_ = (int64_t)(expected);                      \
-        if (check_a_ != check_e_) {                                                                \
-            check_fail(__FILE__, __LINE__,                                                         \
-                       "%s is %" PRId64 " (0x%" PRIx64 "), expected %s = %" PRId64 " (0x%" PRIx64 ")", \
-                       #actual, check_a_, (uint64_t)check_a_, #expected, check_e_,                 \
-                       (uint64_t)check_e_);                                                        \
-            return;                                                                                \
-        }                                                                                          \
+#define CHECK_EQ(actual, expected) \
+    do { \
+        int64_t check_a_ = (int64_t)(actual), check_e_ = (int64_t)(expected); \
+        if (check_a_ != check_e_) { \
+            check_fail( \
+                __FILE__, __LINE__, \
+                "%s is %" PRId64 " (0x%" PRIx64 "), expected %s = %" PRId64 " (0x%" PRIx64 ")", \
+                #actual, check_a_, (uint64_t)check_a_, #expected, check_e_, (uint64_t)check_e_); \
+            return; \
+        } \
     } while (0)
 
 /* Two strings are equal; NULL equals only NULL. */
-#define CHECK_STR(actual, expected)                                                                \
-    do {                                                                                           \
-        const char *check_a_ = (actual), *check_e_ = (expected);                                   \
-        if ((check_a_ == NULL) != (check_e_ == NULL)                                               \
-            || (check_a_ != NULL && strcmp(check_a_, check_e_) != 0)) {                            \
-            check_fail(__FILE__, __LINE__, "%s is \"%s\", expected \"%s\"", #actual,               \
-                       check_a_ == NULL ? "(null)" : check_a_,                                     \
-                       check_e_ == NULL ? "(null)" : check_e_);                                    \
-            return;                                                                                \
-        }                                                                                          \
+#define CHECK_STR(actual, expected) \
+    do { \
+        const char *check_a_ = (actual), *check_e_ = (expected); \
+        if ((check_a_ == NULL) != (check_e_ == NULL) || \
+            (check_a_ != NULL && strcmp(check_a_, check_e_) != 0)) { \
+            check_fail(__FILE__, __LINE__, "%s is \"%s\", expected \"%s\"", #actual, \
+                       check_a_ == NULL ? "(null)" : check_a_, \
+                       check_e_ == NULL ? "(null)" : check_e_); \
+            return; \
+        } \
     } while (0)
 
 /* A call that returns 0 (or more) on success and a negative errno on failure. */
-#define CHECK_OK(call)                                                                             \
-    do {                                                                                           \
-        int check_r_ = (int)(call);                                                                \
-        if (check_r_ < 0) {                                                                        \
-            check_fail(__FILE__, __LINE__, "%s failed: %s", #call, strerror(-check_r_));           \
-            return;                                                                                \
-        }                                                                                          \
+#define CHECK_OK(call) \
+    do { \
+        int check_r_ = (int)(call); \
+        if (check_r_ < 0) { \
+            check_fail(__FILE__, __LINE__, "%s failed: %s", #call, strerror(-check_r_)); \
+            return; \
+        } \
     } while (0)
 
-#define SKIP_IF(condition, why)                                                                    \
-    do {                                                                                           \
-        if (condition) {                                                                           \
-            check_state.skipped = (why);                                                           \
-            return;                                                                                \
-        }                                                                                          \
+#define SKIP_IF(condition, why) \
+    do { \
+        if (condition) { \
+            check_state.skipped = (why); \
+            return; \
+        } \
     } while (0)
 
 static bool check_is_selected(const char *name, int argc, char **argv) {

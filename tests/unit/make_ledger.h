@@ -3,14 +3,14 @@
  *
  *     struct make_ledger make;
  *     make_ledger_start(&make);
- *     uint32_t main_py = make_ledger_function(&make, "main", "/app/main.py", 1, PK_FUNCTION_PYTHON);
- *     uint32_t node = make_ledger_node(&make, PK_NODE_ROOT, main_py, 10);
+ *     uint32_t main_py = make_ledger_function(&make, "main", "/app/main.py", 1,
+ * PK_FUNCTION_PYTHON); uint32_t node = make_ledger_node(&make, PK_NODE_ROOT, main_py, 10);
  *     make_ledger_hold(&make, node, 4096, 1);
  *     size_t size;
  *     uint8_t *bytes = make_ledger_finish(&make, &size);   // free() it
  *
- * May use record/format.h and the C library. Must stay true: what it builds is a valid ledger unless the test
- * damages `make.header` or the bytes. */
+ * May use record/format.h and the C library. Must stay true: what it builds is a valid ledger
+ * unless the test damages `make.header` or the bytes. */
 #pragma once
 
 #include <stdint.h>
@@ -28,7 +28,8 @@ struct make_ledger {
     int is_split; /* spread each table over several extents, interleaved with the others */
 };
 
-__attribute__((unused)) static void *make_ledger_grow(struct make_ledger *make, enum pk_table table, size_t bytes) {
+__attribute__((unused)) static void *make_ledger_grow(struct make_ledger *make, enum pk_table table,
+                                                      size_t bytes) {
     if (make->used[table] + bytes > make->room[table]) {
         make->room[table] = (make->used[table] + bytes) * 2 + 1024;
         make->tables[table] = realloc(make->tables[table], make->room[table]);
@@ -43,29 +44,34 @@ __attribute__((unused)) static void *make_ledger_grow(struct make_ledger *make, 
 }
 
 /* Returns the offset of the string; embedded NULs and wrong UTF-8 are the test's business. */
-__attribute__((unused)) static uint32_t make_ledger_bytes(struct make_ledger *make, const char *text, size_t length) {
+__attribute__((unused)) static uint32_t make_ledger_bytes(struct make_ledger *make,
+                                                          const char *text, size_t length) {
     uint32_t offset = (uint32_t)make->used[PK_TABLE_STRINGS];
     uint32_t length32 = (uint32_t)length;
-    char *place = make_ledger_grow(make, PK_TABLE_STRINGS, (sizeof(length32) + length + 1 + 3) & ~(size_t)3);
+    char *place =
+        make_ledger_grow(make, PK_TABLE_STRINGS, (sizeof(length32) + length + 1 + 3) & ~(size_t)3);
     memcpy(place, &length32, sizeof(length32));
     memcpy(place + sizeof(length32), text, length);
     return offset;
 }
 
-__attribute__((unused)) static uint32_t make_ledger_string(struct make_ledger *make, const char *text) {
+__attribute__((unused)) static uint32_t make_ledger_string(struct make_ledger *make,
+                                                           const char *text) {
     return make_ledger_bytes(make, text, strlen(text));
 }
 
 /* A new node; returns its index. */
-__attribute__((unused)) static uint32_t make_ledger_node(struct make_ledger *make, uint32_t parent, uint32_t function,
-                                                         uint32_t line) {
-    struct pk_node_ident ident = {.parent = parent, .function = function, .line = line, .instruction = 0xffffffffu};
+__attribute__((unused)) static uint32_t make_ledger_node(struct make_ledger *make, uint32_t parent,
+                                                         uint32_t function, uint32_t line) {
+    struct pk_node_ident ident = {
+        .parent = parent, .function = function, .line = line, .instruction = 0xffffffffu};
     memcpy(make_ledger_grow(make, PK_TABLE_IDENTS, sizeof(ident)), &ident, sizeof(ident));
     (void)make_ledger_grow(make, PK_TABLE_COUNTERS, sizeof(struct pk_node_counters));
     return (uint32_t)(make->used[PK_TABLE_COUNTERS] / sizeof(struct pk_node_counters)) - 1;
 }
 
-__attribute__((unused)) static struct pk_node_counters *make_ledger_counters(struct make_ledger *make, uint32_t node) {
+__attribute__((unused)) static struct pk_node_counters *
+make_ledger_counters(struct make_ledger *make, uint32_t node) {
     return (struct pk_node_counters *)(void *)make->tables[PK_TABLE_COUNTERS] + node;
 }
 
@@ -92,19 +98,21 @@ __attribute__((unused)) static void make_ledger_start(struct make_ledger *make) 
 }
 
 /* A new function; returns its index. */
-__attribute__((unused)) static uint32_t make_ledger_function(struct make_ledger *make, const char *name,
-                                                             const char *file, uint32_t first_line, uint32_t kind) {
+__attribute__((unused)) static uint32_t make_ledger_function(struct make_ledger *make,
+                                                             const char *name, const char *file,
+                                                             uint32_t first_line, uint32_t kind) {
     struct pk_function function = {.first_line = first_line, .kind = kind};
     function.name = make_ledger_string(make, name);
     function.qualname = function.name;
     function.file = make_ledger_string(make, file);
-    memcpy(make_ledger_grow(make, PK_TABLE_FUNCTIONS, sizeof(function)), &function, sizeof(function));
+    memcpy(make_ledger_grow(make, PK_TABLE_FUNCTIONS, sizeof(function)), &function,
+           sizeof(function));
     return (uint32_t)(make->used[PK_TABLE_FUNCTIONS] / sizeof(function)) - 1;
 }
 
 /* The node holds this much at the peak, still holds it now, and the header's totals say so. */
-__attribute__((unused)) static void make_ledger_hold(struct make_ledger *make, uint32_t node, uint64_t bytes,
-                                                     uint64_t blocks) {
+__attribute__((unused)) static void make_ledger_hold(struct make_ledger *make, uint32_t node,
+                                                     uint64_t bytes, uint64_t blocks) {
     struct pk_node_counters *counters = make_ledger_counters(make, node);
     counters->alloc_bytes += bytes;
     counters->alloc_blocks += blocks;
@@ -114,9 +122,10 @@ __attribute__((unused)) static void make_ledger_hold(struct make_ledger *make, u
     make->header.peak_blocks += blocks;
 }
 
-/* The node held this much at the peak and has freed it since: its share was captured in the peak's epoch. */
-__attribute__((unused)) static void make_ledger_held(struct make_ledger *make, uint32_t node, uint64_t bytes,
-                                                     uint32_t blocks) {
+/* The node held this much at the peak and has freed it since: its share was captured in the peak's
+ * epoch. */
+__attribute__((unused)) static void make_ledger_held(struct make_ledger *make, uint32_t node,
+                                                     uint64_t bytes, uint32_t blocks) {
     struct pk_node_counters *counters = make_ledger_counters(make, node);
     counters->alloc_bytes += bytes;
     counters->alloc_blocks += blocks;
@@ -129,7 +138,8 @@ __attribute__((unused)) static void make_ledger_held(struct make_ledger *make, u
     make->header.peak_blocks += blocks;
 }
 
-__attribute__((unused)) static void make_ledger_map(struct make_ledger *make, const char *path, uint64_t bytes) {
+__attribute__((unused)) static void make_ledger_map(struct make_ledger *make, const char *path,
+                                                    uint64_t bytes) {
     struct pk_file_map map = {.mapped_bytes = bytes, .most_bytes = bytes};
     map.path = make_ledger_string(make, path);
     memcpy(make_ledger_grow(make, PK_TABLE_FILES, sizeof(map)), &map, sizeof(map));
@@ -142,8 +152,10 @@ __attribute__((unused)) static void make_ledger_drop(struct make_ledger *make) {
     }
 }
 
-/* The ledger as a file would have it, page-aligned; free() it. The tables are freed, the header stays. */
-__attribute__((unused)) static uint8_t *make_ledger_finish(struct make_ledger *make, size_t *ret_size) {
+/* The ledger as a file would have it, page-aligned; free() it. The tables are freed, the header
+ * stays. */
+__attribute__((unused)) static uint8_t *make_ledger_finish(struct make_ledger *make,
+                                                           size_t *ret_size) {
     size_t copied[PK_TABLE_COUNT] = {0};
     size_t room = PK_LEDGER_HEADER_BYTES, end = PK_LEDGER_HEADER_BYTES;
 
@@ -165,8 +177,9 @@ __attribute__((unused)) static uint8_t *make_ledger_finish(struct make_ledger *m
             if (left == 0) {
                 continue;
             }
-            size_t part = make->is_split && left > PK_LEDGER_PAGE && make->header.extent_count < 64 ? PK_LEDGER_PAGE
-                                                                                                    : left;
+            size_t part = make->is_split && left > PK_LEDGER_PAGE && make->header.extent_count < 64
+                              ? PK_LEDGER_PAGE
+                              : left;
             memcpy(bytes + end, make->tables[table] + copied[table], part);
             copied[table] += part;
             size_t extent_bytes = (part + PK_LEDGER_PAGE - 1) / PK_LEDGER_PAGE * PK_LEDGER_PAGE;
@@ -183,7 +196,8 @@ __attribute__((unused)) static uint8_t *make_ledger_finish(struct make_ledger *m
 }
 
 /* Write the finished ledger to a file; returns 0 or -1. */
-__attribute__((unused)) static int make_ledger_save(const char *path, const uint8_t *bytes, size_t size) {
+__attribute__((unused)) static int make_ledger_save(const char *path, const uint8_t *bytes,
+                                                    size_t size) {
     FILE *file = fopen(path, "wb");
     if (file == NULL) {
         return -1;

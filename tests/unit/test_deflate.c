@@ -2,6 +2,7 @@
  * What our gzip writer makes, Python's zlib reads: the referee is not ours. Base64 likewise. */
 #include "check.h"
 #include "report/deflate.h"
+#include "report/huffman.h"
 
 #include <unistd.h>
 
@@ -100,7 +101,8 @@ static void repetition_of_every_distance_and_length_survives(void) {
     while (at < 1000) {
         bytes[at++] = (uint8_t)check_random();
     }
-    while (at < size) { // copies of earlier stretches: lengths around the limits, distances up to beyond the window
+    while (at < size) { // copies of earlier stretches: lengths around the limits, distances up to
+                        // beyond the window
         size_t distance = check_random() % (check_random() % 2 != 0 ? 100 : 40000) + 1;
         size_t length = check_random() % 300 + 1;
         distance = distance > at ? at : distance;
@@ -120,30 +122,28 @@ static void repetition_of_every_distance_and_length_survives(void) {
     end_directory();
 }
 
-static void codes_longer_than_fifteen_bits_are_shortened(void) {
-    SKIP_IF(!python_exists(), "no python3");
-    start_directory();
-    // counts like Fibonacci numbers make the deepest code there is: 24 symbols, 23 bits
-    size_t room = 200000, size = 0, packed;
-    uint8_t *bytes = malloc(room);
-    unsigned a = 1, b = 1;
-    for (unsigned symbol = 0; symbol < 24; symbol++) {
-        for (unsigned i = 0; i < a && size < room; i++) {
-            bytes[size++] = (uint8_t)(symbol * 7);
+/* Counts like Fibonacci numbers make the deepest code there is: 40 symbols, 39 bits. */
+static void codes_keep_to_their_limit_and_stay_complete(void) {
+    uint32_t counts[40];
+    struct pk_huffman code;
+    for (unsigned i = 0; i < 40; i++) {
+        counts[i] = i < 2 ? 1 : counts[i - 1] + counts[i - 2];
+    }
+    for (unsigned limit = 6; limit <= 15; limit++) {
+        uint32_t used = 0; // of all bit strings of the longest length
+        pk_huffman_make(counts, 40, limit, &code);
+        for (unsigned i = 0; i < 40; i++) {
+            CHECK(code.lengths[i] >= 1 && code.lengths[i] <= limit);
+            CHECK(i == 0 ||
+                  code.lengths[i] <= code.lengths[i - 1]); // the more frequent, the shorter
+            used += 1u << (limit - code.lengths[i]);
         }
-        unsigned next = a + b;
-        a = b;
-        b = next;
+        CHECK_EQ(used, 1u << limit);
     }
-    for (size_t i = size - 1; i > 0; i--) { // shuffled, so that there is little to match
-        size_t other = check_random() % (i + 1);
-        uint8_t kept = bytes[i];
-        bytes[i] = bytes[other];
-        bytes[other] = kept;
-    }
-    CHECK(survives(bytes, size, &packed));
-    free(bytes);
-    end_directory();
+    const uint32_t single[4] = {0, 0, 9, 0};
+    pk_huffman_make(single, 4, 15, &code);
+    CHECK_EQ(code.lengths[2], 1);
+    CHECK_EQ(code.lengths[0] + code.lengths[1] + code.lengths[3], 0);
 }
 
 static void columns_of_numbers_pack_as_well_as_elsewhere(void) {
@@ -157,8 +157,10 @@ static void columns_of_numbers_pack_as_well_as_elsewhere(void) {
     }
     CHECK(survives((const uint8_t *)text, size, &packed));
     char line[512];
-    snprintf(line, sizeof(line), "cd %s && python3 -c \"import zlib; "
-             "assert %zu <= 1.05 * len(zlib.compress(open('plain', 'rb').read(), 6))\"", directory, packed);
+    snprintf(line, sizeof(line),
+             "cd %s && python3 -c \"import zlib; "
+             "assert %zu <= 1.05 * len(zlib.compress(open('plain', 'rb').read(), 6))\"",
+             directory, packed);
     CHECK_EQ(system(line), 0);
     free(text);
     end_directory();
@@ -180,7 +182,8 @@ static void the_same_input_gives_the_same_bytes(void) {
 static void base64_pads(void) {
     static const struct {
         const char *plain, *coded;
-    } cases[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"\xff\xfe\xfd", "//79"}};
+    } cases[] = {{"", ""},        {"f", "Zg=="},        {"fo", "Zm8="},
+                 {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"\xff\xfe\xfd", "//79"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char coded[32] = "";
         FILE *file = fmemopen(coded, sizeof(coded), "w");
@@ -195,7 +198,7 @@ int main(int argc, char **argv) {
         TEST(small_inputs_survive),
         TEST(random_bytes_survive_and_hardly_grow),
         TEST(repetition_of_every_distance_and_length_survives),
-        TEST(codes_longer_than_fifteen_bits_are_shortened),
+        TEST(codes_keep_to_their_limit_and_stay_complete),
         TEST(columns_of_numbers_pack_as_well_as_elsewhere),
         TEST(the_same_input_gives_the_same_bytes),
         TEST(base64_pads),

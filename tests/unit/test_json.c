@@ -22,7 +22,8 @@ static void in_directory(char ret_path[128], const char *name) {
 }
 
 static void end_directory(void) {
-    static const char *const names[] = {"ledger-1234", "ledger-77", "ledger-bad", "run.json", "main.py"};
+    static const char *const names[] = {"ledger-1234", "ledger-77", "ledger-bad", "run.json",
+                                        "main.py"};
     char path[128];
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         in_directory(path, names[i]);
@@ -83,7 +84,8 @@ static char *write_one(const char *text, unsigned flags, bool as_bytes) {
 static void texts_are_escaped(void) {
     CHECK_STR(write_one("plain", 0, false), "\"plain\"");
     CHECK_STR(write_one("\"\\\n\t\r\x01\x7f", 0, false), "\"\\\"\\\\\\n\\t\\u000d\\u0001\\u007f\"");
-    CHECK_STR(write_one("caf\xc3\xa9 \xf0\x9f\x98\x80", 0, false), "\"caf\xc3\xa9 \xf0\x9f\x98\x80\"");
+    CHECK_STR(write_one("caf\xc3\xa9 \xf0\x9f\x98\x80", 0, false),
+              "\"caf\xc3\xa9 \xf0\x9f\x98\x80\"");
     CHECK_STR(write_one("a\xff\xc3z", 0, false), "\"a\xef\xbf\xbd\xef\xbf\xbdz\"");
     CHECK_STR(write_one("a\xffz", 0, true), "\"a\\udcffz\"");
     CHECK_STR(write_one("</script>", 0, false), "\"</script>\"");
@@ -109,7 +111,9 @@ static void commas_and_levels_are_right(void) {
     pk_json_seconds(&json, "c", UINT64_C(12045999999));
     pk_json_end_object(&json);
     fclose(out);
-    CHECK_STR(output, "{\"a\":18446744073709551615,\"b\":[-9223372036854775808,true,null,{}],\"c\":12.045}");
+    CHECK_STR(
+        output,
+        "{\"a\":18446744073709551615,\"b\":[-9223372036854775808,true,null,{}],\"c\":12.045}");
 }
 
 /* ---- the reader ---- */
@@ -130,11 +134,40 @@ static bool is_accepted(const char *text, size_t size) {
 }
 
 static void good_json_is_read_and_bad_json_is_not(void) {
-    static const char *const good[] = {"{}", "[]", " [1, -2.5, \"a\", true, false, null] ", "{\"a\":{\"b\":[{}]}}", "1",
-                                       "\"\\u00e9\\ud83d\\ude00\\udcff\"", "{\"a\":1,\"b\":2}\n"};
-    static const char *const bad[] = {"", "{", "}", "[", "[1,]", "{\"a\":1,}", "{\"a\"}", "{\"a\":}", "{1:2}", "[1 2]", "[1]]",
-                                      "{}{}", "\"abc", "\"\\x\"", "\"\\u12\"", "\"\\u0000\"", "tru", "nul", "-", "1.", "[}", "{]",
-                                      "{\"a\":1 \"b\":2}", "{,}", "[,1]", "1e5", "\"a\" 1"};
+    static const char *const good[] = {"{}",
+                                       "[]",
+                                       " [1, -2.5, \"a\", true, false, null] ",
+                                       "{\"a\":{\"b\":[{}]}}",
+                                       "1",
+                                       "\"\\u00e9\\ud83d\\ude00\\udcff\"",
+                                       "{\"a\":1,\"b\":2}\n"};
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "}",
+                                      "[",
+                                      "[1,]",
+                                      "{\"a\":1,}",
+                                      "{\"a\"}",
+                                      "{\"a\":}",
+                                      "{1:2}",
+                                      "[1 2]",
+                                      "[1]]",
+                                      "{}{}",
+                                      "\"abc",
+                                      "\"\\x\"",
+                                      "\"\\u12\"",
+                                      "\"\\u0000\"",
+                                      "tru",
+                                      "nul",
+                                      "-",
+                                      "1.",
+                                      "[}",
+                                      "{]",
+                                      "{\"a\":1 \"b\":2}",
+                                      "{,}",
+                                      "[,1]",
+                                      "1e5",
+                                      "\"a\" 1"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         if (!is_accepted(good[i], strlen(good[i]))) {
             printf("# refused: %s\n", good[i]);
@@ -153,13 +186,15 @@ static void good_json_is_read_and_bad_json_is_not(void) {
 }
 
 static void damaged_json_never_hurts_the_reader(void) {
-    static const char seed[] = "{\"a\":[1,-2.5,\"x\\u00e9\\n\",{\"b\":null,\"c\":true}],\"d\":\"\\ud83d\\ude00\"}";
+    static const char seed[] =
+        "{\"a\":[1,-2.5,\"x\\u00e9\\n\",{\"b\":null,\"c\":true}],\"d\":\"\\ud83d\\ude00\"}";
     for (int round = 0; round < 20000; round++) {
         char text[sizeof(seed)];
         memcpy(text, seed, sizeof(seed));
         for (uint64_t changes = check_random() % 4 + 1; changes > 0; changes--) {
-            text[check_random() % (sizeof(seed) - 1)] = (char)(check_random() % 2 != 0 ? "{}[],:\"\\u0"[check_random() % 10]
-                                                                                      : (char)check_random());
+            text[check_random() % (sizeof(seed) - 1)] =
+                (char)(check_random() % 2 != 0 ? "{}[],:\"\\u0"[check_random() % 10]
+                                               : (char)check_random());
         }
         (void)is_accepted(text, check_random() % sizeof(seed));
     }
@@ -169,7 +204,8 @@ static void damaged_json_never_hurts_the_reader(void) {
 /* ---- run.json ---- */
 
 static void a_run_reads_back_byte_for_byte(void) {
-    static char *const argv[] = {"app.py", "", "caf\xc3\xa9", "\xff\xfe raw", "new\nline \"quoted\" </script>", NULL};
+    static char *const argv[] = {
+        "app.py", "", "caf\xc3\xa9", "\xff\xfe raw", "new\nline \"quoted\" </script>", NULL};
     static char *const warnings[] = {"One sentence.", NULL};
     start_directory();
     const struct pk_run_info info = {.tool = "peakline 0.1.0",
@@ -209,9 +245,16 @@ static void a_run_reads_back_byte_for_byte(void) {
 }
 
 static void a_run_of_another_kind_is_refused(void) {
-    static const char *const texts[] = {"", "{}", "[]", "{\"format\":2}", "{\"format\":1", "{\"format\":1}x",
-                                        "{\"format\":1,\"command\":[1]}", "{\"format\":1,\"command\":\"app.py\"}",
-                                        "{\"format\":1,\"tool\":[]}", "{\"format\":1,\"outcome\":{\"kind\":3}}"};
+    static const char *const texts[] = {"",
+                                        "{}",
+                                        "[]",
+                                        "{\"format\":2}",
+                                        "{\"format\":1",
+                                        "{\"format\":1}x",
+                                        "{\"format\":1,\"command\":[1]}",
+                                        "{\"format\":1,\"command\":\"app.py\"}",
+                                        "{\"format\":1,\"tool\":[]}",
+                                        "{\"format\":1,\"outcome\":{\"kind\":3}}"};
     struct pk_run_info *info;
     start_directory();
     CHECK_EQ(pk_run_info_read(directory, &info), -ENOENT);
@@ -221,7 +264,8 @@ static void a_run_of_another_kind_is_refused(void) {
         CHECK(info == NULL);
     }
     // keys of a later version are skipped, keys given twice leak nothing
-    save_text("run.json", "{\"format\":1,\"later\":{\"x\":[1,{}]},\"tool\":\"a\",\"tool\":\"b\",\"command\":[\"x\"],\"command\":[\"y\"]}");
+    save_text("run.json", "{\"format\":1,\"later\":{\"x\":[1,{}]},\"tool\":\"a\",\"tool\":\"b\","
+                          "\"command\":[\"x\"],\"command\":[\"y\"]}");
     CHECK_OK(pk_run_info_read(directory, &info));
     CHECK_STR(info->tool, "b");
     CHECK_STR(info->argv[0], "y");
@@ -235,8 +279,10 @@ static void a_run_of_another_kind_is_refused(void) {
 static void make_hostile(struct make_ledger *make) {
     make_ledger_start(make);
     uint32_t main_code = make_ledger_function(make, "<module>", "main.py", 1, PK_FUNCTION_PYTHON);
-    uint32_t odd = make_ledger_function(make, "odd;\nname</script><script>alert(1)</script>", "/x/<!--;.py", 1, PK_FUNCTION_PYTHON);
-    uint32_t thread = make_ledger_function(make, "[native thread]", "", 0, PK_FUNCTION_NATIVE_THREAD);
+    uint32_t odd = make_ledger_function(make, "odd;\nname</script><script>alert(1)</script>",
+                                        "/x/<!--;.py", 1, PK_FUNCTION_PYTHON);
+    uint32_t thread =
+        make_ledger_function(make, "[native thread]", "", 0, PK_FUNCTION_NATIVE_THREAD);
     uint32_t first = make_ledger_node(make, PK_NODE_ROOT, main_code, 1);
     make_ledger_hold(make, first, 100, 2);
     make_ledger_held(make, make_ledger_node(make, first, odd, 70000), 4000, 1);
@@ -253,7 +299,8 @@ static void folded_stacks_have_one_line_each(void) {
     char *text = render(PK_FORMAT_FOLDED);
     CHECK_STR(text, "[no stack] 3\n"
                     "<module> (main.py:1) 100\n"
-                    "<module> (main.py:1);odd, name</script><script>alert(1)</script> (/x/<!--,.py:70000) 4000\n"
+                    "<module> (main.py:1);odd, name</script><script>alert(1)</script> "
+                    "(/x/<!--,.py:70000) 4000\n"
                     "<module> (main.py:1);[native thread] 20\n");
     free(text);
     end_directory();
@@ -276,7 +323,11 @@ static void the_json_document_is_valid_and_adds_up(void) {
     make.header.dropped_events = 5;
     save_ledger("ledger-1234", &make);
     static char *const argv[] = {"main.py", "\xff", NULL};
-    const struct pk_run_info info = {.tool = "peakline 0.1.0", .argv = argv, .directory = directory, .outcome = PK_RUN_EXIT, .code = 3};
+    const struct pk_run_info info = {.tool = "peakline 0.1.0",
+                                     .argv = argv,
+                                     .directory = directory,
+                                     .outcome = PK_RUN_EXIT,
+                                     .code = 3};
     CHECK_OK(pk_run_info_write(directory, &info));
     char *text = render(PK_FORMAT_JSON);
     CHECK(text != NULL);
@@ -286,8 +337,10 @@ static void the_json_document_is_valid_and_adds_up(void) {
     CHECK_EQ(number_after(text, "peak", "blocks"), 5);
     CHECK_EQ(number_after(text, "outcome", "code"), 3);
     CHECK(strstr(text, "\"outcome\":{\"kind\":\"exit\",\"code\":3,\"signal\":0") != NULL);
-    CHECK(strstr(text, "\"processes\":[{\"pid\":1234,\"parent_pid\":1233,\"peak_bytes\":4123,\"bytes_at_tree_peak\":4123,") != NULL);
-    CHECK(strstr(text, "\"stacks\":{\"parent\":[-1,0,1,1],\"frame\":[-1,0,1,2],\"bytes\":[3,100,4000,20],\"blocks\":[1,2,1,1]}") != NULL);
+    CHECK(strstr(text, "\"processes\":[{\"pid\":1234,\"parent_pid\":1233,\"peak_bytes\":4123,"
+                       "\"bytes_at_tree_peak\":4123,") != NULL);
+    CHECK(strstr(text, "\"stacks\":{\"parent\":[-1,0,1,1],\"frame\":[-1,0,1,2],\"bytes\":[3,100,"
+                       "4000,20],\"blocks\":[1,2,1,1]}") != NULL);
     CHECK(strstr(text, "\"python_status\":\"verified\"") != NULL);
     CHECK_EQ(number_after(text, "ledger\":{\"state", "dropped_events"), 5);
     // written again, not a byte differs
@@ -305,7 +358,8 @@ static void nothing_of_the_program_becomes_markup_in_the_page(void) {
     save_ledger("ledger-1234", &make);
     save_text("main.py", "x = '</script><script>alert(2)</script><!--'\n");
     static char *const argv[] = {"<b onclick=alert(3)>&\".py", NULL};
-    const struct pk_run_info info = {.tool = "peakline 0.1.0", .argv = argv, .directory = directory, .outcome = PK_RUN_EXIT};
+    const struct pk_run_info info = {
+        .tool = "peakline 0.1.0", .argv = argv, .directory = directory, .outcome = PK_RUN_EXIT};
     CHECK_OK(pk_run_info_write(directory, &info));
     char *page = render(PK_FORMAT_HTML);
     CHECK(page != NULL);
@@ -314,7 +368,9 @@ static void nothing_of_the_program_becomes_markup_in_the_page(void) {
     CHECK(strstr(page, "<script>alert") == NULL); // as text
     CHECK(strstr(page, "<b onclick") == NULL);
     CHECK(strstr(page, "<title>&#60;b onclick=alert(3)>") == NULL);
-    CHECK(strstr(page, "<title>&#60;b onclick=alert(3)&#62;&#38;&#34;.py: 4.0 KiB - Peakline</title>") != NULL);
+    CHECK(strstr(page,
+                 "<title>&#60;b onclick=alert(3)&#62;&#38;&#34;.py: 4.0 KiB - Peakline</title>") !=
+          NULL);
     const char *data = strstr(page, "data-encoding=\"json\">");
     CHECK(data != NULL);
     data += strlen("data-encoding=\"json\">");
@@ -332,11 +388,13 @@ static void a_large_page_is_packed_and_stays_small(void) {
     for (uint32_t i = 0; i < 4000; i++) {
         char name[32];
         snprintf(name, sizeof(name), "function_%u", i);
-        (void)make_ledger_function(&make, name, i % 2 != 0 ? "/x/a.py" : "/x/b.py", i, PK_FUNCTION_PYTHON);
+        (void)make_ledger_function(&make, name, i % 2 != 0 ? "/x/a.py" : "/x/b.py", i,
+                                   PK_FUNCTION_PYTHON);
     }
     for (uint32_t i = 2; i < 100000; i++) {
-        uint32_t node = make_ledger_node(&make, (uint32_t)(check_random() % (i - 1) + 1), (uint32_t)(check_random() % 4000),
-                                         (uint32_t)(check_random() % 1000));
+        uint32_t node =
+            make_ledger_node(&make, (uint32_t)(check_random() % (i - 1) + 1),
+                             (uint32_t)(check_random() % 4000), (uint32_t)(check_random() % 1000));
         make_ledger_hold(&make, node, check_random() % 1000000, 1);
     }
     save_ledger("ledger-1234", &make);
@@ -361,7 +419,8 @@ static void the_largest_process_is_shown_and_all_are_listed(void) {
     char *text = render(PK_FORMAT_JSON);
     CHECK(text != NULL);
     CHECK_EQ(number_after(text, "format", "peak_bytes"), 1000000);
-    CHECK(strstr(text, "{\"pid\":1234,\"parent_pid\":1233,\"peak_bytes\":4123,\"bytes_at_tree_peak\":null,\"ledger\":\"ledger-1234\",\"shown\":false}") != NULL);
+    CHECK(strstr(text, "{\"pid\":1234,\"parent_pid\":1233,\"peak_bytes\":4123,\"bytes_at_tree_"
+                       "peak\":null,\"ledger\":\"ledger-1234\",\"shown\":false}") != NULL);
     CHECK(strstr(text, "\"ledger\":\"ledger-77\",\"shown\":true}") != NULL);
     CHECK(strstr(text, "/ledger-bad is not a ledger of Peakline.\"") != NULL);
     CHECK(strstr(text, "2 processes were recorded") != NULL);
@@ -374,7 +433,8 @@ static void a_directory_without_ledgers_says_so(void) {
     char error[256], expected[256];
     start_directory();
     CHECK_EQ(pk_report_load(directory, &report, error, sizeof(error)), -ENOENT);
-    snprintf(expected, sizeof(expected), "%s holds no ledger; name the result directory of a `peakline run`", directory);
+    snprintf(expected, sizeof(expected),
+             "%s holds no ledger; name the result directory of a `peakline run`", directory);
     CHECK_STR(error, expected);
     CHECK_EQ(pk_report_load("/nonexistent/x", &report, error, sizeof(error)), -ENOENT);
     CHECK_STR(error, "/nonexistent/x cannot be read: No such file or directory");

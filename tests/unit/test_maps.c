@@ -24,7 +24,11 @@ static void start(void) {
 
 // A usable map of pages [from, to) that carries its block.
 static int add(uint64_t from, uint64_t to, uint32_t stack) {
-    return pk_maps_add(&maps, (struct pk_map){.start = from * PAGE, .end = to * PAGE, .stack = stack, .usable = true, .start_of_map = true});
+    return pk_maps_add(&maps, (struct pk_map){.start = from * PAGE,
+                                              .end = to * PAGE,
+                                              .stack = stack,
+                                              .usable = true,
+                                              .start_of_map = true});
 }
 
 static int cut(uint64_t from, uint64_t to) {

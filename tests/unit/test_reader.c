@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The ledger reader: a good ledger reads back, a bad one gives one clear sentence and nothing else. */
+ * The ledger reader: a good ledger reads back, a bad one gives one clear sentence and nothing else.
+ */
 #include "check.h"
 #include "make_ledger.h"
 #include "record/reader.h"
@@ -101,7 +102,8 @@ static void a_process_killed_at_once_has_an_empty_account(void) {
     memset(header_of(bytes)->counts, 0, sizeof(header_of(bytes)->counts));
     header_of(bytes)->extent_count = 0;
     struct pk_snapshot *snapshot;
-    CHECK_OK(pk_snapshot_read_memory(bytes, PK_LEDGER_HEADER_BYTES, "ledger-1", &snapshot, error, sizeof(error)));
+    CHECK_OK(pk_snapshot_read_memory(bytes, PK_LEDGER_HEADER_BYTES, "ledger-1", &snapshot, error,
+                                     sizeof(error)));
     CHECK_EQ(snapshot->node_count, 2);
     CHECK_EQ(snapshot->share_bytes, 0);
     pk_snapshot_free(snapshot);
@@ -128,7 +130,8 @@ static void foreign_and_newer_files_are_named_as_such(void) {
     CHECK_EQ(read_bytes((const uint8_t *)"", 0), -EINVAL);
     header_of(bytes)->version = 99;
     CHECK_EQ(read_bytes(bytes, size), -EPROTONOSUPPORT);
-    CHECK_STR(error, "ledger-1 was written by a newer Peakline (ledger version 99, this one reads 1); update Peakline");
+    CHECK_STR(error, "ledger-1 was written by a newer Peakline (ledger version 99, this one reads "
+                     "1); update Peakline");
     CHECK_EQ(read_bytes(bytes, 64), -EPROTONOSUPPORT); // however little of it there is
     header_of(bytes)->version = 0;
     CHECK_EQ(read_bytes(bytes, size), -EBADMSG);
@@ -265,7 +268,8 @@ static void wrong_utf8_and_nuls_are_replaced(void) {
     make_ledger_start(&make);
     uint32_t function = make_ledger_function(&make, "f", "a.py", 1, PK_FUNCTION_PYTHON);
     uint32_t wrong = make_ledger_bytes(&make, "a\xff\0b\xed\xb2\x80z", 8);
-    struct pk_function *place = (struct pk_function *)(void *)make.tables[PK_TABLE_FUNCTIONS] + function;
+    struct pk_function *place =
+        (struct pk_function *)(void *)make.tables[PK_TABLE_FUNCTIONS] + function;
     place->name = wrong;
     size_t size;
     uint8_t *bytes = make_ledger_finish(&make, &size);

@@ -159,7 +159,8 @@ static void tables_grow_and_forget_nothing(void) {
 static void a_full_disk_makes_no_half_nodes(void) {
     for (uint32_t table = 0; table < 2; table++) { // the counters', then the identities'
         CHECK_OK(start());
-        limits[table] = stores[table].used + 3 * (table == 0 ? sizeof(struct pk_node_counters) : sizeof(struct pk_node_ident));
+        uint64_t entry = table == 0 ? sizeof(struct pk_node_counters) : sizeof(struct pk_node_ident);
+        limits[table] = stores[table].used + 3 * entry;
         stores[table].capacity = limits[table];
         uint32_t first = child(PK_NODE_ROOT, 0, 1);
         CHECK(first != 0 && child(first, 0, 2) != 0 && child(first, 0, 3) != 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The terminal summary: what it says, that it fits, and that nothing from the program can act on the terminal. */
+ * The terminal summary: what it says, that it fits, and that nothing from the program can act on
+ * the terminal. */
 #include "check.h"
 #include "make_ledger.h"
 #include "report/display.h"
@@ -32,7 +33,8 @@ static void end_directory(void) {
 }
 
 /* Save the ledger and the run, render them as text into `output`. */
-static int render(struct make_ledger *make, const struct pk_run_info *info, const struct pk_report_options *options) {
+static int render(struct make_ledger *make, const struct pk_run_info *info,
+                  const struct pk_report_options *options) {
     char path[128], error[256];
     size_t size;
     struct pk_report *report;
@@ -68,7 +70,8 @@ static struct pk_run_info usual_run(void) {
                                 .rss_peak_bytes = 188u << 20};
 }
 
-static const struct pk_report_options plain = {.width = 80, .utf8 = true, .report_path = "out/report.html"};
+static const struct pk_report_options plain = {
+    .width = 80, .utf8 = true, .report_path = "out/report.html"};
 
 static void write_source(const char *text) {
     char path[128];
@@ -114,17 +117,23 @@ static unsigned count_lines(size_t width) {
 }
 
 static void it_never_has_more_than_eleven_lines_nor_wider_ones(void) {
-    static char *const warnings[] = {"This is the first of several warnings that are all much longer than one line of "
-                                     "eighty columns can ever be.",
-                                     "Second.", "Third.", NULL};
+    static char *const warnings[] = {
+        "This is the first of several warnings that are all much longer than one line of "
+        "eighty columns can ever be.",
+        "Second.", "Third.", NULL};
     for (unsigned width = 40; width <= 200; width += 40) {
         for (int extra = 0; extra < 4; extra++) {
             struct make_ledger make;
             start_directory();
             make_ledger_start(&make);
-            uint32_t code = make_ledger_function(&make, "a_function_with_a_rather_long_name_in_it", "\xe6\x97\xa5\xe6\x9c\xac/\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac/long_directory_name/main.py", 1, PK_FUNCTION_PYTHON);
+            uint32_t code = make_ledger_function(
+                &make, "a_function_with_a_rather_long_name_in_it",
+                "\xe6\x97\xa5\xe6\x9c\xac/\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac/"
+                "long_directory_name/main.py",
+                1, PK_FUNCTION_PYTHON);
             for (uint32_t line = 1; line <= 50; line++) {
-                make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, code, line), 1000000 * line, 1234567);
+                make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, code, line),
+                                 1000000 * line, 1234567);
             }
             make.header.failed_allocs = extra & 1;
             make.header.largest_failed_bytes = UINT64_C(1) << 40;
@@ -203,7 +212,11 @@ static void losses_and_failures_become_warnings(void) {
     struct pk_run_info info = usual_run();
     CHECK_OK(render(&make, &info, &plain));
     CHECK(strstr(output, "2 allocations failed, the largest (8.0 GiB) at main.py:1.\n") != NULL);
-    CHECK(strstr(output, "12,345 events could not be recorded, the numbers may be off by what they moved.\n") != NULL);
+    CHECK(
+        strstr(
+            output,
+            "12,345 events could not be recorded, the numbers may be off by what they moved.\n") !=
+        NULL);
     end_directory();
 }
 
@@ -214,7 +227,8 @@ static void hostile_texts_are_harmless(void) {
     make_ledger_start(&make);
     uint32_t code = make_ledger_function(&make, "f\033[2J", "main.py", 1, PK_FUNCTION_PYTHON);
     make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, code, 1), 2048, 1);
-    uint32_t other = make_ledger_function(&make, "g", "bad\nname\033[2J\r.py", 1, PK_FUNCTION_PYTHON);
+    uint32_t other =
+        make_ledger_function(&make, "g", "bad\nname\033[2J\r.py", 1, PK_FUNCTION_PYTHON);
     make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, other, 1), 1024, 1);
     struct pk_run_info info = usual_run();
     static char *const warnings[] = {"line\nbreak \033[31m", NULL};
@@ -224,7 +238,10 @@ static void hostile_texts_are_harmless(void) {
         CHECK(*c == '\n' || (unsigned char)*c >= 0x20);
     }
     CHECK(strstr(output, "\xe2\x80\xae") == NULL);
-    CHECK(strstr(output, "x = '\xef\xbf\xbd]0;owned\xef\xbf\xbd\xef\xbf\xbd[31m\xef\xbf\xbd\xef\xbf\xbd '") != NULL);
+    CHECK(
+        strstr(output,
+               "x = '\xef\xbf\xbd]0;owned\xef\xbf\xbd\xef\xbf\xbd[31m\xef\xbf\xbd\xef\xbf\xbd '") !=
+        NULL);
     CHECK_EQ(count_lines(80), 6);
     end_directory();
 }
@@ -251,10 +268,12 @@ static void without_utf8_everything_is_ascii(void) {
 
 static void cutting_counts_columns_not_bytes(void) {
     char text[64];
-    CHECK_EQ(pk_text_columns("\xe6\x97\xa5\xe6\x9c\xac", true), 4);   // wide
-    CHECK_EQ(pk_text_columns("e\xcc\x81", true), 1);                    // combining
-    CHECK_EQ(pk_text_columns("\xf0\x9f\x98\x80", true), 2);            // emoji
-    CHECK_EQ(pk_text_clean(text, sizeof(text), "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", 5, true, false), 5);
+    CHECK_EQ(pk_text_columns("\xe6\x97\xa5\xe6\x9c\xac", true), 4); // wide
+    CHECK_EQ(pk_text_columns("e\xcc\x81", true), 1);                // combining
+    CHECK_EQ(pk_text_columns("\xf0\x9f\x98\x80", true), 2);         // emoji
+    CHECK_EQ(
+        pk_text_clean(text, sizeof(text), "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", 5, true, false),
+        5);
     CHECK_STR(text, "\xe6\x97\xa5...");
     CHECK_EQ(pk_text_clean(text, sizeof(text), "/very/long/path.py:12", 12, true, true), 12);
     CHECK_STR(text, "...ath.py:12");

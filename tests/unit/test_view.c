@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * From a ledger to what every format shows: the tree, the blame lines, whose file it is, source lines. */
+ * From a ledger to what every format shows: the tree, the blame lines, whose file it is, source
+ * lines. */
 #include "check.h"
 #include "make_ledger.h"
 #include "report/source.h"
@@ -152,8 +153,9 @@ static void folding_loses_no_byte(void) {
         }
         uint32_t count = (uint32_t)(check_random() % 400 + 10);
         for (uint32_t i = 2; i < count; i++) {
-            uint32_t node = make_ledger_node(&make, (uint32_t)(check_random() % (i - 1) + 1),
-                                             (uint32_t)(check_random() % 20), (uint32_t)(check_random() % 9));
+            uint32_t node =
+                make_ledger_node(&make, (uint32_t)(check_random() % (i - 1) + 1),
+                                 (uint32_t)(check_random() % 20), (uint32_t)(check_random() % 9));
             make_ledger_hold(&make, node, check_random() % 5 * (check_random() % 1000), 1);
         }
         struct scene scene = show(&make);
@@ -178,7 +180,8 @@ static void folding_loses_no_byte(void) {
             for (uint32_t i = 1; i < folded.count; i++) {
                 CHECK(totals[i] <= smallest[i - folded.up[i]]);
                 smallest[i - folded.up[i]] = totals[i];
-                CHECK(folded.frames[i - folded.up[i]] != PK_FRAME_FOLDED); // folded nodes are leaves
+                CHECK(folded.frames[i - folded.up[i]] !=
+                      PK_FRAME_FOLDED); // folded nodes are leaves
             }
             pk_pool_free(&pool);
         }
@@ -190,19 +193,29 @@ static void the_innermost_line_of_the_users_code_is_blamed(void) {
     struct make_ledger make;
     make_ledger_start(&make);
     uint32_t user = make_ledger_function(&make, "main", "main.py", 1, PK_FUNCTION_PYTHON);
-    uint32_t library = make_ledger_function(&make, "read_csv", "/v/lib/python3.11/site-packages/pandas/io.py", 1, PK_FUNCTION_PYTHON);
-    uint32_t callback = make_ledger_function(&make, "convert", "/app/tools.py", 1, PK_FUNCTION_PYTHON);
-    uint32_t stdlib = make_ledger_function(&make, "loads", "/v/lib/python3.11/json/__init__.py", 1, PK_FUNCTION_PYTHON);
-    uint32_t thread = make_ledger_function(&make, "[native thread]", "", 0, PK_FUNCTION_NATIVE_THREAD);
+    uint32_t library = make_ledger_function(
+        &make, "read_csv", "/v/lib/python3.11/site-packages/pandas/io.py", 1, PK_FUNCTION_PYTHON);
+    uint32_t callback =
+        make_ledger_function(&make, "convert", "/app/tools.py", 1, PK_FUNCTION_PYTHON);
+    uint32_t stdlib = make_ledger_function(&make, "loads", "/v/lib/python3.11/json/__init__.py", 1,
+                                           PK_FUNCTION_PYTHON);
+    uint32_t thread =
+        make_ledger_function(&make, "[native thread]", "", 0, PK_FUNCTION_NATIVE_THREAD);
 
     uint32_t main_line = make_ledger_node(&make, PK_NODE_ROOT, user, 10);
     uint32_t in_library = make_ledger_node(&make, main_line, library, 100);
     make_ledger_hold(&make, in_library, 1000, 1); // main.py:10
-    make_ledger_hold(&make, make_ledger_node(&make, make_ledger_node(&make, in_library, callback, 7), stdlib, 50), 200, 1);
-    make_ledger_hold(&make, make_ledger_node(&make, main_line, thread, 0), 30, 1); // main.py:10 again
+    make_ledger_hold(
+        &make,
+        make_ledger_node(&make, make_ledger_node(&make, in_library, callback, 7), stdlib, 50), 200,
+        1);
+    make_ledger_hold(&make, make_ledger_node(&make, main_line, thread, 0), 30,
+                     1); // main.py:10 again
     uint32_t alone = make_ledger_node(&make, PK_NODE_ROOT, library, 33);
-    make_ledger_hold(&make, make_ledger_node(&make, alone, stdlib, 51), 400, 1); // no user code: the library's line
-    make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, stdlib, 52), 50, 1); // nor a library: the frame
+    make_ledger_hold(&make, make_ledger_node(&make, alone, stdlib, 51), 400,
+                     1); // no user code: the library's line
+    make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, stdlib, 52), 50,
+                     1); // nor a library: the frame
     make_ledger_hold(&make, PK_NODE_ROOT, 5, 1);
     struct scene scene = show(&make);
     CHECK(scene.is_good);
@@ -218,7 +231,8 @@ static void the_innermost_line_of_the_users_code_is_blamed(void) {
     for (uint32_t i = 0; i < 4; i++) {
         const struct pk_view_blame *blame = &scene.view.blame[i];
         const struct pk_view_frame *frame = &scene.view.frames[blame->frame];
-        CHECK_STR(scene.view.files[scene.view.functions[frame->function].file].path, expected[i].path);
+        CHECK_STR(scene.view.files[scene.view.functions[frame->function].file].path,
+                  expected[i].path);
         CHECK_EQ(frame->line, expected[i].line);
         CHECK_EQ(blame->bytes, expected[i].bytes);
         CHECK_EQ(blame->blocks, expected[i].blocks);
@@ -232,7 +246,8 @@ static void two_functions_on_one_line_are_one_blame_line(void) {
     struct make_ledger make;
     make_ledger_start(&make);
     uint32_t outer = make_ledger_function(&make, "main", "main.py", 1, PK_FUNCTION_PYTHON);
-    uint32_t inner = make_ledger_function(&make, "main.<locals>.<listcomp>", "main.py", 10, PK_FUNCTION_PYTHON);
+    uint32_t inner =
+        make_ledger_function(&make, "main.<locals>.<listcomp>", "main.py", 10, PK_FUNCTION_PYTHON);
     uint32_t line = make_ledger_node(&make, PK_NODE_ROOT, outer, 10);
     make_ledger_hold(&make, line, 100, 1);
     make_ledger_hold(&make, make_ledger_node(&make, line, inner, 10), 900, 9);
@@ -241,7 +256,8 @@ static void two_functions_on_one_line_are_one_blame_line(void) {
     CHECK_EQ(scene.view.blame_count, 1);
     CHECK_EQ(scene.view.blame[0].bytes, 1000);
     CHECK_EQ(scene.view.blame[0].blocks, 10);
-    CHECK_STR(name_of(&scene.view, scene.view.blame[0].frame), "main.<locals>.<listcomp>"); // it has the most
+    CHECK_STR(name_of(&scene.view, scene.view.blame[0].frame),
+              "main.<locals>.<listcomp>"); // it has the most
     drop(&scene);
 }
 
@@ -256,7 +272,8 @@ static void files_are_sorted_by_who_wrote_them(void) {
         {"<ipython-input-3-abc>", PK_FILE_USER},
         {"<stdin>", PK_FILE_USER},
         {"<string>", PK_FILE_USER},
-        {"/app/.venv/lib/python3.11/site-packages/numpy/core.py", PK_FILE_LIBRARY}, // inside the project
+        {"/app/.venv/lib/python3.11/site-packages/numpy/core.py",
+         PK_FILE_LIBRARY}, // inside the project
         {"/usr/lib/python3/dist-packages/yaml/__init__.py", PK_FILE_LIBRARY},
         {"<attrs generated init x>", PK_FILE_LIBRARY},
         {"<__array_function__ internals>", PK_FILE_LIBRARY},
@@ -274,7 +291,8 @@ static void files_are_sorted_by_who_wrote_them(void) {
         {"/home/me/python3.11/main.py", PK_FILE_USER}, // not below lib
         {"", PK_FILE_NONE},
     };
-    const struct pk_path_rules odd = {.directory = "/app", .stdlib = "/odd/place/Lib", .string_is_user = true};
+    const struct pk_path_rules odd = {
+        .directory = "/app", .stdlib = "/odd/place/Lib", .string_is_user = true};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         if (pk_path_kind(&odd, cases[i].path) != cases[i].kind) {
             printf("# path %s\n", cases[i].path);
@@ -283,7 +301,8 @@ static void files_are_sorted_by_who_wrote_them(void) {
     }
     const struct pk_path_rules script = {.directory = "/app", .string_is_user = false};
     CHECK_EQ(pk_path_kind(&script, "<string>"), PK_FILE_LIBRARY);
-    CHECK_EQ(pk_path_stdlib_length("/odd/place/Lib/encodings/__init__.py"), strlen("/odd/place/Lib"));
+    CHECK_EQ(pk_path_stdlib_length("/odd/place/Lib/encodings/__init__.py"),
+             strlen("/odd/place/Lib"));
     CHECK_EQ(pk_path_stdlib_length("/v/site-packages/x/encodings/__init__.py"), 0);
 }
 
@@ -317,13 +336,15 @@ static void source_lines_are_found_by_pythons_rules(void) {
     CHECK_STR(LINE("one\r\ntwo\rthree\n", 2), "two");
     CHECK_STR(LINE("one\r\ntwo\rthree\n", 3), "three");
     CHECK_STR(LINE("one\n\n\tthree  \n", 3), "\tthree"); // indentation stays
-    CHECK_STR(LINE("a\fb\nc\n", 2), "c");                 // a form feed ends no line
+    CHECK_STR(LINE("a\fb\nc\n", 2), "c");                // a form feed ends no line
     CHECK_STR(LINE("\xef\xbb\xbfx = 1\n", 1), "x = 1");
     CHECK_STR(LINE("# -*- coding: latin-1 -*-\ns = '\xe9'\n", 2), "s = '\xc3\xa9'");
-    CHECK_STR(LINE("#!/usr/bin/python3\n# vim: set fileencoding=iso-8859-1 :\ns = '\xe9'\n", 3), "s = '\xc3\xa9'");
+    CHECK_STR(LINE("#!/usr/bin/python3\n# vim: set fileencoding=iso-8859-1 :\ns = '\xe9'\n", 3),
+              "s = '\xc3\xa9'");
     CHECK_STR(LINE("s = '\xc3\xa9'\n", 1), "s = '\xc3\xa9'");
     CHECK_STR(LINE("s = '\xe9'\n", 1), "s = '\xef\xbf\xbd'"); // wrong UTF-8
-    CHECK_STR(LINE("a\0b\n", 1), "a\xef\xbf\xbd" "b");
+    CHECK_STR(LINE("a\0b\n", 1), "a\xef\xbf\xbd"
+                                 "b");
     CHECK_STR(LINE("# coding:\n", 1), "# coding:");
     CHECK_STR(LINE("", 1), "");
     pk_pool_free(&pool);
@@ -370,13 +391,16 @@ static void files_missing_changed_or_strange_have_a_status(void) {
     const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
     CHECK_EQ(utimensat(AT_FDCWD, path, times, 0), 0);
     CHECK_EQ(mkfifo(fifo, 0600), 0);
-    CHECK_EQ(pk_source_read_file(&pool, path, INT64_C(2000000000000), &line, 1, &text), PK_SOURCE_SAME);
+    CHECK_EQ(pk_source_read_file(&pool, path, INT64_C(2000000000000), &line, 1, &text),
+             PK_SOURCE_SAME);
     CHECK_STR(text, "x = 1");
-    CHECK_EQ(pk_source_read_file(&pool, path, INT64_C(999000000000), &line, 1, &text), PK_SOURCE_CHANGED);
+    CHECK_EQ(pk_source_read_file(&pool, path, INT64_C(999000000000), &line, 1, &text),
+             PK_SOURCE_CHANGED);
     CHECK_STR(text, "x = 1");
     CHECK_EQ(pk_source_read_file(&pool, "/nonexistent.py", 1, &line, 1, &text), PK_SOURCE_MISSING);
     CHECK_STR(text, "");
-    CHECK_EQ(pk_source_read_file(&pool, fifo, 1, &line, 1, &text), PK_SOURCE_MISSING); // and does not wait
+    CHECK_EQ(pk_source_read_file(&pool, fifo, 1, &line, 1, &text),
+             PK_SOURCE_MISSING); // and does not wait
     CHECK_EQ(pk_source_read_file(&pool, "/dev/zero", 1, &line, 1, &text), PK_SOURCE_MISSING);
     CHECK_EQ(pk_source_read_file(&pool, directory, 1, &line, 1, &text), PK_SOURCE_MISSING);
     unlink(path);

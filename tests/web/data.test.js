@@ -53,7 +53,8 @@ test('sums stay exact far above 32 bits', () => {
 test('a recursion of 20,000 frames is a tree like any other', () => {
     const depth = 20000;
     const up = [0, ...Array(depth).fill(1)];
-    const tree = D.buildTree({ up, frame: up.map((unused, i) => i ? 0 : -1), bytes: up, blocks: up });
+    const frame = up.map((unused, i) => i ? 0 : -1);
+    const tree = D.buildTree({ up, frame, bytes: up, blocks: up });
     assert.equal(tree.depth[depth], depth);
     assert.equal(tree.bytes[0], depth);
     assert.equal(tree.end[1], depth + 1);
@@ -76,7 +77,7 @@ test('a newer format is refused with both numbers', () => {
     assert.throws(() => D.buildModel({ format: 2 }), /format 1, not 2/);
 });
 
-test('bytes are blamed on the innermost line of the user, else of a library, else the frame', () => {
+test('bytes are blamed on the user\'s innermost line, else a library\'s, else the frame', () => {
     const tree = D.buildTree(smallNodes());
     assert.deepEqual(Array.from(D.blameNodes(tree, KINDS)), [0, 1, 2, 2, 4]);
     const noUser = D.blameNodes(tree, Uint8Array.from([2, 1, 3, 2]));
@@ -204,8 +205,8 @@ test('paths are shortened to what a person would say', () => {
 });
 
 test('files of one name are told apart by as much of the path as it takes', () => {
-    assert.deepEqual(D.shortestTails(['a/util.py', 'b/util.py', 'main.py', 'x/b/util.py', 'main.py']),
-                     ['a/util.py', 'b/util.py', 'main.py', 'x/b/util.py', 'main.py']);
+    const paths = ['a/util.py', 'b/util.py', 'main.py', 'x/b/util.py', 'main.py'];
+    assert.deepEqual(D.shortestTails(paths), paths);
     assert.deepEqual(D.shortestTails(['/deep/er/one.py']), ['one.py']);
     assert.deepEqual(D.shortestTails([]), []);
 });

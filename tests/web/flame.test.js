@@ -70,8 +70,7 @@ test('every level adds up to the zoomed box, and its ancestors lie over it', () 
 });
 
 test('what a line holds itself is a box beside the boxes of what it called', () => {
-    const tree = buildTree({ up: [0, 1, 1], frame: [-1, 0, 1], bytes: [0, 25, 75], blocks: [0, 1, 2] });
-    const { rows } = F.layoutFlame(tree, 0, 100);
+    const { rows } = F.layoutFlame(paintedTree(), 0, 100);
     assert.deepEqual(rows[2].map((box) => [box.kind, box.x, box.w, box.bytes, box.node]),
                      [['node', 0, 75, 75, 2], ['self', 75, 25, 25, 1]]);
     assert.equal(rows[1][0].below, rows[2][0]);
@@ -91,7 +90,9 @@ test('small boxes between large ones keep their places', () => {
     const bytes = [0, 400, 1, 599];
     const tree = buildTree({ up: [0, 1, 2, 3], frame: [-1, 0, 1, 2], bytes, blocks: bytes });
     const { rows } = F.layoutFlame(tree, 0, 1000);
-    assert.deepEqual(rows[1].map((box) => [box.x, box.bytes]), [[0, 400], [400, 1], [401, 599]]);
+    assert.deepEqual(rows[1].map((box) => [box.x, box.bytes, box.kind]),
+                     [[0, 400, 'node'], [400, 1, 'node'], [401, 599, 'node']],
+                     'a single small box keeps its name');
 });
 
 test('a recursion of 20,000 frames is laid out to its last row', () => {
@@ -169,7 +170,8 @@ const EYES = {
 // CIE Lab of a colour as an eye sees it.
 function seenBy(eye, color) {
     const linear = linearColor(color);
-    const [r, g, b] = EYES[eye].map((row) => row.reduce((sum, part, i) => sum + part * linear[i], 0));
+    const [r, g, b] = EYES[eye].map(
+        (row) => row[0] * linear[0] + row[1] * linear[1] + row[2] * linear[2]);
     const [x, y, z] = [(0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505,
                        0.2126 * r + 0.7152 * g + 0.0722 * b,
                        (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089]
@@ -201,7 +203,7 @@ for (const theme of ['light', 'dark']) {
         }
     });
 
-    test('a match stands out from every red for the colour-blind in the ' + theme + ' theme', () => {
+    test('a match stands out from every red, also for the colour-blind: ' + theme, () => {
         for (const color of palette.ramp) {
             for (const eye of Object.keys(EYES)) {
                 const apart = distance(seenBy(eye, palette.match), seenBy(eye, color));
@@ -271,8 +273,8 @@ test('a box shows its line, then its bytes, then its place, as far as there is r
 test('only the rows in sight are painted', () => {
     const depth = 500;
     const up = [0, ...Array(depth).fill(1)];
-    const tree = buildTree({ up, frame: up.map(() => 0), bytes: up.map((u, i) => i === depth ? 9 : 0),
-                             blocks: up });
+    const bytes = up.map((unused, i) => i === depth ? 9 : 0);
+    const tree = buildTree({ up, frame: up.map(() => 0), bytes, blocks: up });
     const boxes = F.layoutFlame(tree, 0, 300);
     const { texts } = paint(boxes, { top: 100 * F.ROW_HEIGHT, height: 10 * F.ROW_HEIGHT });
     const labels = texts.map((call) => call.text).filter((text) => text.startsWith('line'));
@@ -287,7 +289,8 @@ test('matches, marks and grey boxes are painted as such', () => {
                           grey: box.kind !== 'node' }),
     });
     const box = boxes.boxOf.get(2);
-    assert.ok(rects.some((rect) => rect.color === palette.match && rect.y === box.row * F.ROW_HEIGHT));
+    assert.ok(rects.some((rect) => rect.color === palette.match &&
+                                   rect.y === box.row * F.ROW_HEIGHT));
     assert.ok(rects.some((rect) => rect.color === palette.self && rect.x === 600));
     assert.ok(strokes.some((stroke) => stroke.color === palette.outline));
     assert.equal(rects[0].color, palette.ramp[F.STEPS - 1]);

@@ -192,7 +192,8 @@ TO_DATETIME = [
      "            cache_array = _maybe_cache(arg, format, cache, convert_listlike)"),
     (SITE + "pandas/core/tools/datetimes.py", "_maybe_cache", 231,
      "        unique_dates = unique(arg)"),
-    (SITE + "pandas/core/algorithms.py", "unique_with_mask", 428, "    uniques = table.unique(values)"),
+    (SITE + "pandas/core/algorithms.py", "unique_with_mask", 428,
+     "    uniques = table.unique(values)"),
 ]
 ASTYPE = [
     (SITE + "pandas/core/generic.py", "NDFrame.astype", 6534,
@@ -224,7 +225,8 @@ LEAF_LINES = [("__new__", "    cls = super().__new__(mcs, name, bases, namespace
               ("<module>", "_docs = {name: dedent(text) for name, text in _shared_docs.items()}"),
               ("wrapper", "        return func(*args, **kwargs)"),
               ("<module>", "@doc(NDFrame.pct_change, klass=_shared_doc_kwargs)"),
-              ("<module>", "@dataclass(frozen=True)"), ("<module>", "T = TypeVar(\"T\", bound=\"Index\")"),
+              ("<module>", "@dataclass(frozen=True)"),
+              ("<module>", "T = TypeVar(\"T\", bound=\"Index\")"),
               ("_compile", "        p = _compiler.compile(pattern, flags)"),
               ("namedtuple", "    exec(code, namespace)"),
               ("<module>", "class ArrowDtype(StorageExtensionDtype):")]
@@ -241,18 +243,21 @@ def realistic(want=5000):
 
     main = [line("pipeline.py", "<module>", 88, "    main(parse_arguments())"),
             line("pipeline.py", "main", 71, "    report = build_report(options)")]
-    load = main + [line("pipeline.py", "build_report", 44, "    orders = load_orders(options.orders)")]
+    load = main + [line("pipeline.py", "build_report", 44,
+                        "    orders = load_orders(options.orders)")]
     read = load + [line("sales/load.py", "load_orders", 23,
                         "    orders = pd.read_csv(path, dtype_backend=\"numpy_nullable\")")]
-    join = main + [line("pipeline.py", "build_report", 47, "    sales = add_customers(orders, customers)")]
+    join = main + [line("pipeline.py", "build_report", 47,
+                        "    sales = add_customers(orders, customers)")]
     merged = join + [line("sales/join.py", "add_customers", 15,
                           "    return orders.merge(customers, on=\"customer_id\", how=\"left\")")]
-    features = main + [line("pipeline.py", "build_report", 52, "    features = make_features(sales)")]
+    features = main + [line("pipeline.py", "build_report", 52,
+                            "    features = make_features(sales)")]
     stages = [
         (read + READ_CSV, 318 * MIB, 1841), (read + CONCAT_CHUNKS, 154 * MIB, 22),
         (read + FRAME_INIT, 96 * MIB, 9), (read, 2 * MIB, 31),
         (load + [line("sales/load.py", "load_orders", 26,
-                      "    orders[\"day\"] = pd.to_datetime(orders[\"ordered_at\"]).dt.floor(\"D\")")]
+                      '    orders["day"] = pd.to_datetime(orders["ordered_at"]).dt.floor("D")')]
          + TO_DATETIME, 61 * MIB, 14),
         (load + [line("sales/load.py", "load_orders", 29,
                       "    orders[\"note\"] = [clean(text) for text in orders[\"note\"]]"),
@@ -268,7 +273,7 @@ def realistic(want=5000):
                           "    matrix[:, i] = sales[name].astype(\"float64\")")] + ASTYPE,
          31 * MIB, 4),
         (features + [line("sales/features.py", "make_features", 40,
-                          "    daily = sales.groupby([\"day\", \"region\"]).agg(TOTALS)")] + GROUPBY,
+                          '    daily = sales.groupby(["day", "region"]).agg(TOTALS)')] + GROUPBY,
          19 * MIB, 66),
         (main + [line("pipeline.py", "build_report", 45,
                       "    customers = pd.read_parquet(options.customers)"),

@@ -128,7 +128,7 @@ function showMaps({ maps = [] }) {
             make('td', 'mono', cut(visibleText(map.path))),
             make('td', '', cut(visibleText(map.note)))));
         const rest = maps.length > 50 ? 'and ' + formatCount(maps.length - 50) + ' more' : '';
-        byId('maps').append('Files that were mapped into memory:', make('table', '', ...rows), rest);
+        byId('maps').append('Files mapped into memory:', make('table', '', ...rows), rest);
     }
 }
 
@@ -166,6 +166,11 @@ function makeRow(index) {
     return row;
 }
 
+function showMore() {
+    table.shown += MORE_ROWS;
+    renderTable();
+}
+
 function makeRest() {
     const { blame } = model.data;
     const left = table.order.slice(table.shown);
@@ -173,11 +178,8 @@ function makeRest() {
     return make('tr', 'rest', ...makeCells(
         sum(blame.bytes), sum(blame.blocks),
         make('td', 'place', formatPlural(left.length, 'more line')),
-        make('td', '', makeButton('link', left.length > MORE_ROWS ? 'Show ' + MORE_ROWS + ' more' : 'Show them',
-                                  () => {
-                                      table.shown += MORE_ROWS;
-                                      renderTable();
-                                  }))));
+        make('td', '', makeButton('link', 'Show ' + (left.length > MORE_ROWS ? MORE_ROWS : 'them'),
+                                  showMore))));
 }
 
 function markRow() {
@@ -276,7 +278,7 @@ function showCard(box, x, y) {
     const card = byId('card');
     card.replaceChildren(
         make('div', 'amount', make('b', '', formatBytes(box.bytes)), DOT + amounts(box)),
-        ...cardLines(box).filter(([, text]) => text).map(([name, text]) => make('div', name, text)));
+        ...cardLines(box).filter((line) => line[1]).map((line) => make('div', ...line)));
     card.hidden = false;
     const { width, height } = card.getBoundingClientRect();
     const below = y + 20 + height < window.innerHeight;
@@ -395,7 +397,8 @@ function showTrail() {
     const path = [];
     let node = state.focus;
     for (; node !== 0 && path.length < 10; node = tree.parent[node]) {
-        path.unshift(separate('\u203a'), step(node, cut(model.describe(tree.frame[node]).label, 60)));
+        const { label } = model.describe(tree.frame[node]);
+        path.unshift(separate('\u203a'), step(node, cut(label, 60)));
     }
     byId('crumbs').replaceChildren(
         step(0, 'Everything'), ...(node !== 0 ? [separate('\u203a \u2026')] : []), ...path);
@@ -496,7 +499,8 @@ function choose(index) {
     byId('chosen').hidden = index < 0;
     if (index >= 0) {
         const paths = pathsTo(model.tree, model.blamed, blame.frame[index]);
-        const words = model.describe(blame.frame[index]);
+        const { location, label } = model.describe(blame.frame[index]);
+        const place = cut(location || label, 100);
         const folded = blame.bytes[index] - paths.bytes;
         const text = joined([
             formatBytes(blame.bytes[index]), formatShare(blame.bytes[index], model.peak),
@@ -504,11 +508,11 @@ function choose(index) {
             folded > 0 && formatBytes(folded) + ' in stacks folded together']);
         state.paths = paths;
         byId('chosen').replaceChildren(
-            'Paths to ', make('b', '', cut(words.location || words.label, 100)), ': ' + text + ' \u2002',
+            'Paths to ', make('b', '', place), ': ' + text + ' \u2002',
             makeButton('link', 'Zoom', () => zoom(paths.common)),
             makeButton('link', 'Clear', () => choose(-1)));
         openPaths(paths);
-        say(byId('chosen').firstChild.textContent + cut(words.location || words.label) + ': ' + text);
+        say('Paths to ' + place + ': ' + text);
     }
     relayout();
     showTrail();

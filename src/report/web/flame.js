@@ -168,7 +168,7 @@ function fitText(text, room, charWidth, measure) {
     return [cut, measure(cut)];
 }
 
-/* Your code: a broad stripe; libraries: a thin one; the standard library: dashes; the rest: dots. */
+/* Your code: a broad stripe; libraries: a thin one; standard library: dashes; the rest: dots. */
 function paintStripe(context, palette, kind, x, y, height) {
     const dash = [height, height, 5, 2, 2][kind];
     context.fillStyle = kind === 0 ? palette.user : palette.stripe;
