@@ -91,7 +91,7 @@ def main(folder, requirements):
     if os.path.exists(stamp):
         return
     print("setup: installing what %s lists" % requirements, file=sys.stderr, flush=True)
-    install = [inside, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    install = [inside, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     if not runs(install + ["--upgrade", "pip"]) or not runs([inside, "-m", "pip", "--version"]):
         stop("pip in %s does not work; remove that folder and run make again" % folder)
     if subprocess.run(install + ["-r", requirements]).returncode != 0:

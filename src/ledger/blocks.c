@@ -316,6 +316,8 @@ PK_COLD static int reshape(struct pk_blocks *blocks, struct pk_page *page, uint3
 
 void pk_blocks_init(struct pk_blocks *blocks, struct pk_arena *arena) {
     blocks->arena = arena;
+    blocks->recent_put.number = UINT64_MAX;
+    blocks->recent_take.number = UINT64_MAX;
 }
 
 // `spread`: rather make the page finer than put the block into another's cell, as long as that costs little in all.

@@ -57,8 +57,16 @@ struct pk_page {
 
 #define PK_PAGE_MIXED 0xffu
 
+/* The page last used by hot.h: neighbours come and go together. Pages never move, so this never goes stale. */
+struct pk_recent_page {
+    uint64_t number; /* address / 4096; all ones: none yet */
+    struct pk_page *page;
+};
+
 struct pk_blocks {
     struct pk_arena *arena;
+    struct pk_recent_page recent_put;
+    struct pk_recent_page recent_take;
     struct pk_side side;
     uint64_t spread_bytes;  /* spent on making mixed pages finer than they had to be */
     uint64_t count;         /* live blocks */

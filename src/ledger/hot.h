@@ -7,9 +7,15 @@
 
 #include "ledger/ledger.h"
 
-/* The page that holds `address`, or NULL when the index has none or the address is not of the ordinary kind. */
-PK_INLINE struct pk_page *pk_hot_page(const struct pk_blocks *blocks, uint64_t address) {
-    if (PK_UNLIKELY((address & (~(uint64_t)0 << 47 | 15u)) != 0 || blocks->side.count != 0)) {
+/* The page that holds `address`, or NULL when the index has none or something is unusual. */
+PK_INLINE struct pk_page *pk_hot_page(const struct pk_blocks *blocks, struct pk_recent_page *recent, uint64_t address) {
+    if (PK_UNLIKELY((address & 15u) != 0 || blocks->side.count != 0)) {
+        return NULL;
+    }
+    if (PK_LIKELY(address >> 12 == recent->number)) {
+        return recent->page;
+    }
+    if (PK_UNLIKELY(address >> 47 != 0)) {
         return NULL;
     }
     struct pk_page **mid = blocks->root[address >> 32];
@@ -17,23 +23,23 @@ PK_INLINE struct pk_page *pk_hot_page(const struct pk_blocks *blocks, uint64_t a
         return NULL;
     }
     struct pk_page *pages = mid[address >> 22 & 1023u];
-    return PK_UNLIKELY(pages == NULL) ? NULL : &pages[address >> 12 & 1023u];
-}
-
-/* The cell of a block that starts at `address` on an even page; NULL if it is not the start of one. */
-PK_INLINE uint32_t *pk_hot_cell(const struct pk_page *page, uint64_t address) {
-    uint32_t at = ((uint32_t)(address & 4095u) >> 4) + page->bias;
-    uint32_t index = (at * page->recip) >> 16;
-    return PK_LIKELY(index * page->grain16 == at) ? (uint32_t *)page->cells + index : NULL; // cells exist: grain16 is never 0 then
+    if (PK_UNLIKELY(pages == NULL)) {
+        return NULL;
+    }
+    recent->number = address >> 12;
+    recent->page = &pages[address >> 12 & 1023u];
+    return recent->page;
 }
 
 /* pk_ledger_alloc() with `even` true. */
 PK_INLINE void pk_hot_alloc(struct pk_ledger *ledger, uint64_t address, uint64_t size, uint32_t stack, uint32_t flags) {
-    struct pk_page *page = pk_hot_page(&ledger->blocks, address);
+    struct pk_page *page = pk_hot_page(&ledger->blocks, &ledger->blocks.recent_put, address);
     // The page must be cut for this very size class: an empty one may have to be shaped anew.
     if (PK_LIKELY(page != NULL && page->bias != PK_PAGE_MIXED && (size + 15) >> 4 == page->grain16)) {
-        uint32_t *cell = pk_hot_cell(page, address);
-        if (PK_LIKELY(cell != NULL && *cell == 0)) {
+        uint32_t at = ((uint32_t)(address & 4095u) >> 4) + page->bias;
+        uint32_t index = (at * page->recip) >> 16;
+        uint32_t *cell = (uint32_t *)page->cells + index;
+        if (PK_LIKELY(index * page->grain16 == at && *cell == 0)) { // the start of a block that is not known yet
             *cell = stack << 12 | (uint32_t)size << 2 | flags;
             page->live++;
             ledger->blocks.count++;
@@ -49,11 +55,13 @@ PK_INLINE void pk_hot_alloc(struct pk_ledger *ledger, uint64_t address, uint64_t
 
 /* pk_ledger_free(). */
 PK_INLINE void pk_hot_free(struct pk_ledger *ledger, uint64_t address) {
-    struct pk_page *page = pk_hot_page(&ledger->blocks, address);
+    struct pk_page *page = pk_hot_page(&ledger->blocks, &ledger->blocks.recent_take, address);
     if (PK_LIKELY(page != NULL && page->live != 0 && page->bias != PK_PAGE_MIXED)) { // live: it has cells
-        uint32_t *cell = pk_hot_cell(page, address);
-        if (PK_LIKELY(cell != NULL && *cell != 0 && (*cell & PK_BLOCK_CODE) == 0)) {
-            uint32_t block = *cell;
+        uint32_t at = ((uint32_t)(address & 4095u) >> 4) + page->bias;
+        uint32_t index = (at * page->recip) >> 16;
+        uint32_t *cell = (uint32_t *)page->cells + index;
+        uint32_t block = *cell;
+        if (PK_LIKELY(index * page->grain16 == at && block != 0 && (block & PK_BLOCK_CODE) == 0)) {
             *cell = 0;
             page->live--;
             ledger->blocks.count--;

@@ -2,8 +2,8 @@
  * The ledger reader. One pass down the file's own structure, each step trusting only what the step
  * before has proved:
  *
- *   header -> directory of extents -> size of each table -> strings -> functions, files -> idents
- * -> counters
+ *   header -> directory of extents -> size of each table
+ *          -> strings -> functions, files -> idents -> counters
  *
  * The file may belong to a process that is running: the header is read once, first, and only what
  * its counts cover is looked at (data is written before the counts, see format.h). The file is

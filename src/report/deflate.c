@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gzip: LZ77 with hash chains and lazy matching, then dynamic Huffman codes a block.
  *
- *   bytes -> tokens (literal, or length and distance) -> every BLOCK_TOKENS of them: count, make
- * codes, write
+ *   bytes -> tokens (literal, or length and distance)
+ *         -> for every BLOCK_TOKENS of them: count, make codes, write
  *
  * It favours being short over the last per cent: about as good as zlib's level 6 on columns of
- * numbers. May use huffman.h. */
+ * numbers.
+ * May use huffman.h. */
 #include "report/deflate.h"
 
 #include <errno.h>

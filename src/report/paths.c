@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Rules for file names. The first that fits decides:
  *
- *   <frozen importlib...>, <frozen zipimport>, importlib/_bootstrap*.py      import machinery
- *   <frozen ...>                                                             standard library
- *   <stdin>, <console>, <ipython-input-...>, <doctest ...> and the like      user
- *   <string>                                                                 user with -c, else
- * library
- *   <...>                                                                    library: attrs, numpy,
- * sympy make code
- *   .../site-packages/..., .../dist-packages/...                             library, also inside a
- * project or lib/pythonX.Y
- *   .../lib/pythonX.Y/..., .../pythonXY.zip/..., the rules' stdlib            standard library
- *   everything else                                                          user: also editable
- * installs, notebooks
+ *   <frozen importlib...>, <frozen zipimport>, importlib/_bootstrap*.py   import machinery
+ *   <frozen ...>                                                          standard library
+ *   <stdin>, <console>, <ipython-input-...>, <doctest ...> and the like   user
+ *   <string>                                                              user with -c; library
+ *   <...>: attrs, numpy, sympy make code                                  library
+ *   .../site-packages/..., .../dist-packages/..., wherever they are       library
+ *   .../lib/pythonX.Y/..., .../pythonXY.zip/..., the rules' stdlib        standard library
+ *   everything else: also editable installs, notebooks                    user
  *
  * May use pool.h. */
 #include "report/paths.h"

@@ -390,6 +390,7 @@ static int self_test(void *context) {
     if (wrong == NULL) {
         pk_runtime.header->python_status = PK_PYTHON_VERIFIED;
     } else {
+        pk_runtime.ready = false;
         pk_runtime.layout = NULL;
         say_note(PK_PYTHON_MISMATCH, "the self-test found a difference in ", wrong);
     }
@@ -410,6 +411,7 @@ PK_COLD void pk_python_starting(void) {
     }
     if (pk_runtime.own_thread_state != NULL && pk_runtime.own_thread_state() != NULL) {
         pk_runtime.starting = false;
+        pk_runtime.ready = pk_runtime.layout != NULL;
         (void)python.add_pending_call(self_test, NULL);
     }
 }

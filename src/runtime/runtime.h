@@ -38,6 +38,7 @@ struct pk_step {
 
 struct pk_runtime {
     bool active;  /* events are recorded */
+    bool ready;    /* layout known, self-test under way or passed: the short way may be taken */
     bool starting; /* Python starts up: pk_python_starting() is asked at each event */
     bool threads; /* a second thread was ever started; set before it starts, never cleared */
 

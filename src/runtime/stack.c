@@ -106,6 +106,12 @@ static uint32_t find_child(uint32_t parent, const void *frame, uintptr_t instr) 
 PK_NOINLINE uint32_t pk_stack_step(struct pk_thread *self, uint32_t level, uint32_t parent) {
     uintptr_t instr = self->spots[level].instr;
     uint32_t node = find_child(parent, (const void *)self->spots[level].frame, instr);
+    if (PK_UNLIKELY(!self->met_python) && node != PK_NODE_ROOT) {
+        self->met_python = 1;
+        if (self->main) {
+            self->base = pk_runtime.node_none; // what has no frame from now on is no longer "before Python"
+        }
+    }
     *pk_stack_step_slot(instr, parent) = (struct pk_step){.instr = instr, .parent = parent, .node = node};
     return node;
 }
@@ -113,11 +119,4 @@ PK_NOINLINE uint32_t pk_stack_step(struct pk_thread *self, uint32_t level, uint3
 PK_NOINLINE uint32_t pk_stack_base(struct pk_thread *self) {
     bool unknown = pk_runtime.layout == NULL && pk_runtime.header->python_status >= PK_PYTHON_UNKNOWN;
     return unknown ? pk_runtime.node_unknown : self->base;
-}
-
-PK_NOINLINE void pk_stack_met_python(struct pk_thread *self) {
-    self->met_python = 1;
-    if (self->main) {
-        self->base = pk_runtime.node_none;
-    }
 }

@@ -34,8 +34,6 @@ PK_NOINLINE struct pk_stack_change pk_stack_walk(struct pk_thread *self, const v
 PK_NOINLINE uint32_t pk_stack_step(struct pk_thread *self, uint32_t level, uint32_t parent);
 /* The node charged when no frame of the program is to be seen. */
 PK_NOINLINE uint32_t pk_stack_base(struct pk_thread *self);
-/* The first frame of this thread is seen. */
-PK_NOINLINE void pk_stack_met_python(struct pk_thread *self);
 
 /* Compares the kept levels from `level` outwards with their frames and notes where those are now. False: at some
  * level another caller stands; *ret_failed is that level, and levels from there up are void. */
@@ -139,9 +137,6 @@ PK_INLINE uint32_t pk_stack_node(struct pk_thread *self) {
     uint32_t node = self->nodes[self->count];
     if (PK_UNLIKELY(node == PK_NODE_ROOT)) {
         return pk_stack_base(self);
-    }
-    if (PK_UNLIKELY(!self->met_python)) {
-        pk_stack_met_python(self);
     }
     return node;
 }

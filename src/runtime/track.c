@@ -60,14 +60,8 @@ static inline void after_event(void) {
 }
 
 // The running thread's state, or NULL for a thread that has none (reference: docs/architecture.md).
-PK_INLINE const void *thread_state(bool attached) {
-    if (PK_UNLIKELY(pk_runtime.thread_state == NULL)) {
-        return NULL;
-    }
+PK_INLINE const void *thread_state(void) {
     const void *running = pk_runtime.thread_state();
-    if (attached && PK_LIKELY(running != NULL)) {
-        return running; // called with the GIL held (or attached): it is ours
-    }
     if (pk_runtime.detached_is_null) {
         return running != NULL ? running : pk_runtime.own_thread_state();
     }
@@ -80,16 +74,9 @@ PK_INLINE const void *thread_state(bool attached) {
     return id == pk_thread_id() ? running : own; // a subinterpreter on this thread, or another thread's
 }
 
-// Takes the lock and says which node this thread is in.
-PK_INLINE uint32_t lock_and_locate_in(enum pk_frame_family family, struct pk_thread *self, bool attached) {
-    const struct pk_layout *layout = pk_runtime.layout;
-    const void *tstate = PK_LIKELY(layout != NULL) ? thread_state(attached) : NULL;
-    const void *frame = PK_LIKELY(tstate != NULL) ? pk_frame_current_in(family, layout, tstate) : NULL;
-    if (PK_UNLIKELY(frame == NULL)) {
-        self->count = 0;
-        pk_runtime_lock(self);
-        return pk_stack_base(self);
-    }
+// Takes the lock and says which node this thread, running `frame`, is in.
+PK_INLINE uint32_t lock_and_place(enum pk_frame_family family, const struct pk_layout *layout, struct pk_thread *self,
+                                  const void *frame) {
     struct pk_stack_change change = pk_stack_update(family, layout, self, frame);
     pk_runtime_lock(self);
     if (change.from <= change.to) {
@@ -98,25 +85,42 @@ PK_INLINE uint32_t lock_and_locate_in(enum pk_frame_family family, struct pk_thr
     return pk_stack_node(self);
 }
 
+PK_INLINE uint32_t lock_and_locate_in(enum pk_frame_family family, struct pk_thread *self) {
+    const struct pk_layout *layout = pk_runtime.layout;
+    const void *tstate = PK_LIKELY(layout != NULL) ? thread_state() : NULL;
+    const void *frame = PK_LIKELY(tstate != NULL) ? pk_frame_current_in(family, layout, tstate) : NULL;
+    if (PK_UNLIKELY(frame == NULL)) {
+        self->count = 0;
+        pk_runtime_lock(self);
+        return pk_stack_base(self);
+    }
+    return lock_and_place(family, layout, self, frame);
+}
+
 static uint32_t lock_and_locate(struct pk_thread *self) {
     const struct pk_layout *layout = pk_runtime.layout;
     switch (layout == NULL ? PK_FAMILY_DIRECT : (enum pk_frame_family)layout->family) {
     case PK_FAMILY_OBJECT:
-        return lock_and_locate_in(PK_FAMILY_OBJECT, self, false);
+        return lock_and_locate_in(PK_FAMILY_OBJECT, self);
     case PK_FAMILY_CFRAME:
-        return lock_and_locate_in(PK_FAMILY_CFRAME, self, false);
+        return lock_and_locate_in(PK_FAMILY_CFRAME, self);
     case PK_FAMILY_DIRECT:
         break;
     }
-    return lock_and_locate_in(PK_FAMILY_DIRECT, self, false);
+    return lock_and_locate_in(PK_FAMILY_DIRECT, self);
 }
 
 PK_INLINE void track_small(enum pk_frame_family family, struct pk_thread *self, uintptr_t address, size_t size) {
-    if (PK_UNLIKELY(pk_runtime.starting)) {
-        pk_python_starting();
+    // Called with the GIL held (attached): the running thread's state is this thread's.
+    const void *tstate = PK_LIKELY(pk_runtime.ready) ? pk_runtime.thread_state() : NULL;
+    const struct pk_layout *layout = pk_runtime.layout;
+    const void *frame = PK_LIKELY(tstate != NULL) ? pk_frame_current_in(family, layout, tstate) : NULL;
+    if (PK_UNLIKELY(frame == NULL)) {
+        pk_track_alloc(self, address, size, PK_BLOCK_PYTHON, true);
+        return;
     }
     enter(self);
-    uint32_t node = lock_and_locate_in(family, self, true);
+    uint32_t node = lock_and_place(family, layout, self, frame);
     pk_hot_alloc(&pk_runtime.ledger, address, size, node, PK_BLOCK_PYTHON);
     after_event();
     leave(self);

@@ -3,8 +3,8 @@
  *
  *     struct make_ledger make;
  *     make_ledger_start(&make);
- *     uint32_t main_py = make_ledger_function(&make, "main", "/app/main.py", 1,
- * PK_FUNCTION_PYTHON); uint32_t node = make_ledger_node(&make, PK_NODE_ROOT, main_py, 10);
+ *     uint32_t run = make_ledger_function(&make, "run", "/app/main.py", 1, PK_FUNCTION_PYTHON);
+ *     uint32_t node = make_ledger_node(&make, PK_NODE_ROOT, run, 10);
  *     make_ledger_hold(&make, node, 4096, 1);
  *     size_t size;
  *     uint8_t *bytes = make_ledger_finish(&make, &size);   // free() it
