@@ -3,13 +3,11 @@
 
 PYTHON ?= python3
 FUZZ_SECONDS ?= 30
-NICE ?=
 
 VENV := .venv
 PY := $(CURDIR)/$(VENV)/bin/python
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 PEAKLINE := build/src/cli/peakline
-CACHE := $(or $(PEAKLINE_CACHE),$(HOME)/.cache/peakline)
 
 SANITIZE := --buildtype=debugoptimized -Db_lundef=false -Dwerror=false
 SANITIZED_SUITES := --suite unit --suite model

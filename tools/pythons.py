@@ -41,6 +41,8 @@ WITH_NUMPY = ["3.11", "3.12", "3.13", "3.14"]
 BUILD_NEEDS = ["build-essential", "pkg-config", "libffi-dev", "libssl-dev", "zlib1g-dev", "libbz2-dev", "liblzma-dev"]
 CHECK = "import sys, threading, ctypes, zlib, ssl; print(sys.version)"
 A_DAY = 24 * 3600
+# how a recipe fails when a download, a package or a compiler is not what it should be; the next one is tried
+NOT_TO_BE_HAD = (NotHere, OSError, ValueError, tarfile.TarError)
 
 
 def say(text):
@@ -144,7 +146,7 @@ def own_source(version, work):
         return None
     tree = os.path.join(work, "own-" + version)
     with tarfile.open(max(archives, key=debian.natural_key)) as tar:
-        tar.extractall(tree)
+        tar.extractall(tree, **debian.TRUSTED)
     return os.path.join(tree, os.listdir(tree)[0])
 
 
@@ -172,7 +174,7 @@ def from_source(apt, name, work, home):
     os.rename(stage + home, home)
 
 
-# --- the run -----------------------------------------------------------------------------------------------------------
+# --- the run --------------------------------------------------------------------------------------------------------
 
 
 def get(apt, name, folder, work):
@@ -183,7 +185,7 @@ def get(apt, name, folder, work):
     try:
         recipe(apt, name, work, home)
         return verify(os.path.join(home, "bin", "python" + name))
-    except (NotHere, elf.ElfError, OSError):
+    except NOT_TO_BE_HAD:
         shutil.rmtree(home, ignore_errors=True)
         raise
 
@@ -204,7 +206,7 @@ def get_missing(missing, cache):
             try:
                 version = get(apt, name, folder, work)
                 say("%s is there after %.0f s: %s" % (name, time.monotonic() - start, version))
-            except (NotHere, elf.ElfError, OSError) as problem:
+            except NOT_TO_BE_HAD as problem:
                 failed[name] = str(problem)
     except NotHere as problem:
         failed = {name: str(problem) for name in missing}
@@ -244,7 +246,7 @@ def add_numpy(name, python, cache):
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", inside]
         debian.run(pip + ["install", "-q", "--only-binary", ":all:", "numpy"])
         debian.run([inside, "-c", "import numpy"])
-    except (NotHere, elf.ElfError, OSError) as problem:
+    except NOT_TO_BE_HAD as problem:
         shutil.rmtree(home, ignore_errors=True)
         say("no numpy for %s: %s" % (name, problem))
         return
@@ -256,7 +258,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as 3.14 or 3.13t; default: all wanted")
     parser.add_argument("--list", action="store_true", help="only say what is there")
-    parser.add_argument("--numpy", action="store_true", help="also environments with numpy for %s" % ", ".join(WITH_NUMPY))
+    parser.add_argument("--numpy", action="store_true", help="also numpy for %s, in <cache>/venvs" % ", ".join(WITH_NUMPY))
     parser.add_argument("--retry", action="store_true", help="try again what failed within the last day")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if something is missing in the end")
     options = parser.parse_args()

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See stacks.h. All four hash tables are open addressing over memory from the arena, doubled when half full. */
+ * See stacks.h. All three hash tables are open addressing over memory from the arena, doubled when half full. */
 #include "ledger/stacks.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 
-#define FIRST_EDGES 4096u
+#define NODE_BITS (PK_MAX_NODES - 1)
 #define FIRST_NODES 2048u
 #define FIRST_NAMES 1024u
 #define FIRST_BUCKETS 1024u
@@ -48,7 +48,7 @@ enum slot_kind { SLOT_NODES, SLOT_NAMES, SLOT_BUCKETS };
 static uint32_t slot_hash(const struct pk_stacks *stacks, enum slot_kind kind, uint32_t value) {
     switch (kind) {
     case SLOT_NODES: {
-        const struct pk_node_ident *ident = pk_stacks_ident(stacks, value);
+        const struct pk_node_ident *ident = pk_stacks_ident(stacks, value & NODE_BITS);
         return hash_ident(ident->parent, ident->function, ident->line);
     }
     case SLOT_NAMES:
@@ -169,25 +169,30 @@ PK_COLD int64_t pk_stacks_function(struct pk_stacks *stacks, const struct pk_fun
     return stacks->function_count - 1;
 }
 
-// ---- nodes and edges -----------------------------------------------------------------------------------------
+// ---- nodes ---------------------------------------------------------------------------------------------------
 
 static uint32_t append_node(struct pk_stacks *stacks, struct pk_node_ident ident) {
     if (stacks->node_count == PK_MAX_NODES || pk_store_reserve(stacks->counters, sizeof(struct pk_node_counters)) < 0 ||
         pk_store_reserve(stacks->idents, sizeof(struct pk_node_ident)) < 0) {
         return 0;
     }
-    memset(stacks->counters->base + stacks->counters->used, 0, sizeof(struct pk_node_counters));
+    // The counters are zero as they are: a store's bytes beyond what is used always are.
     memcpy(stacks->idents->base + stacks->idents->used, &ident, sizeof ident);
     stacks->idents->used += sizeof ident;
     stacks->counters->used += sizeof(struct pk_node_counters);
     return stacks->node_count++;
 }
 
-// The slot that names the node, or the empty one where it belongs.
-static uint32_t find_node(const struct pk_stacks *stacks, uint32_t parent, uint32_t function, uint32_t line) {
-    uint32_t at = hash_ident(parent, function, line) & stacks->node_mask;
+// The slot that names the node, or the empty one where it belongs. Bits of the hash beside the node's number spare
+// nearly all looks at identities that turn out to be others.
+static uint32_t find_node(const struct pk_stacks *stacks, uint32_t hash, uint32_t parent, uint32_t function,
+                          uint32_t line) {
+    uint32_t at = hash & stacks->node_mask;
     for (; stacks->nodes[at] != 0; at = (at + 1) & stacks->node_mask) {
-        const struct pk_node_ident *ident = pk_stacks_ident(stacks, stacks->nodes[at]);
+        if ((stacks->nodes[at] ^ hash) >= PK_MAX_NODES) {
+            continue;
+        }
+        const struct pk_node_ident *ident = pk_stacks_ident(stacks, stacks->nodes[at] & NODE_BITS);
         if (ident->parent == parent && ident->function == function && ident->line == line) {
             break;
         }
@@ -197,49 +202,18 @@ static uint32_t find_node(const struct pk_stacks *stacks, uint32_t parent, uint3
 
 PK_NOINLINE uint32_t pk_stacks_child(struct pk_stacks *stacks, uint32_t parent, uint32_t function, uint32_t line,
                                      uint32_t instruction) {
-    uint32_t at = find_node(stacks, parent, function, line);
+    uint32_t hash = hash_ident(parent, function, line);
+    uint32_t at = find_node(stacks, hash, parent, function, line);
     if (stacks->nodes[at] != 0) {
-        return stacks->nodes[at];
+        return stacks->nodes[at] & NODE_BITS;
     }
     if (!make_room(stacks, SLOT_NODES, &stacks->nodes, &stacks->node_mask, stacks->node_count)) {
         return 0;
     }
-    at = find_node(stacks, parent, function, line);
+    at = find_node(stacks, hash, parent, function, line);
     uint32_t node = append_node(stacks, (struct pk_node_ident){parent, function, line, instruction});
-    stacks->nodes[at] = node;
+    stacks->nodes[at] = node == 0 ? 0 : (hash & ~NODE_BITS) | node;
     return node;
-}
-
-PK_NOINLINE void pk_stacks_learn(struct pk_stacks *stacks, uint64_t key, uint32_t child) {
-    if (stacks->edge_count * 2 > stacks->edge_mask) {
-        uint32_t capacity = stacks->edge_mask + 1;
-        struct pk_edge *fresh = pk_arena_alloc(stacks->arena, (size_t)capacity * 2 * sizeof *fresh);
-        if (fresh == NULL) {
-            if (stacks->edge_count + 2 >= capacity) {
-                return;
-            }
-        } else {
-            uint32_t mask = capacity * 2 - 1;
-            for (uint32_t i = 0; i < capacity; i++) {
-                if (stacks->edges[i].key != 0) {
-                    uint32_t to = pk_edge_hash(stacks->edges[i].key) & mask;
-                    while (fresh[to].key != 0) {
-                        to = (to + 1) & mask;
-                    }
-                    fresh[to] = stacks->edges[i];
-                }
-            }
-            pk_arena_free(stacks->arena, stacks->edges, (size_t)capacity * sizeof *fresh);
-            stacks->edges = fresh;
-            stacks->edge_mask = mask;
-        }
-    }
-    uint32_t at = pk_edge_hash(key) & stacks->edge_mask;
-    while (stacks->edges[at].key != 0 && stacks->edges[at].key != key) {
-        at = (at + 1) & stacks->edge_mask;
-    }
-    stacks->edge_count += stacks->edges[at].key == 0;
-    stacks->edges[at] = (struct pk_edge){.key = key, .child = child};
 }
 
 int pk_stacks_init(struct pk_stacks *stacks, struct pk_arena *arena, struct pk_store *counters,
@@ -249,15 +223,13 @@ int pk_stacks_init(struct pk_stacks *stacks, struct pk_arena *arena, struct pk_s
                                  .idents = idents,
                                  .functions = functions,
                                  .strings = strings,
-                                 .edge_mask = FIRST_EDGES - 1,
                                  .node_mask = FIRST_NODES - 1,
                                  .name_mask = FIRST_NAMES - 1,
                                  .bucket_mask = FIRST_BUCKETS - 1};
-    stacks->edges = pk_arena_alloc(arena, FIRST_EDGES * sizeof *stacks->edges);
     stacks->nodes = pk_arena_alloc(arena, FIRST_NODES * sizeof *stacks->nodes);
     stacks->names = pk_arena_alloc(arena, FIRST_NAMES * sizeof *stacks->names);
     stacks->buckets = pk_arena_alloc(arena, FIRST_BUCKETS * sizeof *stacks->buckets);
-    if (stacks->edges == NULL || stacks->nodes == NULL || stacks->names == NULL || stacks->buckets == NULL) {
+    if (stacks->nodes == NULL || stacks->names == NULL || stacks->buckets == NULL) {
         return -ENOMEM;
     }
     int result = pk_store_reserve(strings, 8);

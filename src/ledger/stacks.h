@@ -2,10 +2,8 @@
  * Stacks as a prefix tree: a node is (parent, function, line). Equal stacks are one node, whatever objects the
  * interpreter used for them.
  *
- * Two ways lead to a child. An *edge* (parent, function, instruction) is what the runtime knows without decoding
- * a line table; several instructions of one line lead to one node. Behind it stands the identity (parent,
- * function, line). Functions are interned by content (name, file, first line, hash over the rest), so code that
- * is compiled again and again stays one function, and nothing here ever goes stale.
+ * Functions are interned by content (name, file, first line, hash over the rest), so code that is compiled again
+ * and again stays one function, and nothing here ever goes stale.
  *
  * Not thread-safe: guarded by the ledger's lock. Tables only grow; when one cannot, the call says so (0) and the
  * caller charges the parent instead. */
@@ -22,24 +20,17 @@
 #define PK_MAX_FUNCTIONS (1u << 20)
 #define PK_NO_INSTRUCTION 0xffffffffu
 
-struct pk_edge {
-    uint64_t key;   /* parent 20 | function 20 | instruction 24; 0: empty */
-    uint32_t child;
-    uint32_t reserved;
-};
-
 struct pk_stacks {
     struct pk_arena *arena;
     struct pk_store *counters; /* node i: the counters ... */
     struct pk_store *idents;   /* ... and the identity */
     struct pk_store *functions;
     struct pk_store *strings;
-    struct pk_edge *edges;     /* open addressing, linear probing */
-    uint32_t *nodes;           /* hash of identities -> node, open addressing; 0: empty */
+    uint32_t *nodes;           /* hash of identities -> 12 bits of the hash, 20 of the node; open addressing; 0: empty */
     uint32_t *names;           /* hash of strings -> offset, open addressing; 0: empty */
     uint32_t *buckets;         /* hash of functions -> index + 1, open addressing; 0: empty */
-    uint32_t edge_mask, node_mask, name_mask, bucket_mask; /* capacity - 1 */
-    uint32_t edge_count, name_count;
+    uint32_t node_mask, name_mask, bucket_mask; /* capacity - 1 */
+    uint32_t name_count;
     uint32_t node_count;       /* including node 0 */
     uint32_t function_count;
 };
@@ -66,33 +57,10 @@ PK_INLINE const struct pk_node_ident *pk_stacks_ident(const struct pk_stacks *st
     return &((const struct pk_node_ident *)(const void *)stacks->idents->base)[node];
 }
 
-/* `instruction`: byte offset of the instruction in its function's code. */
-PK_INLINE uint64_t pk_edge_key(uint32_t parent, uint32_t function, uint32_t instruction) {
-    return (uint64_t)parent << 44 | (uint64_t)function << 24 | (instruction >> 1 & 0xffffffu);
-}
-
-PK_INLINE uint32_t pk_edge_hash(uint64_t key) {
-    return (uint32_t)((key * 0x9e3779b97f4a7c15u) >> 32);
-}
-
-/* The child this edge leads to, or 0. */
-PK_INLINE uint32_t pk_stacks_follow(const struct pk_stacks *stacks, uint64_t key) {
-    for (uint32_t i = pk_edge_hash(key) & stacks->edge_mask;; i = (i + 1) & stacks->edge_mask) {
-        if (PK_LIKELY(stacks->edges[i].key == key)) {
-            return stacks->edges[i].child;
-        }
-        if (stacks->edges[i].key == 0) {
-            return 0;
-        }
-    }
-}
-
 /* The node (parent, function, line), made if new; `instruction` (or PK_NO_INSTRUCTION) is kept for a new one.
  * 0: the tables cannot grow. */
 uint32_t pk_stacks_child(struct pk_stacks *stacks, uint32_t parent, uint32_t function, uint32_t line,
                          uint32_t instruction);
-/* Remembers an edge. May forget it silently when there is no memory: it is only a short cut. */
-void pk_stacks_learn(struct pk_stacks *stacks, uint64_t key, uint32_t child);
 /* Index of the function, made if new; -1 when the tables cannot grow. */
 int64_t pk_stacks_function(struct pk_stacks *stacks, const struct pk_function_key *key);
 /* Offset of the string in `strings`, made if new; 0 (the empty string) when the tables cannot grow. */

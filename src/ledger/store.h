@@ -11,7 +11,7 @@
 struct pk_store {
     char *base;        /* first byte; stays where it is for ever */
     uint64_t used;     /* bytes that hold entries */
-    uint64_t capacity; /* bytes that may be written */
+    uint64_t capacity; /* bytes that may be written; those beyond `used` are zero */
     /* Makes capacity >= need (bytes). 0 or negative errno: nothing changed. */
     int (*grow)(struct pk_store *store, uint64_t need);
     void *owner;       /* for grow */

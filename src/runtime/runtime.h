@@ -34,6 +34,9 @@ struct pk_step {
     uint32_t node;
 };
 
+/* Lines decoded before: function 20 | instruction 24 | line 20 in one word. Direct mapped: a table is read from its
+ * start for each decoding, so a long function's lines cost. */
+#define PK_LINE_BITS 14 /* 128 KiB, touched as it is used */
 #define PK_STEP_BITS 11 /* 2,048 steps, 32 KiB: the object graph of deepcopy needs some hundreds */
 
 struct pk_runtime {
@@ -61,6 +64,7 @@ struct pk_runtime {
     struct pk_codes codes;
     uint32_t steps_deaths; /* `deaths` when the steps were last cleared */
     struct pk_step steps[1u << PK_STEP_BITS];
+    uint64_t lines[1u << PK_LINE_BITS];
     struct pk_writer writer;
     struct pk_ledger ledger;
 };

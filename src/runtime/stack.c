@@ -69,21 +69,20 @@ PK_NOINLINE struct pk_stack_change pk_stack_walk(struct pk_thread *self, const v
     return (struct pk_stack_change){.from = from, .to = count};
 }
 
-// A first sight of this instruction below this parent: decode its line.
-PK_NOINLINE static uint32_t learn_child(uint32_t parent, uint32_t function, const void *code, uint32_t offset,
-                                        uint64_t key) {
+// The line of an instruction: remembered, or decoded from the code object's table.
+static uint32_t line_at(uint32_t function, const void *code, uint32_t offset) {
+    uint64_t key = (uint64_t)function << 24 | (offset >> 1 & 0xffffffu);
+    uint64_t *known = &pk_runtime.lines[key * 0x9e3779b97f4a7c15u >> (64 - PK_LINE_BITS)];
+    if (PK_LIKELY(*known >> 20 == key)) {
+        return (uint32_t)(*known & 0xfffffu);
+    }
     struct pk_code_info info;
     pk_code_read(pk_runtime.layout, code, &info);
     int32_t line = pk_line_at(info.line_kind, info.linetable, info.linetable_length, info.first_line, offset);
-    struct pk_stacks *stacks = &pk_runtime.ledger.stacks;
-    uint32_t node = pk_stacks_child(stacks, parent, function, line < 0 ? 0 : (uint32_t)line, offset);
-    if (node == 0) {
-        pk_runtime.header->merged_stacks++;
-        return parent;
+    if (line > 0 && line < 1 << 20) {
+        *known = key << 20 | (uint32_t)line;
     }
-    pk_stacks_learn(stacks, key, node);
-    pk_writer_publish(&pk_runtime.writer);
-    return node;
+    return line < 0 ? 0 : (uint32_t)line;
 }
 
 static uint32_t find_child(uint32_t parent, const void *frame, uintptr_t instr) {
@@ -98,9 +97,17 @@ static uint32_t find_child(uint32_t parent, const void *frame, uintptr_t instr) 
         return parent;
     }
     uint32_t offset = pk_frame_offset(layout, frame, code, instr);
-    uint64_t key = pk_edge_key(parent, function, offset);
-    uint32_t node = pk_stacks_follow(&pk_runtime.ledger.stacks, key);
-    return PK_LIKELY(node != 0) ? node : learn_child(parent, function, code, offset, key);
+    struct pk_stacks *stacks = &pk_runtime.ledger.stacks;
+    uint32_t count = stacks->node_count;
+    uint32_t node = pk_stacks_child(stacks, parent, function, line_at(function, code, offset), offset);
+    if (PK_UNLIKELY(node == 0)) {
+        pk_runtime.header->merged_stacks++;
+        return parent;
+    }
+    if (stacks->node_count != count) {
+        pk_writer_publish(&pk_runtime.writer);
+    }
+    return node;
 }
 
 PK_NOINLINE uint32_t pk_stack_step(struct pk_thread *self, uint32_t level, uint32_t parent) {

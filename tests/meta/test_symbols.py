@@ -44,7 +44,8 @@ def needed_libraries(library):
 
 
 def tls_bytes(library):
-    return sum(int(size, 16) for size in re.findall(r"^ +TLS +(?:\S+ +){4}(\S+)", tool("readelf", "-lW", library), re.M))
+    sizes = re.findall(r"^ +TLS +(?:\S+ +){4}(\S+)", tool("readelf", "-lW", library), re.M)
+    return sum(int(size, 16) for size in sizes)
 
 
 @pytest.fixture(scope="module")

@@ -37,8 +37,9 @@ def output_of(program):
 @pytest.fixture
 def loader():
     """The loader that programs of this machine name."""
-    text = subprocess.run(["readelf", "-lW", os.path.realpath(sys.executable)], stdout=subprocess.PIPE, text=True).stdout
-    return re.search(r"interpreter: (\S+)\]", text).group(1)
+    command = ["readelf", "-lW", os.path.realpath(sys.executable)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    return re.search(r"interpreter: (\S+)\]", done.stdout).group(1)
 
 
 @pytest.mark.parametrize("kind", ["-pie", "-no-pie"])
