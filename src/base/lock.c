@@ -2,26 +2,115 @@
  * See lock.h. The slow half: a short spin (critical sections last tens of nanoseconds), then sleep. */
 #include "base/lock.h"
 
+#include <linux/membarrier.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
 #include "base/sys.h"
 
 #define SPINS 100
 
-PK_COLD void pk_lock_wait(struct pk_lock *lock) {
+static void relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+// ---- the word ------------------------------------------------------------------------------------------------
+
+static bool try_word(struct pk_lock *lock) {
+    uint32_t expected = 0;
+    return __atomic_compare_exchange_n(&lock->word, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+static void take_word(struct pk_lock *lock) {
     for (int i = 0; i < SPINS; i++) {
-        uint32_t expected = 0;
-        if (__atomic_load_n(&lock->word, __ATOMIC_RELAXED) == 0 &&
-            __atomic_compare_exchange_n(&lock->word, &expected, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        if (__atomic_load_n(&lock->word, __ATOMIC_RELAXED) == 0 && try_word(lock)) {
             return;
         }
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#endif
+        relax();
     }
     while (__atomic_exchange_n(&lock->word, 2, __ATOMIC_ACQUIRE) != 0) {
         (void)pk_sys_futex_wait(&lock->word, 2);
     }
 }
 
-PK_COLD void pk_lock_wake(struct pk_lock *lock) {
-    (void)pk_sys_futex_wake(&lock->word, 1);
+static void release_word(struct pk_lock *lock) {
+    if (PK_UNLIKELY(__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) == 2)) {
+        (void)pk_sys_futex_wake(&lock->word, 1);
+    }
+}
+
+// ---- the bias ------------------------------------------------------------------------------------------------
+
+static long membarrier(int command) {
+    return pk_sys6(SYS_membarrier, command, 0, 0, 0, 0, 0);
+}
+
+// Every thread of the process that runs executes a full barrier before this returns. A sandbox put up since start
+// may forbid membarrier; taking a right away from a touched page makes the kernel interrupt the same threads.
+static void barrier_everywhere(void) {
+    static char page[4096] __attribute__((aligned(4096)));
+    if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0) {
+        return;
+    }
+    (void)pk_sys6(SYS_mprotect, (long)page, sizeof page, PROT_READ | PROT_WRITE, 0, 0, 0);
+    __atomic_store_n(page, 1, __ATOMIC_SEQ_CST);
+    (void)pk_sys6(SYS_mprotect, (long)page, sizeof page, PROT_READ, 0, 0, 0);
+}
+
+static void take_ownership_away(struct pk_lock *lock, struct pk_lock_holder *owner) {
+    __atomic_store_n(&lock->owner, NULL, __ATOMIC_SEQ_CST);
+    barrier_everywhere();
+    for (int i = 0; __atomic_load_n(&owner->inside, __ATOMIC_ACQUIRE) != 0; i++) {
+        if (i < SPINS * 10) {
+            relax();
+        } else {
+            (void)pk_sys6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+        }
+    }
+}
+
+PK_NOINLINE void pk_lock_take_slow(struct pk_lock *lock, struct pk_lock_holder *self) {
+    if (!try_word(lock)) {
+        take_word(lock);
+    }
+    struct pk_lock_holder *owner = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
+    if (owner != NULL) {
+        take_ownership_away(lock, owner);
+    }
+    if (lock->last != self) {
+        lock->last = self;
+        lock->streak = 0;
+    } else if (++lock->streak >= PK_LOCK_STREAK && lock->can_bias) {
+        __atomic_store_n(&lock->owner, self, __ATOMIC_RELEASE);
+        lock->streak = 0;
+    }
+    self->locked = 1;
+}
+
+PK_NOINLINE void pk_lock_release_slow(struct pk_lock *lock, struct pk_lock_holder *self) {
+    self->locked = 0;
+    release_word(lock);
+}
+
+void pk_lock_init(struct pk_lock *lock, struct pk_lock_holder *first) {
+#if defined(__SANITIZE_THREAD__)
+    (void)first; // ThreadSanitizer knows nothing of membarrier
+    lock->can_bias = false;
+#else
+    lock->can_bias = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+    if (lock->can_bias) {
+        lock->owner = first;
+    }
+#endif
+}
+
+void pk_lock_reset(struct pk_lock *lock) {
+    lock->word = 0;
+    lock->owner = NULL;
+    lock->last = NULL;
+    lock->streak = 0;
 }

@@ -157,30 +157,39 @@ bool pk_runtime_start(const char *directory) {
         return false;
     }
     self->main = 1;
+    pk_lock_init(&runtime->lock, &self->holder);
     return true;
 }
 
 // ---- fork ----------------------------------------------------------------------------------------------------
 
+// The forking thread holds the lock over the fork, so that the ledger is whole in both processes.
 static void before_fork(void) {
-    struct pk_thread *self = pk_self;
-    if (pk_runtime.active && pk_runtime.threads && !self->busy) {
-        pk_lock_take(&pk_runtime.lock);
+    struct pk_thread *self = pk_thread_current();
+    if (self != NULL) {
+        self->depth = 1;
+        self->busy = 1;
+        self->forking = 1;
+        pk_runtime_lock(self);
     }
 }
 
 static void after_fork_parent(void) {
     struct pk_thread *self = pk_self;
-    if (pk_runtime.active && pk_runtime.threads && !self->busy) {
-        pk_lock_release(&pk_runtime.lock);
+    if (self->forking) {
+        self->forking = 0;
+        pk_runtime_unlock(self);
+        self->busy = 0;
+        self->depth = 0;
     }
 }
 
+// The child has one thread, and its ledger is its parent's: it records nothing.
 void pk_runtime_abandon(void) {
     pk_runtime.active = false;
     pk_runtime.starting = false;
     pk_self = &pk_thread_blank;
-    pk_runtime.lock.word = 0;
+    pk_lock_reset(&pk_runtime.lock);
 }
 
 // ---- constructor and destructor ------------------------------------------------------------------------------

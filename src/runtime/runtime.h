@@ -80,8 +80,8 @@ void pk_runtime_abandon(void);
 
 /* Takes the lock if there are other threads. The caller has self->busy set. */
 PK_INLINE void pk_runtime_lock(struct pk_thread *self) {
-    if (PK_UNLIKELY(pk_runtime.threads)) {
-        pk_lock_take(&pk_runtime.lock);
+    if (pk_runtime.threads) {
+        pk_lock_take(&pk_runtime.lock, &self->holder);
         self->locked = 1;
     }
 }
@@ -89,6 +89,6 @@ PK_INLINE void pk_runtime_lock(struct pk_thread *self) {
 PK_INLINE void pk_runtime_unlock(struct pk_thread *self) {
     if (self->locked) {
         self->locked = 0;
-        pk_lock_release(&pk_runtime.lock);
+        pk_lock_release(&pk_runtime.lock, &self->holder);
     }
 }

@@ -79,6 +79,7 @@ struct pk_thread *pk_thread_make(uint32_t base) {
             self = NULL;
         }
     }
+    pk_runtime.lock.last = NULL; // the guard must never become the lock's owner
     pk_runtime_unlock(&guard);
     if (self == NULL) {
         pk_self = &pk_thread_blank;

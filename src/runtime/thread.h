@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/lock.h"
 
 /* One level of the kept walk: a frame, and where it was at this thread's last event. */
 struct pk_spot {
@@ -26,7 +27,9 @@ struct pk_thread {
     uint8_t locked;  /* ... holding its lock */
     uint8_t main;    /* the thread that ran the constructor */
     uint8_t met_python; /* a frame was seen on this thread */
+    uint8_t forking; /* holds the lock over a fork */
     uint8_t moved_pages; /* the last realloc moved its pages: old and new were never there together */
+    struct pk_lock_holder holder;
     uint32_t base;   /* node charged when no Python frame is to be seen */
     uint32_t deaths; /* pk_runtime.deaths when the nodes were looked up */
     uint32_t count;  /* levels in use */

@@ -72,6 +72,7 @@ async def outer_wait():
     async with manager():
         async for _ in ticks():
             KEEP[16] = X * 30_047  #= <module>/drive/outer_wait
+        len(KEEP)  # up to 3.9 leaving the block is charged to its last line
 
 
 @contextlib.asynccontextmanager
@@ -155,7 +156,9 @@ def hold(data):
 
 
 def decorators():
-    @hold(X * 12_037)  #= <module>/decorators
+    @hold(
+        X * 12_037  #= <module>/decorators
+    )
     def decorated(
         value=X * 12_041,  #= <module>/decorators
     ):
@@ -185,7 +188,10 @@ class Ordered:
 
 
 def callbacks():
-    sorted([1], key=lambda _: KEEP.__setitem__(31, X * 12_073))  #= <module>/callbacks/<lambda>
+    sorted(
+        [1],
+        key=lambda _: KEEP.__setitem__(31, X * 12_073),  #= <module>/callbacks/<lambda>
+    )
 
     def mapped(value):
         KEEP[32] = X * 12_097  #= <module>/callbacks/mapped
@@ -313,3 +319,5 @@ threads()
 deep()
 executed()
 KEEP[99] = X * 20_000_003  #= <module>
+
+print(sys.getsizeof(b""))
