@@ -46,7 +46,9 @@ enum pk_function_kind {
     PK_FUNCTION_UNKNOWN = 3,       /* "[unknown Python stack]": layout unknown or self-test failed */
     PK_FUNCTION_NO_PYTHON = 4,     /* "[no Python stack]": no frame is running (finalisation, thread set-up, a C program) */
     PK_FUNCTION_DROPPED = 5,       /* "[stacks not kept]": the tables could not grow */
-    PK_FUNCTION_KINDS = 6,
+    PK_FUNCTION_THREAD = 6,        /* "[thread]": outermost frame of a Python thread; the node's `line` is the node (stack)
+                                      that started it, 0 when unknown */
+    PK_FUNCTION_KINDS = 7,
 };
 
 struct pk_function {

@@ -21,7 +21,7 @@ static void *run_thread(void *context) {
         struct pk_thread *self = pk_thread_make(pk_runtime.node_none);
         if (self != NULL) {
             self->depth = 1;
-            self->base = pk_track_native_thread(self, start.node);
+            pk_track_thread_start(self, start.node);
             self->depth = 0;
         }
     }

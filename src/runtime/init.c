@@ -148,7 +148,8 @@ bool pk_runtime_start(const char *directory) {
     runtime->node_start = pseudo_node(PK_FUNCTION_START, "[before Python]");
     runtime->node_none = pseudo_node(PK_FUNCTION_NO_PYTHON, "[no Python stack]");
     runtime->node_unknown = pseudo_node(PK_FUNCTION_UNKNOWN, "[unknown Python stack]");
-    runtime->function_thread = pseudo_function(PK_FUNCTION_NATIVE_THREAD, "[native thread]");
+    runtime->function_native_thread = pseudo_function(PK_FUNCTION_NATIVE_THREAD, "[native thread]");
+    runtime->function_thread = pseudo_function(PK_FUNCTION_THREAD, "[thread]");
     pk_writer_publish(&runtime->writer);
     pk_threads_init();
     struct pk_thread *self = pk_thread_make(runtime->node_start);

@@ -56,7 +56,8 @@ struct pk_runtime {
     uint32_t node_start;   /* pseudo nodes, made at start */
     uint32_t node_none;
     uint32_t node_unknown;
-    uint32_t function_thread; /* "[native thread]" */
+    uint32_t function_native_thread; /* pseudo functions */
+    uint32_t function_thread;
 
     uint64_t dropped; /* events dropped since a handler interrupted us. Atomic. */
     uint64_t checked_events; /* checked build: events since the last full walk */

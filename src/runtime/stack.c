@@ -113,7 +113,7 @@ static uint32_t find_child(uint32_t parent, const void *frame, uintptr_t instr) 
 PK_NOINLINE uint32_t pk_stack_step(struct pk_thread *self, uint32_t level, uint32_t parent) {
     uintptr_t instr = self->spots[level].instr;
     uint32_t node = find_child(parent, (const void *)self->spots[level].frame, instr);
-    if (PK_UNLIKELY(!self->met_python) && node != PK_NODE_ROOT) {
+    if (PK_UNLIKELY(!self->met_python) && node != self->root) {
         self->met_python = 1;
         if (self->main) {
             self->base = pk_runtime.node_none; // what has no frame from now on is no longer "before Python"

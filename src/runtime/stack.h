@@ -135,7 +135,7 @@ PK_INLINE void pk_stack_resolve(struct pk_thread *self, struct pk_stack_change c
 /* After update and resolve: the node that an event of this thread is charged to. */
 PK_INLINE uint32_t pk_stack_node(struct pk_thread *self) {
     uint32_t node = self->nodes[self->count];
-    if (PK_UNLIKELY(node == PK_NODE_ROOT)) {
+    if (PK_UNLIKELY(node == self->root)) {
         return pk_stack_base(self);
     }
     return node;

@@ -49,7 +49,7 @@ bool pk_thread_room(struct pk_thread *self, uint32_t count) {
         pk_arena_free(arena, nodes, capacity * sizeof *nodes);
         return false;
     }
-    nodes[0] = PK_NODE_ROOT;
+    nodes[0] = self->root;
     if (self->capacity != 0) {
         memcpy(spots, self->spots, (self->count + 1) * sizeof *spots);
         memcpy(nodes, self->nodes, (self->count + 1) * sizeof *nodes);
@@ -75,6 +75,10 @@ struct pk_thread *pk_thread_make(uint32_t base) {
     }
     if (self != NULL) {
         self->base = base;
+        self->root = PK_NODE_ROOT;
+        if (self->nodes != NULL) {
+            self->nodes[0] = self->root;
+        }
         if (!pk_thread_room(self, 1)) {
             self = NULL;
         }

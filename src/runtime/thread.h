@@ -30,12 +30,14 @@ struct pk_thread {
     uint8_t forking; /* holds the lock over a fork */
     uint8_t moved_pages; /* the last realloc moved its pages: old and new were never there together */
     struct pk_lock_holder holder;
+    uint32_t root;   /* parent of the outermost frame: PK_NODE_ROOT, or a PK_FUNCTION_THREAD node */
     uint32_t base;   /* node charged when no Python frame is to be seen */
     uint32_t deaths; /* pk_runtime.deaths when the nodes were looked up */
     uint32_t count;  /* levels in use */
     uint32_t capacity;
     struct pk_spot *spots; /* level i is spots[i], 1 the outermost; spots[0].frame is 0 and ends every search */
-    uint32_t *nodes;       /* the stack from the outermost frame to level i; nodes[0] is the root */
+    uint32_t *nodes;       /* the stack from the outermost frame to level i; nodes[0] is the root,
+                              or the node of this thread's start */
     struct pk_thread *next_free;
 };
 

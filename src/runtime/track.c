@@ -295,11 +295,15 @@ uint32_t pk_track_here(struct pk_thread *self) {
     return node;
 }
 
-uint32_t pk_track_native_thread(struct pk_thread *self, uint32_t parent) {
+void pk_track_thread_start(struct pk_thread *self, uint32_t starter) {
     enter(self);
     pk_runtime_lock(self);
-    uint32_t node = pk_stacks_child(&pk_runtime.ledger.stacks, parent, pk_runtime.function_thread, 0, PK_NO_INSTRUCTION);
+    struct pk_stacks *stacks = &pk_runtime.ledger.stacks;
+    uint32_t native = pk_stacks_child(stacks, starter, pk_runtime.function_native_thread, 0, PK_NO_INSTRUCTION);
+    uint32_t root = pk_stacks_child(stacks, PK_NODE_ROOT, pk_runtime.function_thread, starter, PK_NO_INSTRUCTION);
     pk_writer_publish(&pk_runtime.writer);
+    self->base = native == 0 ? starter : native;
+    self->root = root == 0 ? PK_NODE_ROOT : root;
+    self->nodes[0] = self->root;
     leave(self);
-    return node == 0 ? parent : node;
 }

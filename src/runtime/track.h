@@ -41,5 +41,6 @@ void pk_track_arena(struct pk_thread *self, int64_t bytes);
 
 /* The node this thread is in right now, for a thread it starts. */
 uint32_t pk_track_here(struct pk_thread *self);
-/* The node "[native thread]" below `parent`. */
-uint32_t pk_track_native_thread(struct pk_thread *self, uint32_t parent);
+/* The calling thread was started by the stack `starter`: what it allocates while it has no Python frame is charged
+ * to "[native thread]" below that; its Python stacks begin with a "[thread]" that names it. */
+void pk_track_thread_start(struct pk_thread *self, uint32_t starter);
