@@ -45,57 +45,68 @@ PK_INLINE void pk_account_start(struct pk_account *account) {
     account->epoch = 1;
 }
 
+/* What a change asks of the caller; rare, and never two at once. */
+enum pk_account_note {
+    PK_ACCOUNT_FINE = 0,
+    PK_ACCOUNT_SWEEP = 1,      /* epochs are used up: pk_account_sweep() before any further event */
+    PK_ACCOUNT_PEAK_ENDED = 2, /* this was the first change after a peak: now is when to note its time */
+};
+
 /* Keeps what `node` held at the peak, if that was not kept yet. Before every change that is not a new peak. */
-PK_INLINE void pk_account_capture(struct pk_account *account, struct pk_node_counters *node) {
-    if (node->epoch != account->epoch) {
+PK_INLINE enum pk_account_note pk_account_capture(struct pk_account *account, struct pk_node_counters *node) {
+    if (PK_UNLIKELY(node->epoch != account->epoch)) {
         node->peak_bytes = pk_node_live_bytes(node);
         node->peak_blocks = (uint32_t)pk_node_live_blocks(node);
         node->epoch = account->epoch;
-        account->captured = 1;
+        if (!account->captured) {
+            account->captured = 1;
+            return PK_ACCOUNT_PEAK_ENDED;
+        }
     }
+    return PK_ACCOUNT_FINE;
 }
 
-/* A new peak after a fall: all stamps become stale. Returns 0 when the epochs are used up: the caller must then
- * sweep (pk_account_sweep) before any further event. */
-PK_INLINE int pk_account_next_epoch(struct pk_account *account) {
+/* A new peak after a fall: all stamps become stale. */
+PK_INLINE enum pk_account_note pk_account_next_epoch(struct pk_account *account) {
     account->captured = 0;
     account->peak_mono_ns = 0;
     account->epoch++;
-    return account->epoch != PK_EPOCH_LAST;
+    return account->epoch != PK_EPOCH_LAST ? PK_ACCOUNT_FINE : PK_ACCOUNT_SWEEP;
 }
 
-/* `bytes` more, `blocks` more, on this node. Returns 0 when a sweep is due, else 1. */
-PK_INLINE int pk_account_charge(struct pk_account *account, struct pk_node_counters *node, uint64_t bytes,
-                                uint64_t blocks) {
-    int fine = 1;
+/* `bytes` more, `blocks` more, on this node. */
+PK_INLINE enum pk_account_note pk_account_charge(struct pk_account *account, struct pk_node_counters *node,
+                                                 uint64_t bytes, uint64_t blocks) {
+    enum pk_account_note note = PK_ACCOUNT_FINE;
     uint64_t total = account->total_bytes + bytes;
     account->total_blocks += blocks;
     if (total > account->peak_bytes) {
         account->peak_bytes = total;
         account->peak_blocks = account->total_blocks;
         if (account->captured) {
-            fine = pk_account_next_epoch(account);
+            note = pk_account_next_epoch(account);
         }
     } else {
-        pk_account_capture(account, node);
+        note = pk_account_capture(account, node);
     }
     account->total_bytes = total;
     node->alloc_bytes += bytes;
     node->alloc_blocks += blocks;
-    return fine;
+    return note;
 }
 
 /* `bytes` and `blocks` fewer on this node. */
-PK_INLINE void pk_account_release(struct pk_account *account, struct pk_node_counters *node, uint64_t bytes,
-                                  uint64_t blocks) {
-    pk_account_capture(account, node);
+PK_INLINE enum pk_account_note pk_account_release(struct pk_account *account, struct pk_node_counters *node,
+                                                  uint64_t bytes, uint64_t blocks) {
+    enum pk_account_note note = pk_account_capture(account, node);
     account->total_bytes -= bytes;
     account->total_blocks -= blocks;
     node->free_bytes += bytes;
     node->free_blocks += blocks;
+    return note;
 }
 
-/* Starts the epochs again from 1. Only directly after pk_account_charge() returned 0, when no stamp is current. */
+/* Starts the epochs again from 1. Only directly after PK_ACCOUNT_SWEEP, when no stamp is current. */
 static inline void pk_account_sweep(struct pk_account *account, struct pk_node_counters *nodes, uint64_t count) {
     for (uint64_t i = 0; i < count; i++) {
         nodes[i].epoch = 0;

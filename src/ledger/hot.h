@@ -44,8 +44,9 @@ PK_INLINE void pk_hot_alloc(struct pk_ledger *ledger, uint64_t address, uint64_t
             page->live++;
             ledger->blocks.count++;
             struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, stack);
-            if (PK_UNLIKELY(!pk_account_charge(ledger->account, node, size, 1))) {
-                pk_account_sweep(ledger->account, pk_stacks_counters(&ledger->stacks, 0), ledger->stacks.node_count);
+            enum pk_account_note note = pk_account_charge(ledger->account, node, size, 1);
+            if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
+                pk_ledger_heed(ledger, note);
             }
             return;
         }
@@ -65,7 +66,11 @@ PK_INLINE void pk_hot_free(struct pk_ledger *ledger, uint64_t address) {
             *cell = 0;
             page->live--;
             ledger->blocks.count--;
-            pk_account_release(ledger->account, pk_stacks_counters(&ledger->stacks, block >> 12), block >> 2 & 1023u, 1);
+            struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, block >> 12);
+            enum pk_account_note note = pk_account_release(ledger->account, node, block >> 2 & 1023u, 1);
+            if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
+                pk_ledger_heed(ledger, note);
+            }
             return;
         }
     }

@@ -18,19 +18,29 @@ int pk_ledger_init(struct pk_ledger *ledger, struct pk_account *account, struct 
 
 // ---- the account ---------------------------------------------------------------------------------------------
 
-PK_COLD static void sweep_epochs(struct pk_ledger *ledger) {
-    pk_account_sweep(ledger->account, pk_stacks_counters(&ledger->stacks, 0), ledger->stacks.node_count);
+PK_COLD void pk_ledger_heed(struct pk_ledger *ledger, enum pk_account_note note) {
+    if (note == PK_ACCOUNT_SWEEP) {
+        pk_account_sweep(ledger->account, pk_stacks_counters(&ledger->stacks, 0), ledger->stacks.node_count);
+    } else if (ledger->peak_ended != NULL) {
+        ledger->peak_ended(ledger->peak_context);
+    }
 }
 
 PK_INLINE void charge(struct pk_ledger *ledger, uint32_t stack, uint64_t bytes, uint64_t blocks) {
     PK_ASSERT(stack != PK_NODE_NONE && stack < ledger->stacks.node_count);
-    if (PK_UNLIKELY(!pk_account_charge(ledger->account, pk_stacks_counters(&ledger->stacks, stack), bytes, blocks))) {
-        sweep_epochs(ledger);
+    enum pk_account_note note =
+        pk_account_charge(ledger->account, pk_stacks_counters(&ledger->stacks, stack), bytes, blocks);
+    if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
+        pk_ledger_heed(ledger, note);
     }
 }
 
 PK_INLINE void release(struct pk_ledger *ledger, uint32_t stack, uint64_t bytes, uint64_t blocks) {
-    pk_account_release(ledger->account, pk_stacks_counters(&ledger->stacks, stack), bytes, blocks);
+    enum pk_account_note note =
+        pk_account_release(ledger->account, pk_stacks_counters(&ledger->stacks, stack), bytes, blocks);
+    if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
+        pk_ledger_heed(ledger, note);
+    }
 }
 
 // ---- blocks --------------------------------------------------------------------------------------------------

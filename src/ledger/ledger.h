@@ -37,12 +37,18 @@ struct pk_ledger {
     /* Told when `bytes` more (or fewer) of a file are mapped: PK_MAP_FILE's `file`; may be NULL. */
     void (*file_mapped)(void *context, uint32_t file, int64_t bytes);
     void *file_context;
+    /* Told at the first change after a peak, before it is complete: the time to note when the peak was; may be NULL. */
+    void (*peak_ended)(void *context);
+    void *peak_context;
     struct pk_blocks blocks; /* last: large and mostly untouched */
 };
 
 /* The struct must start zeroed (static or fresh memory). 0 or negative errno. */
 int pk_ledger_init(struct pk_ledger *ledger, struct pk_account *account, struct pk_store *counters,
                    struct pk_store *idents, struct pk_store *functions, struct pk_store *strings);
+
+/* What the account asked for; hot.h and ledger.c call it. */
+PK_COLD void pk_ledger_heed(struct pk_ledger *ledger, enum pk_account_note note);
 
 /* ---- blocks --------------------------------------------------------------------------------------------------- */
 

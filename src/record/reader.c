@@ -276,6 +276,11 @@ static int check_references(const struct input *input, const struct pk_snapshot 
             return say_error(input, -EBADMSG, "is damaged: stack %u names function %u of %u", node,
                              ident->function, snapshot->function_count);
         }
+        bool is_thread = snapshot->functions[ident->function].kind == PK_FUNCTION_THREAD;
+        if (is_thread && ident->line >= node) {
+            return say_error(input, -EBADMSG, "is damaged: thread %u was started by stack %u", node,
+                             ident->line);
+        }
     }
     return 0;
 }

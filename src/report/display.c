@@ -199,3 +199,34 @@ size_t pk_text_clean(char *ret_text, size_t size, const char *text, size_t colum
     ret_text[used] = '\0';
     return taken;
 }
+
+size_t pk_text_clean_place(char *ret_text, size_t size, const char *place, size_t columns,
+                           bool utf8) {
+    const char *slash = strrchr(place, '/');
+    size_t end = slash == NULL ? 0 : pk_text_columns(slash, utf8) + strlen("...");
+    if (slash == NULL || pk_text_columns(place, utf8) <= columns || end > columns) {
+        return pk_text_clean(ret_text, size, place, columns, utf8, true);
+    }
+    // whole names from the front, as many as there is room for
+    size_t start = 0, start_columns = 0;
+    for (const char *at = place; at < slash; at++) {
+        size_t length = (size_t)(at + 1 - place);
+        char name[256];
+        if (*at == '/' && length < sizeof(name)) {
+            memcpy(name, place, length);
+            name[length] = '\0';
+            size_t wanted = pk_text_columns(name, utf8);
+            start = wanted + end <= columns ? length : start;
+            start_columns = wanted + end <= columns ? wanted : start_columns;
+        }
+    }
+    size_t used = 0;
+    char name[256];
+    memcpy(name, place, start);
+    name[start] = '\0';
+    size_t taken = copy_characters(ret_text, size, &used, name, start_columns, utf8);
+    taken += copy_characters(ret_text, size, &used, "...", 3, utf8);
+    taken += copy_characters(ret_text, size, &used, slash, columns - taken, utf8);
+    ret_text[used] = '\0';
+    return taken;
+}

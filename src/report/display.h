@@ -37,3 +37,8 @@ size_t pk_text_columns(const char *text, bool utf8);
  * Returns the columns used. The result is NUL-terminated and cut to `size` bytes at a character. */
 size_t pk_text_clean(char *ret_text, size_t size, const char *text, size_t columns, bool utf8,
                      bool keep_end);
+
+/* The same for a place, "path/to/file.py:12": what is cut is in the middle, so that the start of
+ * the path and the file with its line stay, or as much of their end as fits. */
+size_t pk_text_clean_place(char *ret_text, size_t size, const char *place, size_t columns,
+                           bool utf8);

@@ -75,6 +75,11 @@ static void append_frame(struct line *line, const struct pk_view *view, int32_t 
     append(line, number, (size_t)length);
 }
 
+/* "[thread]" is no frame of Python's: stacks begin below it, as `sys._getframe` sees them. */
+static bool is_thread(const struct pk_view *view, int32_t frame) {
+    return view->functions[view->frames[frame].function].kind == PK_FUNCTION_THREAD;
+}
+
 /* One level deeper: remember where its frame ends. */
 static void push_level(struct line *line) {
     if (line->depth == line->ends_room) {
@@ -107,13 +112,19 @@ int pk_write_folded(const struct pk_report *report, FILE *out) {
         depths[i] = depths[i - tree->up[i]] + 1;
         line.depth = depths[i] - 1;
         line.used = line.depth == 0 ? 0 : line.ends[line.depth - 1];
-        if (line.depth > 0) {
-            append(&line, ";", 1);
+        if (!is_thread(view, tree->frames[i])) {
+            if (line.used > 0) {
+                append(&line, ";", 1);
+            }
+            append_frame(&line, view, tree->frames[i]);
         }
-        append_frame(&line, view, tree->frames[i]);
         push_level(&line);
         if (tree->bytes[i] > 0 && !line.failed) {
-            fwrite(line.text, 1, line.used, out);
+            if (line.used > 0) {
+                fwrite(line.text, 1, line.used, out);
+            } else {
+                fputs("[thread]", out); // no frame was running
+            }
             fprintf(out, " %" PRIu64 "\n", tree->bytes[i]);
         }
     }

@@ -44,6 +44,14 @@ static void select_frame(struct selection *selection, int32_t frame) {
     }
 }
 
+/* The frame, and what it refers to: the line that started a thread is never a thread itself. */
+static void select_with_starter(struct selection *selection, int32_t frame) {
+    select_frame(selection, frame);
+    if (frame >= 0) {
+        select_frame(selection, selection->view->frames[frame].started_by);
+    }
+}
+
 static int make_selection(const struct pk_view *view, const struct pk_tree *tree,
                           uint32_t blame_count, struct selection *ret_selection) {
     struct selection *s = ret_selection;
@@ -63,12 +71,12 @@ static int make_selection(const struct pk_view *view, const struct pk_tree *tree
     memset(s->function_numbers, 0xff, view->function_count * sizeof(*s->function_numbers));
     memset(s->file_numbers, 0xff, view->file_count * sizeof(*s->file_numbers));
     for (uint32_t i = 0; i < tree->count; i++) {
-        select_frame(s, tree->frames[i]);
+        select_with_starter(s, tree->frames[i]);
     }
     for (uint32_t i = 0; i < blame_count; i++) {
-        select_frame(s, view->blame[i].frame);
+        select_with_starter(s, view->blame[i].frame);
     }
-    select_frame(s, view->failed_frame);
+    select_with_starter(s, view->failed_frame);
     return 0;
 }
 
@@ -179,6 +187,11 @@ static void write_tables(struct pk_json *json, const struct selection *s) {
     pk_json_array(json, "line");
     for (uint32_t i = 0; i < s->frame_count; i++) {
         pk_json_unsigned(json, NULL, view->frames[s->frames[i]].line);
+    }
+    pk_json_end_array(json);
+    pk_json_array(json, "started_by");
+    for (uint32_t i = 0; i < s->frame_count; i++) {
+        pk_json_signed(json, NULL, new_frame(s, view->frames[s->frames[i]].started_by));
     }
     pk_json_end_array(json);
     pk_json_array(json, "source");

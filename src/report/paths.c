@@ -83,13 +83,16 @@ static enum pk_file_kind classify_pseudo_file(const struct pk_path_rules *rules,
     return PK_FILE_LIBRARY;
 }
 
-/* `lib/python3.11/`, `lib64/python3.13t/`, `python311.zip/` as components of the path. */
-static bool is_under_stdlib(const char *path) {
+/* What is behind the last `lib/python3.11/`, `lib64/python3.13t/` or `python311.zip/` of the path;
+ * NULL without any. */
+static const char *skip_stdlib(const char *path) {
+    const char *found = NULL;
     for (const char *at = strstr(path, "/python"); at != NULL; at = strstr(at + 1, "/python")) {
         const char *major = at + strlen("/python");
         const char *after = skip_digits(major);
         if (after > major && starts_with(after, ".zip/")) {
-            return true;
+            found = after + strlen(".zip/");
+            continue;
         }
         if (after == major || *after != '.') {
             continue;
@@ -104,14 +107,31 @@ static bool is_under_stdlib(const char *path) {
                       (before >= 6 && memcmp(at - 6, "/lib64", 6) == 0) ||
                       (before >= 6 && memcmp(at - 6, "/lib32", 6) == 0);
         if (after > minor && *after == '/' && is_lib) {
-            return true;
+            found = after + 1;
         }
     }
-    return false;
+    return found;
 }
 
-static bool is_packaged(const char *path) {
-    return strstr(path, "/site-packages/") != NULL || strstr(path, "/dist-packages/") != NULL;
+/* The same of the rules' own standard library. */
+static const char *skip_own_stdlib(const struct pk_path_rules *rules, const char *path) {
+    size_t length = rules->stdlib == NULL ? 0 : strlen(rules->stdlib);
+    bool is_below =
+        length > 0 && strncmp(path, rules->stdlib, length) == 0 && path[length] == '/';
+    return is_below ? path + length + 1 : NULL;
+}
+
+/* What is behind the last `site-packages/` or `dist-packages/`; NULL without any. */
+static const char *skip_packages(const char *path) {
+    static const char *const names[] = {"/site-packages/", "/dist-packages/"};
+    const char *found = NULL;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        for (const char *at = strstr(path, names[i]); at != NULL; at = strstr(at + 1, names[i])) {
+            const char *rest = at + strlen(names[i]);
+            found = found == NULL || rest > found ? rest : found;
+        }
+    }
+    return found;
 }
 
 enum pk_file_kind pk_path_kind(const struct pk_path_rules *rules, const char *path) {
@@ -121,14 +141,10 @@ enum pk_file_kind pk_path_kind(const struct pk_path_rules *rules, const char *pa
     if (path[0] == '<') {
         return classify_pseudo_file(rules, path);
     }
-    if (is_packaged(path)) {
+    if (skip_packages(path) != NULL) {
         return PK_FILE_LIBRARY;
     }
-    size_t stdlib = rules->stdlib == NULL ? 0 : strlen(rules->stdlib);
-    bool is_stdlib =
-        is_under_stdlib(path) ||
-        (stdlib > 0 && strncmp(path, rules->stdlib, stdlib) == 0 && path[stdlib] == '/');
-    if (!is_stdlib) {
+    if (skip_stdlib(path) == NULL && skip_own_stdlib(rules, path) == NULL) {
         return PK_FILE_USER;
     }
     return ends_with(path, "/importlib/_bootstrap.py") ||
@@ -149,9 +165,18 @@ const char *pk_path_short(const struct pk_path_rules *rules, const char *path) {
     return path;
 }
 
+const char *pk_path_spoken(const struct pk_path_rules *rules, const char *path) {
+    const char *rest = path[0] == '/' ? skip_packages(path) : NULL;
+    if (rest == NULL && path[0] == '/') {
+        rest = skip_own_stdlib(rules, path);
+        rest = rest != NULL ? rest : skip_stdlib(path);
+    }
+    return rest != NULL && rest[0] != '\0' ? rest : pk_path_short(rules, path);
+}
+
 size_t pk_path_stdlib_length(const char *path) {
     static const char end[] = "/encodings/__init__.py";
-    if (path[0] != '/' || is_packaged(path) || !ends_with(path, end)) {
+    if (path[0] != '/' || skip_packages(path) != NULL || !ends_with(path, end)) {
         return 0;
     }
     return strlen(path) - strlen(end);

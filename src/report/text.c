@@ -118,24 +118,6 @@ struct row {
     bool is_name; /* the source is not known, this is the function's name */
 };
 
-/* Library paths from the package on, the standard library's from its module on; others below the
- * run's directory. */
-static const char *shorten_path(const struct pk_report *report, const struct pk_view_file *file) {
-    static const char *const markers[] = {"/site-packages/", "/dist-packages/"};
-    const char *path = file->path;
-    for (size_t i = 0; file->kind == PK_FILE_LIBRARY && i < PK_LEN(markers); i++) {
-        for (const char *at = strstr(path, markers[i]); at != NULL; at = strstr(path, markers[i])) {
-            path = at + strlen(markers[i]);
-        }
-    }
-    if (file->kind == PK_FILE_STDLIB || file->kind == PK_FILE_IMPORT) {
-        const char *at = strstr(path, "/python");
-        const char *module = at == NULL ? NULL : strchr(at + 1, '/');
-        path = module == NULL ? path : module + 1;
-    }
-    return path != file->path ? path : pk_path_short(&report->rules, path);
-}
-
 static void fill_row(const struct summary *s, const struct pk_view_blame *blame, size_t place_limit,
                      struct row *ret_row) {
     const struct pk_view *view = &s->report->view;
@@ -155,14 +137,14 @@ static void fill_row(const struct summary *s, const struct pk_view_blame *blame,
         if (file->kind == PK_FILE_NONE) {
             snprintf(place, sizeof(place), "%.200s", function->name);
         } else {
-            snprintf(place, sizeof(place), "%.4096s:%u", shorten_path(s->report, file),
-                     frame->line);
+            snprintf(place, sizeof(place), "%.4096s:%u",
+                     pk_path_spoken(&s->report->rules, file->path), frame->line);
             ret_row->is_name = frame->source[0] == '\0';
             ret_row->source = ret_row->is_name ? function->name : frame->source;
         }
     }
     ret_row->place_columns =
-        pk_text_clean(ret_row->place, sizeof(ret_row->place), place, place_limit, s->utf8, true);
+        pk_text_clean_place(ret_row->place, sizeof(ret_row->place), place, place_limit, s->utf8);
     ret_row->source += strspn(ret_row->source, " \t\f");
 }
 
@@ -189,8 +171,8 @@ static void write_rows(const struct summary *s, uint32_t count) {
             char place_text[sizeof(row->place)];
             memcpy(place_text, row->place, sizeof(place_text));
             row->place_columns =
-                pk_text_clean(row->place, sizeof(row->place), place_text,
-                              s->width > before ? s->width - before : 0, s->utf8, true);
+                pk_text_clean_place(row->place, sizeof(row->place), place_text,
+                                    s->width > before ? s->width - before : 0, s->utf8);
         }
         fprintf(s->out, "  %s%*s%s  %*s  %*s  %s", style(s, BOLD), (int)bytes, row->bytes,
                 style(s, PLAIN), (int)share, row->share, (int)blocks, row->blocks, row->place);

@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Snapshot to view. Stacks come with parents before children, so everything that flows down a stack
  * (its frame, its blame line) is one pass upwards through the indices, and totals are one pass
- * downwards. May use record/reader.h, tree.h, paths.h, pool.h. */
+ * downwards. May use record/reader.h, blame.h, tree.h, paths.h, pool.h. */
 #include "report/view.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "report/blame.h"
 
 #define NO_FRAME UINT32_MAX
 
 static const char *const kind_names[PK_FUNCTION_KINDS] = {
     "<unknown>",         "[before Python]",   "[native thread]", "[unknown Python stack]",
-    "[no Python stack]", "[stacks not kept]",
+    "[no Python stack]", "[stacks not kept]", "[thread]",
+};
+
+/* Open addressing, at most half full; entries are an index + 1. */
+struct table {
+    uint32_t *slots;
+    uint32_t mask;
 };
 
 /* What is needed while the view is built, and no longer. Nodes are the snapshot's, and one more at
@@ -27,12 +34,9 @@ struct builder {
     int32_t *frames;
     uint64_t *bytes;
     uint64_t *blocks;
-    uint32_t *table; /* open addressing, entries are index + 1 */
-    uint32_t table_mask;
-    uint64_t *frame_bytes; /* charged to a frame as blame line */
-    uint64_t *frame_blocks;
-    uint64_t root_bytes;
-    uint64_t root_blocks;
+    uint32_t *user;    /* the innermost frame of the user's own code, of the node or around it */
+    uint32_t *library; /* of a library */
+    struct table files, by_function, by_line; /* by_function, by_line: of frames */
 };
 
 static uint32_t mix(uint64_t value) {
@@ -48,29 +52,29 @@ static uint32_t hash_text(const char *text) {
     return mix(hash);
 }
 
-/* An empty table for `count` entries, at most half full. */
-static bool start_table(struct builder *builder, uint32_t count) {
+static bool start_table(struct builder *builder, uint32_t count, struct table *ret_table) {
     uint32_t size = 16;
     while (size < count * 2) {
         size *= 2;
     }
-    builder->table = pk_pool_array(&builder->scratch, size, sizeof(*builder->table));
-    builder->table_mask = size - 1;
-    return builder->table != NULL;
+    ret_table->slots = pk_pool_array(&builder->scratch, size, sizeof(*ret_table->slots));
+    ret_table->mask = size - 1;
+    return ret_table->slots != NULL;
 }
 
 /* The index of the file with this path; a new one is classified. */
 static uint32_t intern_file(struct builder *builder, const char *path) {
     struct pk_view *view = builder->view;
-    uint32_t slot = hash_text(path) & builder->table_mask;
-    for (; builder->table[slot] != 0; slot = (slot + 1) & builder->table_mask) {
-        if (strcmp(view->files[builder->table[slot] - 1].path, path) == 0) {
-            return builder->table[slot] - 1;
+    struct table *table = &builder->files;
+    uint32_t slot = hash_text(path) & table->mask;
+    for (; table->slots[slot] != 0; slot = (slot + 1) & table->mask) {
+        if (strcmp(view->files[table->slots[slot] - 1].path, path) == 0) {
+            return table->slots[slot] - 1;
         }
     }
     view->files[view->file_count] = (struct pk_view_file){
         .path = path, .kind = pk_path_kind(&builder->rules, path), .status = PK_SOURCE_SAME};
-    builder->table[slot] = ++view->file_count;
+    table->slots[slot] = ++view->file_count;
     return view->file_count - 1;
 }
 
@@ -83,7 +87,7 @@ static int build_functions(struct builder *builder) {
     view->functions = pk_pool_array(&view->pool, count, sizeof(*view->functions));
     view->files = pk_pool_array(&view->pool, (size_t)count + 1, sizeof(*view->files));
     const char **paths = pk_pool_array(&builder->scratch, count, sizeof(*paths));
-    if (view->pool.failed || builder->scratch.failed || !start_table(builder, count + 1)) {
+    if (view->pool.failed || builder->scratch.failed || !start_table(builder, count + 1, &builder->files)) {
         return -ENOMEM;
     }
     for (uint32_t i = 0; i < count - 1; i++) {
@@ -119,46 +123,114 @@ static int build_functions(struct builder *builder) {
     return 0;
 }
 
-static uint32_t intern_frame(struct builder *builder, uint32_t function, uint32_t line) {
+static uint32_t intern_frame(struct builder *builder, uint32_t function, uint32_t line,
+                             int32_t started_by) {
     struct pk_view *view = builder->view;
-    uint32_t slot = mix((uint64_t)function << 32 | line) & builder->table_mask;
-    for (; builder->table[slot] != 0; slot = (slot + 1) & builder->table_mask) {
-        const struct pk_view_frame *frame = &view->frames[builder->table[slot] - 1];
-        if (frame->function == function && frame->line == line) {
-            return builder->table[slot] - 1;
+    struct table *table = &builder->by_function;
+    uint32_t number = started_by < 0 ? line : (uint32_t)started_by;
+    uint32_t slot = mix((uint64_t)function << 32 | number) & table->mask;
+    for (; table->slots[slot] != 0; slot = (slot + 1) & table->mask) {
+        const struct pk_view_frame *frame = &view->frames[table->slots[slot] - 1];
+        if (frame->function == function && frame->line == line && frame->started_by == started_by) {
+            return table->slots[slot] - 1;
         }
     }
-    view->frames[view->frame_count] =
-        (struct pk_view_frame){.function = function, .line = line, .source = ""};
-    builder->table[slot] = ++view->frame_count;
+    view->frames[view->frame_count] = (struct pk_view_frame){
+        .function = function, .line = line, .started_by = started_by, .source = ""};
+    table->slots[slot] = ++view->frame_count;
     return view->frame_count - 1;
 }
 
-/* The snapshot's nodes from the root on, and the bytes in flight as a child of the root. */
+static const struct pk_view_file *file_of(const struct pk_view *view, uint32_t frame) {
+    return &view->files[view->functions[view->frames[frame].function].file];
+}
+
+/* The first frame of all that stand at the same line of the same file. */
+static uint32_t intern_line(struct builder *builder, uint32_t frame) {
+    const struct pk_view *view = builder->view;
+    struct table *table = &builder->by_line;
+    uint32_t file = view->functions[view->frames[frame].function].file;
+    uint32_t line = view->frames[frame].line;
+    uint32_t slot = mix((uint64_t)file << 32 | line) & table->mask;
+    for (; table->slots[slot] != 0; slot = (slot + 1) & table->mask) {
+        const struct pk_view_frame *other = &view->frames[table->slots[slot] - 1];
+        if (view->functions[other->function].file == file && other->line == line) {
+            return table->slots[slot] - 1;
+        }
+    }
+    table->slots[slot] = frame + 1;
+    return frame;
+}
+
+/* The frame blamed for what a node holds itself. */
+static uint32_t blamed_frame(const struct builder *builder, uint32_t node) {
+    return builder->user[node] != NO_FRAME      ? builder->user[node]
+           : builder->library[node] != NO_FRAME ? builder->library[node]
+           : node == 0                          ? NO_FRAME
+                                                : (uint32_t)builder->frames[node];
+}
+
+/* "[thread]": one frame for all threads that one line started. */
+static uint32_t intern_thread(struct builder *builder, uint32_t function, uint32_t starter) {
+    uint32_t blamed = blamed_frame(builder, starter);
+    bool is_line = blamed != NO_FRAME && file_of(builder->view, blamed)->kind != PK_FILE_NONE;
+    int32_t started_by = is_line ? (int32_t)intern_line(builder, blamed) : PK_FRAME_ROOT;
+    return intern_frame(builder, function, 0, started_by);
+}
+
+static bool allocate_nodes(struct builder *builder, uint32_t count) {
+    struct pk_pool *scratch = &builder->scratch;
+    builder->node_count = count;
+    builder->parents = pk_pool_array(scratch, count, sizeof(*builder->parents));
+    builder->frames = pk_pool_array(scratch, count, sizeof(*builder->frames));
+    builder->bytes = pk_pool_array(scratch, count, sizeof(*builder->bytes));
+    builder->blocks = pk_pool_array(scratch, count, sizeof(*builder->blocks));
+    builder->user = pk_pool_array(scratch, count, sizeof(*builder->user));
+    builder->library = pk_pool_array(scratch, count, sizeof(*builder->library));
+    builder->view->frames =
+        pk_pool_array(&builder->view->pool, count, sizeof(*builder->view->frames));
+    return !builder->view->pool.failed && !scratch->failed &&
+           start_table(builder, count, &builder->by_function) &&
+           start_table(builder, count, &builder->by_line);
+}
+
+/* The snapshot's nodes from the root on, and the bytes in flight as a child of the root. Whose code
+ * a node belongs to flows down from its caller; into a thread, from the stack that started it. */
 static int build_nodes(struct builder *builder) {
     const struct pk_snapshot *snapshot = builder->snapshot;
     struct pk_view *view = builder->view;
     uint32_t count = snapshot->node_count; // one less for node 0, one more for what is in flight
 
-    builder->node_count = count;
-    builder->parents = pk_pool_array(&builder->scratch, count, sizeof(*builder->parents));
-    builder->frames = pk_pool_array(&builder->scratch, count, sizeof(*builder->frames));
-    builder->bytes = pk_pool_array(&builder->scratch, count, sizeof(*builder->bytes));
-    builder->blocks = pk_pool_array(&builder->scratch, count, sizeof(*builder->blocks));
-    view->frames = pk_pool_array(&view->pool, count, sizeof(*view->frames));
-    if (view->pool.failed || builder->scratch.failed || !start_table(builder, count)) {
+    if (!allocate_nodes(builder, count)) {
         return -ENOMEM;
     }
-    for (uint32_t i = 0; i < count - 1; i++) {
-        const struct pk_node_ident *ident = &snapshot->idents[i + 1];
-        pk_snapshot_share(snapshot, i + 1, &builder->bytes[i], &builder->blocks[i]);
-        builder->parents[i] = i == 0 ? 0 : ident->parent - 1;
-        builder->frames[i] =
-            i == 0 ? PK_FRAME_ROOT : (int32_t)intern_frame(builder, ident->function, ident->line);
+    builder->frames[0] = PK_FRAME_ROOT;
+    builder->user[0] = builder->library[0] = NO_FRAME;
+    pk_snapshot_share(snapshot, PK_NODE_ROOT, &builder->bytes[0], &builder->blocks[0]);
+    for (uint32_t i = 1; i < count; i++) {
+        bool is_last = i == count - 1;
+        const struct pk_node_ident in_flight = {.parent = PK_NODE_ROOT,
+                                                .function = view->function_count - 1};
+        const struct pk_node_ident *ident = is_last ? &in_flight : &snapshot->idents[i + 1];
+        uint32_t above = ident->parent - 1, frame;
+        builder->parents[i] = above;
+        if (view->functions[ident->function].kind == PK_FUNCTION_THREAD) {
+            above = ident->line != 0 ? ident->line - 1 : above;
+            frame = intern_thread(builder, ident->function, above);
+        } else {
+            frame = intern_frame(builder, ident->function, ident->line, PK_FRAME_ROOT);
+        }
+        enum pk_file_kind kind = file_of(view, frame)->kind;
+        builder->frames[i] = (int32_t)frame;
+        builder->user[i] = kind == PK_FILE_USER ? frame : builder->user[above];
+        builder->library[i] = kind == PK_FILE_LIBRARY ? frame : builder->library[above];
+        if (is_last) {
+            builder->bytes[i] = view->in_flight_bytes;
+            builder->blocks[i] = view->in_flight_blocks;
+        } else {
+            pk_snapshot_share(snapshot, i + 1, &builder->bytes[i], &builder->blocks[i]);
+        }
     }
-    builder->frames[count - 1] = (int32_t)intern_frame(builder, view->function_count - 1, 0);
-    builder->bytes[count - 1] = view->in_flight_bytes;
-    builder->blocks[count - 1] = view->in_flight_blocks;
     return 0;
 }
 
@@ -180,114 +252,53 @@ static void settle_peak(const struct pk_snapshot *snapshot, struct pk_view *view
     view->peak_blocks = blocks + view->in_flight_blocks;
 }
 
-static enum pk_file_kind kind_of_frame(const struct pk_view *view, int32_t frame) {
-    return view->files[view->functions[view->frames[frame].function].file].kind;
-}
-
-/* Charge every node's own bytes to its blame line: the innermost user frame; if there is none the
- * innermost library frame; if there is none the innermost frame. */
+/* Charge every node's own bytes to its blame line. */
 static int charge_frames(struct builder *builder) {
     struct pk_view *view = builder->view;
-    uint32_t count = builder->node_count;
-    uint32_t *user = pk_pool_array(&builder->scratch, count, sizeof(*user));
-    uint32_t *library = pk_pool_array(&builder->scratch, count, sizeof(*library));
-    builder->frame_bytes =
-        pk_pool_array(&builder->scratch, view->frame_count, sizeof(*builder->frame_bytes));
-    builder->frame_blocks =
-        pk_pool_array(&builder->scratch, view->frame_count, sizeof(*builder->frame_blocks));
+    uint64_t *bytes = pk_pool_array(&builder->scratch, view->frame_count, sizeof(*bytes));
+    uint64_t *blocks = pk_pool_array(&builder->scratch, view->frame_count, sizeof(*blocks));
     if (builder->scratch.failed) {
         return -ENOMEM;
     }
-    user[0] = library[0] = NO_FRAME;
-    builder->root_bytes = builder->bytes[0];
-    builder->root_blocks = builder->blocks[0];
+    for (uint32_t i = 1; i < builder->node_count; i++) {
+        uint32_t frame = blamed_frame(builder, i);
+        bytes[frame] += builder->bytes[i];
+        blocks[frame] += builder->blocks[i];
+    }
     uint32_t failed_node = builder->snapshot->header.largest_failed_node;
-    view->failed_frame = PK_FRAME_ROOT;
-    for (uint32_t i = 1; i < count; i++) {
-        uint32_t frame = (uint32_t)builder->frames[i];
-        enum pk_file_kind kind = kind_of_frame(view, builder->frames[i]);
-        user[i] = kind == PK_FILE_USER ? frame : user[builder->parents[i]];
-        library[i] = kind == PK_FILE_LIBRARY ? frame : library[builder->parents[i]];
-        uint32_t blamed = user[i] != NO_FRAME      ? user[i]
-                          : library[i] != NO_FRAME ? library[i]
-                                                   : frame;
-        builder->frame_bytes[blamed] += builder->bytes[i];
-        builder->frame_blocks[blamed] += builder->blocks[i];
-        if (failed_node > PK_NODE_ROOT && i + 1 == failed_node && i < count - 1) {
-            view->failed_frame = (int32_t)blamed;
-        }
-    }
-    return 0;
+    view->failed_frame = failed_node > PK_NODE_ROOT && failed_node < builder->node_count
+                             ? (int32_t)blamed_frame(builder, failed_node - 1)
+                             : PK_FRAME_ROOT;
+    return pk_blame_build(view, bytes, blocks, builder->bytes[0], builder->blocks[0]);
 }
 
-/* One frame's charge, with what makes two frames the same line to a reader: file and line, whatever
- * the function (a comprehension and the function around it). Pseudo frames have no file: each is
- * its own line. */
-struct charge {
-    uint64_t place;
-    uint64_t bytes;
-    uint64_t blocks;
-    int32_t frame;
-};
-
-static int compare_places(const void *left, const void *right) {
-    const struct charge *a = left, *b = right;
-    if (a->place != b->place) {
-        return a->place < b->place ? -1 : 1;
-    }
-    if (a->bytes != b->bytes) {
-        return a->bytes > b->bytes ? -1 : 1;
-    }
-    return a->frame < b->frame ? -1 : a->frame > b->frame;
-}
-
-static int compare_blame(const void *left, const void *right) {
-    const struct pk_view_blame *a = left, *b = right;
-    if (a->bytes != b->bytes) {
-        return a->bytes > b->bytes ? -1 : 1;
-    }
-    if (a->blocks != b->blocks) {
-        return a->blocks > b->blocks ? -1 : 1;
-    }
-    return a->frame < b->frame ? -1 : a->frame > b->frame;
-}
-
-static int build_blame(struct builder *builder) {
-    struct pk_view *view = builder->view;
-    struct charge *charges = pk_pool_array(&builder->scratch, view->frame_count, sizeof(*charges));
-    view->blame = pk_pool_array(&view->pool, (size_t)view->frame_count + 1, sizeof(*view->blame));
-    if (builder->scratch.failed || view->pool.failed) {
+/* Threads that one line started have become one frame: what is the same below them becomes one
+ * node, too. The node merged into another is left with nothing, and so left out of the tree. */
+static int merge_nodes(struct builder *builder) {
+    struct table table;
+    uint32_t *kept = pk_pool_array(&builder->scratch, builder->node_count, sizeof(*kept));
+    if (kept == NULL || !start_table(builder, builder->node_count, &table)) {
         return -ENOMEM;
     }
-    uint32_t used = 0;
-    for (uint32_t i = 0; i < view->frame_count; i++) {
-        if (builder->frame_bytes[i] == 0 && builder->frame_blocks[i] == 0) {
-            continue;
+    for (uint32_t i = 1; i < builder->node_count; i++) {
+        uint32_t parent = builder->parents[i] = kept[builder->parents[i]];
+        int32_t frame = builder->frames[i];
+        uint32_t slot = mix((uint64_t)parent << 32 | (uint32_t)frame) & table.mask;
+        kept[i] = i;
+        for (; table.slots[slot] != 0; slot = (slot + 1) & table.mask) {
+            uint32_t other = table.slots[slot] - 1;
+            if (builder->parents[other] == parent && builder->frames[other] == frame) {
+                kept[i] = other;
+                builder->bytes[other] += builder->bytes[i];
+                builder->blocks[other] += builder->blocks[i];
+                builder->bytes[i] = builder->blocks[i] = 0;
+                break;
+            }
         }
-        uint32_t file = view->functions[view->frames[i].function].file;
-        bool is_pseudo = view->files[file].kind == PK_FILE_NONE;
-        uint64_t place =
-            is_pseudo ? UINT64_C(1) << 63 | i : (uint64_t)file << 32 | view->frames[i].line;
-        charges[used++] = (struct charge){.place = place,
-                                          .bytes = builder->frame_bytes[i],
-                                          .blocks = builder->frame_blocks[i],
-                                          .frame = (int32_t)i};
-    }
-    qsort(charges, used, sizeof(*charges), compare_places);
-    for (uint32_t i = 0; i < used; i++) {
-        if (i > 0 && charges[i].place == charges[i - 1].place) {
-            view->blame[view->blame_count - 1].bytes += charges[i].bytes;
-            view->blame[view->blame_count - 1].blocks += charges[i].blocks;
-        } else {
-            view->blame[view->blame_count++] = (struct pk_view_blame){
-                .frame = charges[i].frame, .bytes = charges[i].bytes, .blocks = charges[i].blocks};
+        if (kept[i] == i) {
+            table.slots[slot] = i + 1;
         }
     }
-    if (builder->root_bytes != 0 || builder->root_blocks != 0) {
-        view->blame[view->blame_count++] = (struct pk_view_blame){
-            .frame = PK_FRAME_ROOT, .bytes = builder->root_bytes, .blocks = builder->root_blocks};
-    }
-    qsort(view->blame, view->blame_count, sizeof(*view->blame), compare_blame);
     return 0;
 }
 
@@ -305,7 +316,7 @@ int pk_view_build(const struct pk_snapshot *snapshot, const struct pk_path_rules
         r = charge_frames(&builder);
     }
     if (r >= 0) {
-        r = build_blame(&builder);
+        r = merge_nodes(&builder);
     }
     if (r >= 0) {
         const struct pk_tree_input input = {.count = builder.node_count,

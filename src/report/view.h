@@ -37,6 +37,8 @@ struct pk_view_function {
 struct pk_view_frame {
     uint32_t function;
     uint32_t line;
+    int32_t started_by; /* of "[thread]": the frame of the line that started it; else, and when it
+                           is not known, PK_FRAME_ROOT */
     const char *source; /* the line with its indentation; "" when unknown */
 };
 

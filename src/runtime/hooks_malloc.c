@@ -115,6 +115,11 @@ PK_EXPORT void *realloc(void *old, size_t size) {
 PK_EXPORT void *reallocarray(void *old, size_t count, size_t size) {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes)) {
+        struct pk_thread *self = pk_thread_current();
+        if (self != NULL) {
+            self->depth = 1;
+            (void)allocated(self, NULL, SIZE_MAX);
+        }
         errno = ENOMEM;
         return NULL;
     }

@@ -8,22 +8,38 @@
 #include "runtime/runtime.h"
 #include "runtime/track.h"
 
+// From our own arena: a thread that never allocates must not touch the program's allocator on our behalf.
 struct start {
     void *(*run)(void *);
     void *argument;
     uint32_t node; // where the thread was started
 };
 
+static struct start *new_start(struct pk_thread *self) {
+    self->busy = 1;
+    pk_runtime_lock(self);
+    struct start *start = pk_arena_alloc(&pk_runtime.ledger.arena, sizeof *start);
+    pk_runtime_unlock(self);
+    self->busy = 0;
+    return start;
+}
+
+static void free_start(struct pk_thread *self, struct start *start) {
+    self->busy = 1;
+    pk_runtime_lock(self);
+    pk_arena_free(&pk_runtime.ledger.arena, start, sizeof *start);
+    pk_runtime_unlock(self);
+    self->busy = 0;
+}
+
 static void *run_thread(void *context) {
     struct start start = *(struct start *)context;
-    pk_real.free(context);
-    if (pk_runtime.active && pk_self == &pk_thread_blank) {
-        struct pk_thread *self = pk_thread_make(pk_runtime.node_none);
-        if (self != NULL) {
-            self->depth = 1;
-            pk_track_thread_start(self, start.node);
-            self->depth = 0;
-        }
+    struct pk_thread *self = pk_self == &pk_thread_blank ? pk_thread_current() : NULL;
+    if (self != NULL) { // else a few bytes of ours are lost
+        self->depth = 1;
+        free_start(self, context);
+        pk_track_thread_start(self, start.node);
+        self->depth = 0;
     }
     return start.run(start.argument);
 }
@@ -34,11 +50,11 @@ PK_EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *r
     if (PK_UNLIKELY(pk_real.pthread_create == NULL)) {
         pk_real_resolve();
     }
+    pk_threads_expect(self);
     struct start *start = NULL;
     if (self != NULL) {
         self->depth = 1;
-        pk_runtime.threads = true;
-        start = pk_real.malloc(sizeof *start);
+        start = new_start(self);
     }
     int result;
     if (start == NULL) {
@@ -47,7 +63,7 @@ PK_EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *r
         *start = (struct start){.run = run, .argument = argument, .node = pk_track_here(self)};
         result = pk_real.pthread_create(thread, attributes, run_thread, start);
         if (result != 0) {
-            pk_real.free(start);
+            free_start(self, start);
         }
     }
     if (self != NULL) {

@@ -6,6 +6,8 @@
  *   environment         cleaned before Python copies it into os.environ
  *   Python's allocators before Py_Initialize takes its first block
  *   active              last */
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
@@ -145,6 +147,7 @@ bool pk_runtime_start(const char *directory) {
         return false;
     }
     runtime->ledger.code_freed = forget_code;
+    runtime->ledger.peak_ended = pk_track_peak_ended;
     runtime->node_start = pseudo_node(PK_FUNCTION_START, "[before Python]");
     runtime->node_none = pseudo_node(PK_FUNCTION_NO_PYTHON, "[no Python stack]");
     runtime->node_unknown = pseudo_node(PK_FUNCTION_UNKNOWN, "[unknown Python stack]");
@@ -159,6 +162,8 @@ bool pk_runtime_start(const char *directory) {
     }
     self->main = 1;
     pk_lock_init(&runtime->lock, &self->holder);
+    // Without the kernel's barrier a thread that was not seen coming could not be told from none: always lock.
+    runtime->threads |= !runtime->lock.can_bias;
     return true;
 }
 
@@ -195,8 +200,7 @@ void pk_runtime_abandon(void) {
 
 // ---- constructor and destructor ------------------------------------------------------------------------------
 
-__attribute__((constructor(101))) static void start_runtime(void) {
-    pk_real_resolve();
+static void begin(void) {
     const char *directory = find_variable(PK_ENV_RUN);
     if (directory == NULL || directory[0] != '/' || !pk_python_present()) {
         return; // another program on the way to Python: untouched, and it hands the variables on
@@ -213,6 +217,16 @@ __attribute__((constructor(101))) static void start_runtime(void) {
     clean_preload();
 }
 
+__attribute__((constructor(101))) static void start_runtime(void) {
+    int saved = errno;
+    pk_real_resolve();
+    begin();
+    // Symbols that were not found must not be the program's first dlerror(). The second call frees the text.
+    (void)dlerror();
+    (void)dlerror();
+    errno = saved;
+}
+
 __attribute__((destructor(101))) static void end_runtime(void) {
     if (!pk_runtime.active) {
         return;
@@ -222,6 +236,8 @@ __attribute__((destructor(101))) static void end_runtime(void) {
         return;
     }
     self->depth = 1;
+    self->busy = 1;
+    pk_runtime_lock(self); // other threads may still run
     pk_runtime_sync();
     if (PK_CHECK_LEVEL >= 3) {
         const char *wrong = pk_ledger_is_valid(&pk_runtime.ledger);
@@ -231,5 +247,7 @@ __attribute__((destructor(101))) static void end_runtime(void) {
     }
     pk_runtime.header->end_mono_ns = now_ns(CLOCK_MONOTONIC);
     pk_runtime.header->state = PK_STATE_ENDED;
+    pk_runtime_unlock(self);
+    self->busy = 0;
     self->depth = 0; // what is freed and allocated after this is still recorded
 }

@@ -42,7 +42,7 @@ PK_INLINE bool pk_stack_verify(enum pk_frame_family family, const struct pk_layo
     struct pk_spot *spot = &self->spots[level];
     uint32_t from = *ret_from;
     const void *previous;
-    do {
+    for (;;) {
         const void *frame = (const void *)spot->frame;
         uintptr_t instr = pk_frame_instr_in(family, layout, frame);
         if (PK_UNLIKELY(spot->instr != instr)) {
@@ -52,10 +52,13 @@ PK_INLINE bool pk_stack_verify(enum pk_frame_family family, const struct pk_layo
         previous = pk_frame_previous(layout, frame);
         spot--;
         if (PK_UNLIKELY((uintptr_t)previous != spot->frame)) {
-            *ret_failed = (uint32_t)(spot - self->spots) + 1;
-            return false;
+            break; // at the sentinel at the latest
         }
-    } while (previous != NULL);
+    }
+    if (PK_UNLIKELY(previous != NULL || spot != self->spots)) {
+        *ret_failed = (uint32_t)(spot - self->spots) + 1;
+        return false;
+    }
     *ret_from = from;
     return true;
 }
@@ -87,9 +90,6 @@ PK_INLINE struct pk_stack_change pk_stack_update(enum pk_frame_family family, co
     }
     uint32_t failed;
     struct pk_stack_change change = {.from = UINT32_MAX, .to = level + fresh};
-    if (PK_UNLIKELY(level == 0)) {
-        return pk_stack_walk(self, frame);
-    }
     if (PK_UNLIKELY(!pk_stack_verify(family, layout, self, level, &change.from, &failed))) {
         self->count = failed - 1;
         return pk_stack_walk(self, frame);
@@ -118,6 +118,14 @@ PK_INLINE void pk_stack_resolve(struct pk_thread *self, struct pk_stack_change c
         pk_runtime.steps_deaths = pk_runtime.deaths;
     }
     uint32_t parent = self->nodes[change.from - 1];
+    if (PK_LIKELY(change.from == self->count)) { // nearly always: only the running frame moved
+        uintptr_t instr = self->spots[change.from].instr;
+        const struct pk_step *step = pk_stack_step_slot(instr, parent);
+        self->nodes[change.from] = PK_LIKELY(step->instr == instr && step->parent == parent)
+                                       ? step->node
+                                       : pk_stack_step(self, change.from, parent);
+        return;
+    }
     for (uint32_t level = change.from; level <= self->count; level++) {
         uintptr_t instr = self->spots[level].instr;
         const struct pk_step *step = pk_stack_step_slot(instr, parent);

@@ -2,9 +2,11 @@
  * See thread.h. */
 #include "runtime/thread.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
+#include "base/sys.h"
 #include "runtime/runtime.h"
 
 #define FIRST_LEVELS 64u
@@ -14,23 +16,88 @@ __thread struct pk_thread *pk_self __attribute__((tls_model("initial-exec"))) = 
 
 static pthread_key_t end_key;
 static bool have_key;
-static struct pk_thread *free_threads; /* under the lock */
 
-// A thread ends: its struct serves the next one. What this thread still allocates afterwards (destructors of
-// other keys) makes a fresh struct, which is lost; at most one a thread, and only then.
+// Threads whose key was destroyed, oldest first. Under the lock.
+static struct pk_thread *ended;
+static struct pk_thread **ended_last = &ended;
+
+// The thread that ran the constructor, while it takes no lock because it has met no other. Atomic.
+static struct pk_thread *only_thread;
+
+#define LOOKS 8      /* ended threads asked whether they are gone before a new struct is made */
+#define SPINS 10000  /* for the only thread to leave the ledger: it stays for tens of nanoseconds */
+
+static void append_ended(struct pk_thread *thread) {
+    thread->next = NULL;
+    *ended_last = thread;
+    ended_last = &thread->next;
+}
+
 static void end_thread(void *context) {
     struct pk_thread *self = context;
-    pk_self = &pk_thread_blank;
+    if (self == __atomic_load_n(&only_thread, __ATOMIC_RELAXED)) {
+        pk_threads_expect(self);
+    }
     self->depth = 1;
     self->busy = 1;
     pk_runtime_lock(self);
-    self->next_free = free_threads;
-    free_threads = self;
+    append_ended(self);
     pk_runtime_unlock(self);
+    self->busy = 0;
+    self->depth = 0;
+}
+
+static bool is_gone(const struct pk_thread *thread) {
+    return pk_sys6(SYS_tgkill, pk_sys_getpid(), thread->tid, 0, 0, 0, 0) == -ESRCH;
+}
+
+// The struct of a thread that is gone, or NULL. One that is not gone yet goes to the end of the line.
+static struct pk_thread *take_ended(void) {
+    for (int i = 0; i < LOOKS && ended != NULL; i++) {
+        struct pk_thread *thread = ended;
+        ended = thread->next;
+        if (ended == NULL) {
+            ended_last = &ended;
+        }
+        if (is_gone(thread)) {
+            return thread;
+        }
+        append_ended(thread);
+    }
+    return NULL;
 }
 
 void pk_threads_init(void) {
     have_key = pthread_key_create(&end_key, end_thread) == 0;
+}
+
+void pk_threads_expect(const struct pk_thread *self) {
+    pk_runtime.threads = true;
+    if (self != NULL) { // it is not inside the ledger, and from now on takes the lock
+        __atomic_store_n(&only_thread, NULL, __ATOMIC_RELEASE);
+    }
+}
+
+// Not every second thread was seen coming: libc starts some itself (thrd_create, timers), others are clones. Then the
+// only thread may be inside the ledger without a lock. False: it stayed there (a handler on it waits?).
+static bool pass_only_thread(struct pk_thread *self) {
+    struct pk_thread *only = __atomic_load_n(&only_thread, __ATOMIC_ACQUIRE);
+    if (only == NULL) {
+        return true;
+    }
+    pk_runtime.threads = true;
+    // The lock is the only thread's own. Taking it away makes every thread execute a barrier: after it that thread
+    // either sees `threads`, or is seen to be busy.
+    pk_runtime_lock(self);
+    pk_runtime.lock.last = NULL;
+    pk_runtime_unlock(self);
+    for (int i = 0; i < SPINS; i++) {
+        if (__atomic_load_n(&only->busy, __ATOMIC_ACQUIRE) == 0) {
+            __atomic_store_n(&only_thread, NULL, __ATOMIC_RELEASE);
+            return true;
+        }
+    }
+    return false;
 }
 
 bool pk_thread_room(struct pk_thread *self, uint32_t count) {
@@ -50,6 +117,7 @@ bool pk_thread_room(struct pk_thread *self, uint32_t count) {
         return false;
     }
     nodes[0] = self->root;
+    spots[0].frame = PK_NO_FRAME;
     if (self->capacity != 0) {
         memcpy(spots, self->spots, (self->count + 1) * sizeof *spots);
         memcpy(nodes, self->nodes, (self->count + 1) * sizeof *nodes);
@@ -65,16 +133,21 @@ bool pk_thread_room(struct pk_thread *self, uint32_t count) {
 struct pk_thread *pk_thread_make(uint32_t base) {
     struct pk_thread guard = {.depth = 1, .busy = 1};
     pk_self = &guard;
+    if (!pass_only_thread(&guard)) {
+        pk_self = &pk_thread_blank;
+        __atomic_add_fetch(&pk_runtime.dropped, 1, __ATOMIC_RELAXED);
+        return NULL; // tried again at the thread's next event
+    }
     pk_runtime_lock(&guard);
-    struct pk_thread *self = free_threads;
+    struct pk_thread *self = take_ended();
     if (self != NULL) {
-        free_threads = self->next_free;
         *self = (struct pk_thread){.spots = self->spots, .nodes = self->nodes, .capacity = self->capacity};
     } else {
         self = pk_arena_alloc(&pk_runtime.ledger.arena, sizeof *self);
     }
     if (self != NULL) {
         self->base = base;
+        self->tid = pk_sys_gettid();
         self->root = PK_NODE_ROOT;
         if (self->nodes != NULL) {
             self->nodes[0] = self->root;
@@ -91,6 +164,9 @@ struct pk_thread *pk_thread_make(uint32_t base) {
     }
     self->depth = 1;
     pk_self = self;
+    if (!pk_runtime.active) { // the constructor
+        __atomic_store_n(&only_thread, self, __ATOMIC_RELEASE);
+    }
     if (have_key) {
         (void)pthread_setspecific(end_key, self); // may call calloc for the 33rd key and above: depth is set
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the runtime knows of each thread. One pointer of initial-exec TLS; the struct itself is from the arena and
- * goes back to a free list when the thread ends (a pthread key's destructor; allocations after that point are
- * charged to the thread's base by a fresh struct).
+ * What the runtime knows of each thread. One pointer of initial-exec TLS; the struct itself is from the arena. When
+ * a pthread key's destructor says that the thread ends, its struct waits for the kernel to know the thread no more
+ * (libc and other destructors still free and allocate until then), and then serves another thread.
  *
  * A thread that was not met yet, and every thread of a process that is not recorded, points to pk_thread_blank,
  * whose depth is 1: so the one test `self->depth != 0` at the top of each hook covers "not recording", "new
@@ -21,6 +21,9 @@ struct pk_spot {
     uintptr_t instr;
 };
 
+/* No frame lives at this address, and it is not NULL either. */
+#define PK_NO_FRAME 1u
+
 struct pk_thread {
     uint32_t depth;  /* hooks entered; inner calls are no events of their own */
     uint8_t busy;    /* inside the ledger */
@@ -35,10 +38,11 @@ struct pk_thread {
     uint32_t deaths; /* pk_runtime.deaths when the nodes were looked up */
     uint32_t count;  /* levels in use */
     uint32_t capacity;
-    struct pk_spot *spots; /* level i is spots[i], 1 the outermost; spots[0].frame is 0 and ends every search */
+    struct pk_spot *spots; /* level i is spots[i], 1 the outermost; spots[0].frame is PK_NO_FRAME and ends every search */
     uint32_t *nodes;       /* the stack from the outermost frame to level i; nodes[0] is the root,
                               or the node of this thread's start */
-    struct pk_thread *next_free;
+    int32_t tid;            /* the kernel's number of the thread */
+    struct pk_thread *next; /* among the ended ones */
 };
 
 extern struct pk_thread pk_thread_blank;
@@ -53,6 +57,8 @@ struct pk_thread *pk_thread_make(uint32_t base);
 bool pk_thread_room(struct pk_thread *self, uint32_t count);
 /* Once, from the constructor. */
 void pk_threads_init(void);
+/* A thread is about to be started by `self`, or by a thread that records nothing (NULL). */
+void pk_threads_expect(const struct pk_thread *self);
 
 /* The thread to record on, or NULL: forward only. */
 PK_INLINE struct pk_thread *pk_thread_current(void) {

@@ -13,12 +13,22 @@
 
 #define CHECK_EVERY 65536u /* events between two walks over the whole ledger in the checked build */
 
+PK_COLD static void check_ledger(void) {
+    const char *wrong = pk_ledger_is_valid(&pk_runtime.ledger);
+    if (wrong != NULL) {
+        pk_check_failed(wrong, __FILE__, __LINE__);
+    }
+}
+
 static inline void enter(struct pk_thread *self) {
     self->busy = 1;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 static inline void leave(struct pk_thread *self) {
+    if (PK_CHECK_LEVEL >= 3 && ++pk_runtime.checked_events % CHECK_EVERY == 0) {
+        check_ledger();
+    }
     pk_runtime_unlock(self);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     self->busy = 0;
@@ -35,28 +45,12 @@ void pk_runtime_sync(void) {
 }
 
 // The peak has just ended (the first change after it): note when, once a peak.
-PK_COLD static void stamp_peak(void) {
+PK_COLD void pk_track_peak_ended(void *context) {
+    (void)context;
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
     pk_runtime.ledger.account->peak_mono_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     pk_runtime_sync();
-}
-
-PK_COLD static void check_ledger(void) {
-    const char *wrong = pk_ledger_is_valid(&pk_runtime.ledger);
-    if (wrong != NULL) {
-        pk_check_failed(wrong, __FILE__, __LINE__);
-    }
-}
-
-static inline void after_event(void) {
-    struct pk_account *account = pk_runtime.ledger.account;
-    if (PK_UNLIKELY(account->peak_mono_ns == 0) && account->captured) {
-        stamp_peak();
-    }
-    if (PK_CHECK_LEVEL >= 3 && ++pk_runtime.checked_events % CHECK_EVERY == 0) {
-        check_ledger();
-    }
 }
 
 // The running thread's state, or NULL for a thread that has none (reference: docs/architecture.md).
@@ -122,7 +116,6 @@ PK_INLINE void track_small(enum pk_frame_family family, struct pk_thread *self, 
     enter(self);
     uint32_t node = lock_and_place(family, layout, self, frame);
     pk_hot_alloc(&pk_runtime.ledger, address, size, node, PK_BLOCK_PYTHON);
-    after_event();
     leave(self);
 }
 
@@ -145,7 +138,6 @@ void pk_track_alloc(struct pk_thread *self, uintptr_t address, size_t size, uint
     enter(self);
     uint32_t node = lock_and_locate(self);
     pk_ledger_alloc(&pk_runtime.ledger, address, size, node, flags, even);
-    after_event();
     leave(self);
 }
 
@@ -153,7 +145,6 @@ void pk_track_free(struct pk_thread *self, uintptr_t address) {
     enter(self);
     pk_runtime_lock(self);
     pk_hot_free(&pk_runtime.ledger, address);
-    after_event();
     leave(self);
 }
 
@@ -184,7 +175,6 @@ void pk_track_resize_commit(struct pk_thread *self, struct pk_block block, uintp
     enter(self);
     uint32_t node = lock_and_locate(self);
     pk_ledger_resize_commit(&pk_runtime.ledger, block, address, size, node, flags, even, copied);
-    after_event();
     leave(self);
 }
 
@@ -244,7 +234,6 @@ void pk_track_map(struct pk_thread *self, uintptr_t address, size_t length, enum
     }
     pk_ledger_map(&pk_runtime.ledger, map);
     pk_runtime_sync();
-    after_event();
     leave(self);
 }
 
@@ -253,7 +242,6 @@ void pk_track_unmap(struct pk_thread *self, uintptr_t address, size_t length) {
     pk_runtime_lock(self);
     pk_ledger_unmap(&pk_runtime.ledger, address, address + page_up(length));
     pk_runtime_sync();
-    after_event();
     leave(self);
 }
 
@@ -262,7 +250,6 @@ void pk_track_protect(struct pk_thread *self, uintptr_t address, size_t length, 
     pk_runtime_lock(self);
     pk_ledger_protect(&pk_runtime.ledger, address, address + page_up(length), usable);
     pk_runtime_sync();
-    after_event();
     leave(self);
 }
 
@@ -271,7 +258,6 @@ void pk_track_remap(struct pk_thread *self, uintptr_t old, size_t old_length, ui
     uint32_t node = lock_and_locate(self);
     pk_ledger_remap(&pk_runtime.ledger, old, page_up(old_length), address, page_up(length), node);
     pk_runtime_sync();
-    after_event();
     leave(self);
 }
 

@@ -36,6 +36,9 @@ void pk_track_unmap(struct pk_thread *self, uintptr_t address, size_t length);
 void pk_track_protect(struct pk_thread *self, uintptr_t address, size_t length, bool usable);
 void pk_track_remap(struct pk_thread *self, uintptr_t old, size_t old_length, uintptr_t address, size_t length);
 
+/* struct pk_ledger's peak_ended: notes the time. */
+void pk_track_peak_ended(void *context);
+
 /* Python's own arenas: known for what they are, not counted (their blocks are). Negative: unmapped. */
 void pk_track_arena(struct pk_thread *self, int64_t bytes);
 

@@ -72,7 +72,7 @@ class Report:
     def at(self, path, line: int) -> List[Held]:
         """What each stack that ends in this line holds itself; stacks that hold nothing left out."""
         held = (self._held(row) for row in self.rows.get((str(path), line), ()))
-        return [each for each in held if each.blocks]
+        return [each for each in held if each.blocks or each.size]
 
     def below(self, path, line: int, name: str) -> List[Held]:
         """The same for stacks whose innermost frame is `name` (a pseudo frame) below this line."""
@@ -82,7 +82,7 @@ class Report:
                 held = self._held(row)
                 if any((each.path, each.line) == (str(path), line) for each in held.frames):
                     found.append(held)
-        return [each for each in found if each.blocks]
+        return [each for each in found if each.blocks or each.size]
 
     def total_of(self, name: str) -> int:
         """Bytes of all stacks whose innermost frame is `name`."""

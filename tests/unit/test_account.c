@@ -15,7 +15,7 @@ static void start(void) {
 
 // As the ledger does it: a sweep whenever one is due.
 static void charge(uint32_t node, uint64_t bytes) {
-    if (!pk_account_charge(&account, &nodes[node], bytes, 1)) {
+    if (pk_account_charge(&account, &nodes[node], bytes, 1) == PK_ACCOUNT_SWEEP) {
         pk_account_sweep(&account, nodes, 4);
     }
 }
@@ -47,6 +47,16 @@ static void while_the_total_climbs_the_peak_is_now(void) {
     CHECK_EQ(share(1), 50);
     CHECK_EQ(account.epoch, 1); // and nothing had to be remembered
     CHECK_EQ(account.captured, 0);
+}
+
+static void the_first_change_after_a_peak_says_so(void) {
+    start();
+    charge(0, 100);
+    CHECK_EQ(pk_account_release(&account, &nodes[0], 10, 1), PK_ACCOUNT_PEAK_ENDED);
+    CHECK_EQ(pk_account_release(&account, &nodes[0], 10, 1), PK_ACCOUNT_FINE);
+    CHECK_EQ(pk_account_charge(&account, &nodes[1], 10, 1), PK_ACCOUNT_FINE); // not a new peak yet
+    CHECK_EQ(pk_account_charge(&account, &nodes[1], 11, 1), PK_ACCOUNT_FINE); // now it is
+    CHECK_EQ(pk_account_release(&account, &nodes[1], 1, 1), PK_ACCOUNT_PEAK_ENDED);
 }
 
 static void what_is_freed_after_the_peak_is_still_in_it(void) {
@@ -139,6 +149,7 @@ int main(int argc, char **argv) {
     static const struct check_test tests[] = {
         TEST(nothing_has_no_peak),
         TEST(while_the_total_climbs_the_peak_is_now),
+        TEST(the_first_change_after_a_peak_says_so),
         TEST(what_is_freed_after_the_peak_is_still_in_it),
         TEST(a_higher_peak_replaces_the_old_one),
         TEST(the_first_of_two_equal_peaks_counts),

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From what each frame is charged with to blame lines. May use view.h. Must stay true: no byte and
+ * no block is lost on the way. */
+#pragma once
+
+#include "report/view.h"
+
+/* One blame line for each file and line that is charged with anything, whatever the function (a
+ * comprehension and the function around it); the frame shown is the one with the most. Pseudo
+ * frames have no file: each is its own line. `bytes` and `blocks` are indexed by frame, the root's
+ * own stand beside them. Fills view->blame. Returns 0 or -ENOMEM. */
+int pk_blame_build(struct pk_view *view, const uint64_t *bytes, const uint64_t *blocks,
+                   uint64_t root_bytes, uint64_t root_blocks);

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The runtime inside hostile C programs: errno, signal handlers, threads, forks, early allocations,
+other allocators, and death at any moment.
+
+The programs are in tests/runtime. Most of them only have the face of an interpreter
+(fake_interpreter.h): they are recorded, and no Python stands between the test and the runtime."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from running import REPOSITORY, run_command
+
+SOURCES = REPOSITORY / "tests" / "runtime"
+MEBIBYTE = 1 << 20
+
+
+class Compiler:
+    """Compiles the sources of tests/runtime into one folder, each product once."""
+
+    def __init__(self, cc: str, folder: Path):
+        self.cc = cc
+        self.folder = folder
+
+    def _compile(self, target: str, source: str, *options) -> Path:
+        path = self.folder / target
+        if not path.exists():
+            words = [self.cc, "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-w", "-pthread"]
+            done = run_command([*words, "-o", path, SOURCES / source, *options])
+            assert done.returncode == 0, done.stderr
+        return path
+
+    def library(self, name: str, *options, target=None) -> Path:
+        # -fno-builtin: a compiler may leave out a malloc that is freed at once
+        return self._compile(
+            target or f"lib{name}.so", f"{name}.c", "-fPIC", "-shared", "-fno-builtin", *options
+        )
+
+    def program(self, name: str, *options) -> Path:
+        return self._compile(name, f"{name}.c", "-rdynamic", "-fno-builtin", "-ldl", *options)
+
+    def storms(self) -> Path:
+        self.library("early")
+        return self.program("storms", f"-L{self.folder}", f"-Wl,-rpath,{self.folder}", "-learly")
+
+
+@pytest.fixture(scope="session")
+def compiler(tmp_path_factory):
+    cc = os.environ.get("CC", "cc").split()[0]
+    if shutil.which(cc) is None:
+        pytest.skip("there is no C compiler here")
+    return Compiler(cc, tmp_path_factory.mktemp("runtime"))
+
+
+@pytest.fixture
+def record(run_peakline, peakline):
+    """record([program, ...]) runs it under Peakline and returns the Run and the JSON report."""
+
+    def run(words, **keywords):
+        done = run_peakline(["--", *words], **keywords)
+        return done, read_report(peakline, done.result)
+
+    return run
+
+
+def read_report(peakline, directory) -> dict:
+    done = run_command([peakline, "report", directory, "--format", "json"])
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert sum(report["stacks"]["bytes"]) == report["peak"]["bytes"]
+    assert sum(report["stacks"]["blocks"]) == report["peak"]["blocks"]
+    return report
+
+
+def assert_exact(report):
+    """Nothing was lost on the way: what the stacks hold is the peak, byte for byte."""
+    ledger = report["ledger"]
+    assert ledger["in_flight_bytes"] == 0
+    assert ledger["surplus_bytes"] == 0
+    assert ledger["merged_stacks"] == 0
+
+
+# ---- errno ------------------------------------------------------------------------------------------------------
+
+
+def test_every_call_leaves_errno_as_the_c_library_does(compiler, record):
+    program = compiler.program("errno_kept")
+    plain = run_command([program])
+    ours, _ = record([program])
+    assert ours.stdout == plain.stdout
+    assert ours.returncode == plain.returncode == 0
+    assert "malloc too large: failed, errno 12" in plain.stdout  # the program does reach its end
+    assert "dlerror: " in plain.stdout
+
+
+# ---- signal handlers ---------------------------------------------------------------------------------------------
+
+
+def test_a_handler_that_maps_memory_interrupts_us_anywhere(compiler, record):
+    done, report = record([compiler.program("handler"), "maps", "4000"])
+    assert (done.returncode, done.stdout) == (0, "fine\n")
+    assert report["ledger"]["dropped_events"] > 0  # it did happen inside the ledger
+    assert_exact(report)
+
+
+def test_a_handler_that_allocates_blocks_with_another_allocator_behind_us(compiler, record):
+    bump = compiler.library("bump")
+    handler = compiler.program("handler")
+    done, report = record(
+        [handler, "blocks", "4000"], env={**os.environ, "LD_PRELOAD": str(bump)}
+    )
+    assert (done.returncode, done.stdout) == (0, "fine\n")
+    assert report["ledger"]["dropped_events"] > 0
+    assert_exact(report)
+
+
+# ---- threads and forks -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "storm, rounds", [("threads", 3000), ("strangers", 20000), ("c11", 40000), ("forks", 150)]
+)
+def test_after_a_storm_every_byte_is_accounted_for(compiler, record, storm, rounds):
+    done, report = record([compiler.storms(), storm, rounds])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
+    ledger = report["ledger"]
+    assert_exact(report)
+    # The early library's fork handlers run while we hold our lock: two events before each fork, two after.
+    assert ledger["dropped_events"] == (4 * rounds if storm == "forks" else 0)
+    # The storm has freed what it took: the peak is the last block, what libc and the loader keep for
+    # 4 threads (stacks and thread-local areas are mapped by libc itself and not seen), and stdio.
+    assert 64 * MEBIBYTE <= report["peak"]["bytes"] <= 64 * MEBIBYTE + 65536
+    assert ledger["live_bytes"] <= 65536
+    # One struct for each thread that lives at a time, not for each that ever lived.
+    assert ledger["own_bytes"] <= 4 * MEBIBYTE
+
+
+def test_a_forked_child_leaves_its_parents_record_alone(run_peakline, peakline, tmp_path):
+    (tmp_path / "app.py").write_text(
+        "import os, sys\n"
+        "held = bytearray(20 << 20)\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    more = bytearray(200 << 20)\n"
+        "    sys.exit(5)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+        "      if hasattr(os, 'waitstatus_to_exitcode') else 5)\n"
+    )
+    done = run_peakline(["app.py"])
+    assert (done.returncode, done.stdout) == (0, "5\n")
+    report = read_report(peakline, done.result)
+    assert 20 * MEBIBYTE <= report["peak"]["bytes"] < 40 * MEBIBYTE
+    assert report["ledger"]["state"] == "ended"
+
+
+def test_daemon_threads_that_allocate_while_python_ends(compiler, each_python, run_peakline):
+    library = compiler.library("churn_library")
+    code = (
+        "import ctypes, threading\n"
+        f"churn = ctypes.CDLL({str(library)!r}).churn\n"
+        "churn.argtypes = [ctypes.c_long]\n"
+        "for i in range(3):\n"
+        "    threading.Thread(target=churn, args=(-1,), daemon=True).start()\n"
+        "churn(1000)\n"
+        "print('fine')\n"
+    )
+    for _ in range(5):
+        done = run_peakline(["-c", code], python=each_python.path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
+
+
+# ---- other programs ----------------------------------------------------------------------------------------------
+
+
+def test_a_program_without_python_is_left_as_it_is(compiler, run_peakline):
+    done = run_peakline(["--", compiler.program("plain")])
+    assert done.returncode == 3
+    assert re.search(r"^LD_PRELOAD=.*libpeakline\.so$", done.stdout, re.M)
+    assert f"PEAKLINE_RUN={done.result}\n" in done.stdout
+    assert not list(done.result.glob("ledger-*"))
+    # -q drops the summary, not the word that there is none
+    assert "nothing was recorded" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_python_that_another_program_becomes_is_recorded(compiler, run_peakline, peakline, python):
+    code = "held = bytearray(30 << 20); import os; print(sorted(k for k in os.environ if k in ('LD_PRELOAD', 'PEAKLINE_RUN')))"
+    done = run_peakline(["--", compiler.program("plain"), python, "-c", code])
+    assert done.returncode == 0
+    assert done.stdout.endswith("\n[]\n")
+    assert read_report(peakline, done.result)["peak"]["bytes"] >= 30 * MEBIBYTE
+
+
+def test_a_shell_that_starts_python(run_peakline, peakline, python):
+    command = f"'{python}' -c 'held = bytearray(30 << 20)'; exit 4"
+    done = run_peakline(["--", "/bin/sh", "-c", command])
+    assert (done.returncode, done.stdout, done.stderr) == (4, "", "")
+    assert read_report(peakline, done.result)["peak"]["bytes"] >= 30 * MEBIBYTE
+
+
+def test_other_preloaded_libraries_stay_in_the_environment(compiler, run_peakline, python):
+    bump = compiler.library("bump")
+    done = run_peakline(
+        ["-c", "import os; print(os.environ.get('LD_PRELOAD'), 'PEAKLINE_RUN' in os.environ)"],
+        env={**os.environ, "LD_PRELOAD": str(bump)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{bump} False\n"
+
+
+def test_a_library_finds_its_neighbour_as_if_we_were_not_there(compiler, record):
+    """The dynamic linker looks at who calls dlopen: our hook must end in a jump."""
+    inner = compiler.folder / "inner"
+    inner.mkdir(exist_ok=True)
+    compiler.library("churn_library", target="inner/libneighbour.so")
+    compiler.library("loader", f"-Wl,--enable-new-dtags,-rpath,{inner}", "-ldl")
+    load = compiler.program(
+        "load", f"-L{compiler.folder}", f"-Wl,-rpath,{compiler.folder}", "-lloader"
+    )
+    assert run_command([load, "libneighbour.so"]).stdout == "found\n"
+    done, _ = record([load, "libneighbour.so"])
+    assert done.stdout == "found\n"
+
+
+def test_python_inside_another_program(compiler, record):
+    name = sysconfig.get_config_var("LDLIBRARY") or ""
+    folder = sysconfig.get_config_var("LIBDIR") or ""
+    if not re.fullmatch(r"lib(python.*)\.so", name) or not os.path.exists(f"{folder}/{name}"):
+        pytest.skip("this Python has no shared library to link")
+    link = re.fullmatch(r"lib(python.*)\.so", name).group(1)
+    program = compiler.program("embed", f"-L{folder}", f"-Wl,-rpath,{folder}", f"-l{link}")
+    env = {**os.environ, "PYTHONHOME": sys.base_prefix}
+    assert run_command([program], env=env).stdout == "fine\n"
+    done, report = record([program], env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
+    assert report["python_status"] in ("verified", "attached")
+    assert_exact(report)
+    assert 64 * MEBIBYTE <= report["peak"]["bytes"] <= 80 * MEBIBYTE
+    names = report["functions"]["name"]
+    assert "hold" in names
+
+
+# ---- death at any moment -----------------------------------------------------------------------------------------
+
+
+def test_a_record_killed_at_any_moment_reads_back(compiler, peakline, run_peakline):
+    """100 moments, chosen by the number of allocations made so far. One event may be under way: no
+    block and no map of that program is larger than 64 KiB."""
+    program = compiler.program("killed")
+    chosen = random.Random(20261123)
+    for _ in range(100):
+        moment = int(10 ** chosen.uniform(1, 5))
+        done = run_peakline(["--", program, moment])
+        assert done.returncode == -signal.SIGKILL, moment
+        report = read_report(peakline, done.result)
+        ledger = report["ledger"]
+        assert ledger["state"] == "running"
+        assert ledger["in_flight_bytes"] <= 65536, (moment, ledger)
+        assert ledger["surplus_bytes"] <= 65536, (moment, ledger)
+        assert ledger["dropped_events"] == 0
+        shutil.rmtree(done.result)
+
+
+def test_a_python_killed_while_its_tables_grow(peakline, run_peakline, tmp_path):
+    """New functions at new lines without end: stacks, functions and strings are being appended when
+    the process is killed from another thread of its own."""
+    (tmp_path / "app.py").write_text(
+        "import os, signal, sys, threading\n"
+        "moment = int(sys.argv[1])\n"
+        "made = 0\n"
+        "def kill():\n"
+        "    while made < moment:\n"
+        "        pass\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "threading.Thread(target=kill, daemon=True).start()\n"
+        "sys.setswitchinterval(1e-5)\n"
+        "kept = []\n"
+        "while True:\n"
+        "    code = f'def f{made}():\\n' + '\\n' * (made % 50) + '    return [object()]\\n'\n"
+        "    scope = {}\n"
+        "    exec(compile(code, f'generated-{made}.py', 'exec'), scope)\n"
+        "    kept.append(scope[f'f{made}']())\n"
+        "    made += 1\n"
+    )
+    chosen = random.Random(7)
+    for _ in range(20):
+        moment = chosen.randrange(1, 6000)
+        done = run_peakline(["app.py", moment])
+        assert done.returncode == -signal.SIGKILL, moment
+        report = read_report(peakline, done.result)
+        ledger = report["ledger"]
+        # lists of the interpreter's own: the largest single block is the list `kept`
+        assert ledger["in_flight_bytes"] <= 65536, (moment, ledger)
+        assert ledger["surplus_bytes"] <= 65536, (moment, ledger)
+        shutil.rmtree(done.result)
