@@ -2,7 +2,7 @@
  * The terminal summary: what a person reads when the program has ended.
  *
  *     Peak memory 135.8 MiB at 12.4 s of 31.0 s (resident peak 188.0 MiB)
- *       61.2 MiB  45.1 %      10  load.py:123   data = load(path)
+ *       61.2 MiB  45.1 %      10  load.py:123  data = load(path)
  *       40.0 MiB  29.5 %       1  model.py:88   w = np.zeros((5000, 1000))
  *       ... 212 more lines, 34.6 MiB (25.4 %)
  *     Report: peakline-result/latest/report.html
@@ -22,6 +22,7 @@
 #define MAX_NOTES 2u
 #define MIN_WIDTH 40u
 #define MAX_WIDTH 500u
+#define GAP 2u /* columns between a place and its source line */
 #define LINE_ROOM (4u * MAX_WIDTH + 8u)
 
 struct summary {
@@ -112,16 +113,14 @@ struct row {
     char bytes[PK_NUMBER_ROOM];
     char share[PK_NUMBER_ROOM];
     char blocks[PK_NUMBER_ROOM];
-    char place[256];
-    size_t place_columns;
+    char place[4096 + 32];
     const char *source;
     bool is_name; /* the source is not known, this is the function's name */
 };
 
-static void fill_row(const struct summary *s, const struct pk_view_blame *blame, size_t place_limit,
+static void fill_row(const struct summary *s, const struct pk_view_blame *blame,
                      struct row *ret_row) {
     const struct pk_view *view = &s->report->view;
-    char place[4096 + 32];
 
     pk_format_bytes(ret_row->bytes, blame->bytes);
     pk_format_share(ret_row->share, blame->bytes, view->peak_bytes);
@@ -129,27 +128,37 @@ static void fill_row(const struct summary *s, const struct pk_view_blame *blame,
     ret_row->source = "";
     ret_row->is_name = false;
     if (blame->frame < 0) {
-        snprintf(place, sizeof(place), "[no stack]");
+        snprintf(ret_row->place, sizeof(ret_row->place), "[no stack]");
     } else {
         const struct pk_view_frame *frame = &view->frames[blame->frame];
         const struct pk_view_function *function = &view->functions[frame->function];
         const struct pk_view_file *file = &view->files[function->file];
         if (file->kind == PK_FILE_NONE) {
-            snprintf(place, sizeof(place), "%.200s", function->name);
+            snprintf(ret_row->place, sizeof(ret_row->place), "%.200s", function->name);
         } else {
-            snprintf(place, sizeof(place), "%.4096s:%u",
+            snprintf(ret_row->place, sizeof(ret_row->place), "%.4096s:%u",
                      pk_path_spoken(&s->report->rules, file->path), frame->line);
             ret_row->is_name = frame->source[0] == '\0';
             ret_row->source = ret_row->is_name ? function->name : frame->source;
         }
     }
-    ret_row->place_columns =
-        pk_text_clean_place(ret_row->place, sizeof(ret_row->place), place, place_limit, s->utf8);
     ret_row->source += strspn(ret_row->source, " \t\f");
 }
 
 static size_t longest(size_t a, size_t b) {
     return a > b ? a : b;
+}
+
+static size_t shortest(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* How wide places may be at most where `room` columns are left for places and source lines: half of
+ * it up to 32, more in wide terminals. In narrow ones the place is worth more than a shred of its
+ * source. */
+static size_t limit_places(size_t room) {
+    size_t limit = shortest(room < 40 ? room : room / 2, 32);
+    return longest(limit, shortest(room * 2 / 5, 60));
 }
 
 static void write_rows(const struct summary *s, uint32_t count) {
@@ -158,31 +167,29 @@ static void write_rows(const struct summary *s, uint32_t count) {
     size_t bytes = 0, share = 0, blocks = 0, place = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        fill_row(s, &view->blame[i], longest(s->width * 3 / 10, 12), &rows[i]);
+        fill_row(s, &view->blame[i], &rows[i]);
         bytes = longest(bytes, strlen(rows[i].bytes));
         share = longest(share, strlen(rows[i].share));
         blocks = longest(blocks, strlen(rows[i].blocks));
-        place = longest(place, rows[i].place_columns);
     }
     size_t before = 2 + bytes + 2 + share + 2 + blocks + 2;
+    size_t limit = limit_places(s->width > before ? s->width - before : 0);
     for (uint32_t i = 0; i < count; i++) {
-        struct row *row = &rows[i];
-        if (before + row->place_columns > s->width) { // a very narrow terminal
-            char place_text[sizeof(row->place)];
-            memcpy(place_text, row->place, sizeof(place_text));
-            row->place_columns =
-                pk_text_clean_place(row->place, sizeof(row->place), place_text,
-                                    s->width > before ? s->width - before : 0, s->utf8);
-        }
+        place = longest(place, shortest(pk_text_columns(rows[i].place, s->utf8), limit));
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct row *row = &rows[i];
+        char shown[LINE_ROOM];
+        size_t columns =
+            pk_text_clean_place(shown, sizeof(shown), row->place, place, s->utf8);
         fprintf(s->out, "  %s%*s%s  %*s  %*s  %s", style(s, BOLD), (int)bytes, row->bytes,
-                style(s, PLAIN), (int)share, row->share, (int)blocks, row->blocks, row->place);
-        size_t used = before + longest(place, row->place_columns) + 3;
+                style(s, PLAIN), (int)share, row->share, (int)blocks, row->blocks, shown);
+        size_t used = before + place + GAP;
         if (row->source[0] != '\0' && used + 8 <= s->width) {
-            char source[LINE_ROOM];
             const char *in = row->is_name ? "in " : "";
-            (void)pk_text_clean(source, sizeof(source), row->source, s->width - used - strlen(in),
+            (void)pk_text_clean(shown, sizeof(shown), row->source, s->width - used - strlen(in),
                                 s->utf8, false);
-            fprintf(s->out, "%*s%s%s", (int)(place - row->place_columns + 3), "", in, source);
+            fprintf(s->out, "%*s%s%s", (int)(place - columns + GAP), "", in, shown);
         }
         putc('\n', s->out);
     }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/sys.h"
 #include "runtime/runtime.h"
@@ -25,7 +26,8 @@ static struct pk_thread **ended_last = &ended;
 static struct pk_thread *only_thread;
 
 #define LOOKS 8      /* ended threads asked whether they are gone before a new struct is made */
-#define SPINS 10000  /* for the only thread to leave the ledger: it stays for tens of nanoseconds */
+#define SPINS 1000   /* for the only thread to leave the ledger: it stays for tens of nanoseconds */
+#define NAPS 2000    /* ... unless it was put to sleep there: 0.1 s in all */
 
 static void append_ended(struct pk_thread *thread) {
     thread->next = NULL;
@@ -91,13 +93,17 @@ static bool pass_only_thread(struct pk_thread *self) {
     pk_runtime_lock(self);
     pk_runtime.lock.last = NULL;
     pk_runtime_unlock(self);
-    for (int i = 0; i < SPINS; i++) {
-        if (__atomic_load_n(&only->busy, __ATOMIC_ACQUIRE) == 0) {
-            __atomic_store_n(&only_thread, NULL, __ATOMIC_RELEASE);
-            return true;
+    for (int i = 0; __atomic_load_n(&only->busy, __ATOMIC_ACQUIRE) != 0; i++) {
+        if (i >= SPINS + NAPS) {
+            return false;
+        }
+        if (i >= SPINS) {
+            struct timespec nap = {.tv_nsec = 50000};
+            (void)pk_sys6(SYS_nanosleep, (long)&nap, 0, 0, 0, 0, 0);
         }
     }
-    return false;
+    __atomic_store_n(&only_thread, NULL, __ATOMIC_RELEASE);
+    return true;
 }
 
 bool pk_thread_room(struct pk_thread *self, uint32_t count) {

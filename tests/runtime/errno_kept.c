@@ -100,8 +100,11 @@ int main(void) {
     printf("dlerror at the start of main: %s\n", old == NULL ? "none" : old);
     heap("main");
     maps();
-    SHOW("pthread_create", pthread_create(&thread, NULL, first_words, "thread") == 0);
-    pthread_join(thread, NULL);
+    errno = MARK;
+    int result = pthread_create(&thread, NULL, first_words, "thread");
+    int error = errno;
+    pthread_join(thread, NULL); // it prints, too
+    printf("pthread_create: %d, errno %d\n", result, error);
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, (size_t)1 << 46); // no such address space

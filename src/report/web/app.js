@@ -498,7 +498,7 @@ function choose(index) {
     markRow();
     byId('chosen').hidden = index < 0;
     if (index >= 0) {
-        const paths = pathsTo(model.tree, model.blamed, blame.frame[index]);
+        const paths = model.pathsTo(blame.frame[index]);
         const { location, label } = model.describe(blame.frame[index]);
         const place = cut(location || label, 100);
         const folded = blame.bytes[index] - paths.bytes;
