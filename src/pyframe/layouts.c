@@ -43,7 +43,7 @@
 /* 3.12+: the first fields of a frame and of a code object stay where they are. */
 #define FRAMES_FROM_3_12                                                                           \
     .frame_previous = 8, .frame_code = 0, .frame_instr = 56, .instr_scale = 1, .owner_skip = 3,    \
-    .owner_generator = 1
+    .owner_generator = 1, .frame_object = 48
 #define CODE_FROM_3_12                                                                             \
     .code_filename = 112, .code_name = 120, .code_qualname = 128, .code_firstlineno = 68,          \
     .code_linetable = 136, .code_version = 92, .code_units = 16, .code_tlbc = PK_ABSENT,           \
@@ -76,7 +76,7 @@ static const struct pk_layout layouts[] = {
         .family = PK_FAMILY_CFRAME, .code_mask = NO_TAGS, .thread_frame = 56, .cframe_frame = 8,
         .thread_id = 152,
         .frame_previous = 48, .frame_code = 32, .frame_instr = 56, .instr_scale = 1,
-        .frame_owner = 69, .frame_localsplus = 72, .frame_tlbc = PK_ABSENT,
+        .frame_owner = 69, .frame_localsplus = 72, .frame_object = 40, .frame_tlbc = PK_ABSENT,
         .owner_skip = OWNER_NEVER, .owner_generator = 1,
         .code_filename = 112, .code_name = 120, .code_qualname = 128, .code_firstlineno = 72,
         .code_linetable = 136, .code_version = PK_ABSENT, .code_units = 16, .code_tlbc = PK_ABSENT,

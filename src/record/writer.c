@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -98,6 +99,18 @@ static int add_extent(struct pk_writer *writer, int fd, struct pk_store *store, 
     return 0;
 }
 
+// A flag of the header; the hooks set some without the lock.
+static void set_flag(struct pk_writer *writer, uint32_t flag) {
+    __atomic_fetch_or(&writer->header->flags, flag, __ATOMIC_RELAXED);
+}
+
+// What passes by itself: no descriptor free, no memory, a signal. Anything else (no space, a file size limit, the
+// file gone or out of reach) is asked once and said once: a full disk is not asked again at every allocation.
+static bool is_passing(int error) {
+    return error == 0 || error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EINTR ||
+           error == -EAGAIN;
+}
+
 static int grow_table(struct pk_store *store, uint64_t need) {
     struct pk_writer *writer = store->owner;
     uint64_t limit = writer->limits[store->table];
@@ -112,21 +125,22 @@ static int grow_table(struct pk_store *store, uint64_t need) {
         bytes = limit - store->capacity;
     }
     if (store->capacity + bytes < need) {
-        writer->error = -ENOBUFS;
-        writer->header->flags |= PK_FLAG_TABLE_FULL;
+        set_flag(writer, PK_FLAG_TABLE_FULL); // this one; the others may still grow
         return -ENOBUFS;
     }
-    if (writer->error == -ENOSPC || writer->error == -EDQUOT || writer->error == -EFBIG) {
-        return writer->error; // asked once, said once: a full disk is not asked again at every allocation
+    if (!is_passing(writer->error)) {
+        return writer->error;
     }
-    int fd = pk_sys_open(writer->path, O_RDWR | O_CLOEXEC, 0);
+    int fd = pk_sys_open(writer->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
     int result = fd < 0 ? fd : add_extent(writer, fd, store, bytes);
     if (fd >= 0) {
         (void)pk_sys_close(fd);
     }
     if (result < 0) {
-        writer->error = result == -ENOBUFS || result == -ENOMEM ? result : -ENOSPC;
-        writer->header->flags |= result == -ENOBUFS ? PK_FLAG_TABLE_FULL : PK_FLAG_DISK_FULL;
+        writer->error = result;
+        if (!is_passing(result)) {
+            set_flag(writer, result == -ENOBUFS ? PK_FLAG_TABLE_FULL : PK_FLAG_DISK_FULL);
+        }
     }
     return result;
 }

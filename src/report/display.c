@@ -59,11 +59,13 @@ const char *pk_format_count(char ret_text[PK_NUMBER_ROOM], uint64_t count) {
 }
 
 const char *pk_format_time(char ret_text[PK_NUMBER_ROOM], uint64_t nanoseconds) {
-    uint64_t centis = nanoseconds / 10000000u, seconds = centis / 100;
-    if (seconds < 1) {
+    uint64_t centis = (nanoseconds + 5000000u) / 10000000u; // rounded, as the page does it
+    uint64_t tenths = (nanoseconds + 50000000u) / 100000000u;
+    uint64_t seconds = (nanoseconds + 500000000u) / 1000000000u;
+    if (centis < 100) {
         snprintf(ret_text, PK_NUMBER_ROOM, "0.%02" PRIu64 " s", centis);
-    } else if (seconds < 600) {
-        snprintf(ret_text, PK_NUMBER_ROOM, "%" PRIu64 ".%" PRIu64 " s", seconds, centis / 10 % 10);
+    } else if (tenths < 6000) {
+        snprintf(ret_text, PK_NUMBER_ROOM, "%" PRIu64 ".%" PRIu64 " s", tenths / 10, tenths % 10);
     } else if (seconds < 7200) {
         snprintf(ret_text, PK_NUMBER_ROOM, "%" PRIu64 " min %" PRIu64 " s", seconds / 60,
                  seconds % 60);

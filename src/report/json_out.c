@@ -3,6 +3,7 @@
  * page (for src/report/web). May use json.h, model.h. Must stay true: numbers are integers or have
  * three decimals; the order of keys never changes; columns of one table have one length. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -139,7 +140,25 @@ static void write_warnings(struct pk_json *json, const struct pk_report *report)
     pk_json_end_array(json);
 }
 
-static void write_tables(struct pk_json *json, const struct selection *s) {
+/* The source line of a frame. In the page a thread, which has none, says who started it. */
+static void write_source(struct pk_json *json, const struct pk_view *view,
+                         const struct pk_view_frame *frame, const struct pk_path_rules *page_rules) {
+    char label[4096 + 64];
+
+    if (page_rules == NULL || frame->started_by < 0) {
+        pk_json_text(json, NULL, frame->source);
+        return;
+    }
+    const struct pk_view_frame *by = &view->frames[frame->started_by];
+    const char *path = view->files[view->functions[by->function].file].path;
+    snprintf(label, sizeof(label), "[thread started at %.4096s:%" PRIu32 "]",
+             pk_path_spoken(page_rules, path), by->line);
+    pk_json_text(json, NULL, label);
+}
+
+/* `page_rules`: NULL in the document. */
+static void write_tables(struct pk_json *json, const struct selection *s,
+                         const struct pk_path_rules *page_rules) {
     const struct pk_view *view = s->view;
 
     pk_json_object(json, "files");
@@ -196,7 +215,7 @@ static void write_tables(struct pk_json *json, const struct selection *s) {
     pk_json_end_array(json);
     pk_json_array(json, "source");
     for (uint32_t i = 0; i < s->frame_count; i++) {
-        pk_json_text(json, NULL, view->frames[s->frames[i]].source);
+        write_source(json, view, &view->frames[s->frames[i]], page_rules);
     }
     pk_json_end_array(json);
     pk_json_end_object(json);
@@ -442,7 +461,7 @@ int pk_write_json(const struct pk_report *report, FILE *out) {
     write_warnings(&json, report);
     write_processes(&json, report);
     write_blame_lines(&json, report);
-    write_tables(&json, &selection);
+    write_tables(&json, &selection, NULL);
     write_tree(&json, "stacks", &selection, false);
     r = write_maps(&json, report, UINT32_MAX);
     write_failed(&json, report, &selection);
@@ -474,7 +493,7 @@ int pk_write_page_data(const struct pk_report *report, uint32_t max_nodes, uint3
     write_run(&json, report);
     write_peak(&json, report);
     write_warnings(&json, report);
-    write_tables(&json, &selection);
+    write_tables(&json, &selection, &report->rules);
     write_tree(&json, "nodes", &selection, true);
     write_blame(&json, &selection);
     r = write_maps(&json, report, PAGE_MAX_MAPS);

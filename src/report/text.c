@@ -175,7 +175,9 @@ static void write_rows(const struct summary *s, uint32_t count) {
     size_t before = 2 + bytes + 2 + share + 2 + blocks + 2;
     size_t limit = limit_places(s->width > before ? s->width - before : 0);
     for (uint32_t i = 0; i < count; i++) {
-        place = longest(place, shortest(pk_text_columns(rows[i].place, s->utf8), limit));
+        char shown[LINE_ROOM];
+        place = longest(
+            place, pk_text_clean_place(shown, sizeof(shown), rows[i].place, limit, s->utf8));
     }
     for (uint32_t i = 0; i < count; i++) {
         const struct row *row = &rows[i];

@@ -51,22 +51,21 @@ PK_EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *r
         pk_real_resolve();
     }
     pk_threads_expect(self);
-    struct start *start = NULL;
-    if (self != NULL) {
-        self->depth = 1;
-        start = new_start(self);
+    if (self == NULL) {
+        return pk_real.pthread_create(thread, attributes, run, argument);
     }
-    int result;
+    self->depth = 1;
+    struct start *start = new_start(self);
     if (start == NULL) {
-        result = pk_real.pthread_create(thread, attributes, run, argument);
-    } else {
-        *start = (struct start){.run = run, .argument = argument, .node = pk_track_here(self)};
-        result = pk_real.pthread_create(thread, attributes, run_thread, start);
-        if (result != 0) {
-            free_start(self, start);
-        }
+        self->depth = 0;
+        return pk_real.pthread_create(thread, attributes, run, argument);
     }
-    if (self != NULL) {
+    *start = (struct start){.run = run, .argument = argument, .node = pk_track_here(self)};
+    self->depth = 0; // what libc allocates for the thread is the program's
+    int result = pk_real.pthread_create(thread, attributes, run_thread, start);
+    if (result != 0) {
+        self->depth = 1;
+        free_start(self, start);
         self->depth = 0;
     }
     return result;

@@ -110,6 +110,9 @@ static uint32_t pseudo_node(enum pk_function_kind kind, const char *name) {
 
 static void forget_code(void *context, uint64_t address) {
     (void)context;
+    if (pk_anchors_forget((uintptr_t)address)) {
+        return;
+    }
     pk_codes_forget(&pk_runtime.codes, (uintptr_t)address);
     __atomic_add_fetch(&pk_runtime.deaths, 1, __ATOMIC_RELEASE);
 }
@@ -121,7 +124,7 @@ static uint64_t ledger_room(void) {
         return PK_WRITER_ROOM;
     }
     uint64_t room = limit.rlim_cur / 32;
-    return room > PK_WRITER_ROOM ? PK_WRITER_ROOM : room < (8u << 20) ? 8u << 20 : room;
+    return room > PK_WRITER_ROOM ? PK_WRITER_ROOM : room < (2u << 20) ? 2u << 20 : room;
 }
 
 static void begin_header(void) {

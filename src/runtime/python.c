@@ -4,6 +4,7 @@
 #include "runtime/python.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -168,6 +169,7 @@ static void *wrapped_realloc(void *context, void *old, size_t size) {
 // Called from inside our own wrapper (pymalloc wants an arena) or directly (the interpreter wants frames).
 static void *wrapped_arena_alloc(void *context, size_t size) {
     (void)context;
+    (void)pk_thread_current(); // a thread met here for the first time must not count the map below as its own
     struct pk_thread *self = pk_self;
     bool outermost = self->depth == 0;
     if (outermost) {
@@ -189,6 +191,7 @@ static void *wrapped_arena_alloc(void *context, size_t size) {
 
 static void wrapped_arena_free(void *context, void *arena, size_t size) {
     (void)context;
+    (void)pk_thread_current();
     struct pk_thread *self = pk_self;
     bool outermost = self->depth == 0;
     if (outermost) {
@@ -310,6 +313,8 @@ void pk_python_attach(void) {
     FIND(runtime_words, "_PyRuntime");
 #undef FIND
     *(void **)&pk_runtime.own_thread_state = symbol("PyGILState_GetThisThreadState");
+    void *finalizing = symbol("Py_IsFinalizing"); // 3.13+
+    *(void **)&pk_runtime.is_finalizing = finalizing != NULL ? finalizing : symbol("_Py_IsFinalizing");
     void *unchecked = symbol("PyThreadState_GetUnchecked"); // 3.13+
     *(void **)&pk_runtime.thread_state = unchecked != NULL ? unchecked : symbol("_PyThreadState_UncheckedGet");
     choose_layout();
@@ -317,6 +322,32 @@ void pk_python_attach(void) {
     wrap_domains(python.first);
     wrap_arenas();
     pk_runtime.starting = python.is_initialized != NULL && python.add_pending_call != NULL;
+}
+
+// ---- frame objects, in pending calls -------------------------------------------------------------------------
+
+struct pk_frame_object pk_python_frame(void) {
+    return (struct pk_frame_object){.object = python.current_frame()};
+}
+
+struct pk_frame_object pk_python_caller(struct pk_frame_object frame) {
+    struct pk_frame_object caller = {0};
+    if (frame.object != NULL) {
+        caller.object = python.frame_back(frame.object);
+        caller.owned = true;
+    }
+    pk_python_let_go(frame);
+    return caller;
+}
+
+void pk_python_let_go(struct pk_frame_object frame) {
+    if (frame.owned && frame.object != NULL) {
+        python.decref(frame.object);
+    }
+}
+
+bool pk_python_pending(int (*call)(void *context)) {
+    return python.add_pending_call(call, NULL) == 0;
 }
 
 // ---- the self-test -------------------------------------------------------------------------------------------
@@ -385,16 +416,21 @@ static int self_test(void *context) {
         python.decref == NULL) {
         return 0;
     }
+    int saved = errno;
     self->depth = 1; // the frame objects made by this test are ours, not the program's
     const char *wrong = compare_walks();
     if (wrong == NULL) {
         pk_runtime.header->python_status = PK_PYTHON_VERIFIED;
+        pk_runtime.anchors.lowest = UINT32_MAX;
+        pk_runtime.anchors.usable =
+            pk_runtime.layout->frame_object != 0 && !pk_runtime.layout->free_threaded && python.frame_back != NULL;
     } else {
         pk_runtime.ready = false;
         pk_runtime.layout = NULL;
         say_note(PK_PYTHON_MISMATCH, "the self-test found a difference in ", wrong);
     }
     self->depth = 0;
+    errno = saved;
     return 0;
 }
 
@@ -404,7 +440,7 @@ PK_COLD void pk_python_starting(void) {
         python.get_allocator(DOMAIN_OBJ, &now);
         if (now.free != wrapped_free && !python.again) {
             python.again = true;
-            pk_runtime.header->flags |= PK_FLAG_ALLOCATORS_LATE;
+            __atomic_fetch_or(&pk_runtime.header->flags, PK_FLAG_ALLOCATORS_LATE, __ATOMIC_RELAXED);
             wrap_domains(python.second);
         }
         return;
@@ -412,6 +448,8 @@ PK_COLD void pk_python_starting(void) {
     if (pk_runtime.own_thread_state != NULL && pk_runtime.own_thread_state() != NULL) {
         pk_runtime.starting = false;
         pk_runtime.ready = pk_runtime.layout != NULL;
+        int saved = errno; // it takes a lock
         (void)python.add_pending_call(self_test, NULL);
+        errno = saved;
     }
 }

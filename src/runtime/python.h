@@ -13,3 +13,14 @@ void pk_python_attach(void);
 /* While pk_runtime.starting is set, at each event and with self->depth set: has start-up thrown our wrappers away
  * (PYTHONMALLOC, -X dev)? is the interpreter ready for the self-test? */
 void pk_python_starting(void);
+
+/* The frame object of the running frame and of its callers, for code that runs in a pending call. */
+struct pk_frame_object {
+    void *object; /* NULL: none */
+    bool owned;   /* a reference is held: let go of it */
+};
+struct pk_frame_object pk_python_frame(void);
+struct pk_frame_object pk_python_caller(struct pk_frame_object frame); /* lets go of `frame` */
+void pk_python_let_go(struct pk_frame_object frame);
+/* Asks for one call of `call` in the main thread between two bytecodes. False: not now. */
+bool pk_python_pending(int (*call)(void *context));

@@ -23,6 +23,7 @@
 #include "pyframe/layout.h"
 #include "record/format.h"
 #include "record/writer.h"
+#include "runtime/anchors.h"
 #include "runtime/codes.h"
 #include "runtime/thread.h"
 
@@ -62,6 +63,7 @@ struct pk_runtime {
     uint64_t dropped; /* events dropped since a handler interrupted us. Atomic. */
     uint64_t checked_events; /* checked build: events since the last full walk */
     struct pk_ledger_header *header;
+    struct pk_anchors anchors;
     struct pk_codes codes;
     uint32_t steps_deaths; /* `deaths` when the steps were last cleared */
     struct pk_step steps[1u << PK_STEP_BITS];

@@ -18,6 +18,71 @@ static uint32_t find_kept(const struct pk_thread *self, uint32_t level, uintptr_
     return 0;
 }
 
+// The highest level at or below `level` from which outwards nothing can have moved, or 0.
+static uint32_t find_anchor(const struct pk_thread *self, uint32_t level) {
+    const struct pk_anchors *anchors = &pk_runtime.anchors;
+    if (!self->main) {
+        return 0;
+    }
+    for (uint32_t i = anchors->count; i > 0; i--) {
+        const struct pk_anchor *anchor = &anchors->list[i - 1];
+        if (anchor->level <= level && self->spots[anchor->level].frame == anchor->frame) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+PK_INLINE bool verify_deep_in(enum pk_frame_family family, struct pk_thread *self, uint32_t level, uint32_t *ret_from,
+                              uint32_t *ret_failed) {
+    const struct pk_layout *layout = pk_runtime.layout;
+    uint32_t number = find_anchor(self, level);
+    const struct pk_anchor *anchor = number == 0 ? NULL : &pk_runtime.anchors.list[number - 1];
+    const struct pk_spot *stop = anchor == NULL ? self->spots : &self->spots[anchor->level];
+    uint32_t from = *ret_from;
+    struct pk_spot *spot = &self->spots[level];
+    for (;;) {
+        const void *frame = (const void *)spot->frame;
+        uintptr_t instr = pk_frame_instr_in(family, layout, frame);
+        if (PK_UNLIKELY(spot->instr != instr)) {
+            spot->instr = instr;
+            from = (uint32_t)(spot - self->spots);
+        }
+        if (PK_UNLIKELY(spot == stop)) {
+            uintptr_t object = __atomic_load_n(&anchor->object, __ATOMIC_ACQUIRE);
+            if (object != 0 && pk_read_word(frame, layout->frame_object) == object) {
+                break; // this very call was there at the last event, so its callers have not moved
+            }
+            stop = self->spots;
+        }
+        const void *previous = pk_frame_previous(layout, frame);
+        spot--;
+        if (PK_UNLIKELY((uintptr_t)previous != spot->frame)) {
+            if (previous == NULL && spot == self->spots) {
+                break;
+            }
+            *ret_failed = (uint32_t)(spot - self->spots) + 1;
+            return false;
+        }
+    }
+    *ret_from = from;
+    pk_anchors_owe(self, level, level - (uint32_t)(spot - self->spots));
+    return true;
+}
+
+PK_NOINLINE bool pk_stack_verify_deep(struct pk_thread *self, uint32_t level, uint32_t *ret_from,
+                                      uint32_t *ret_failed) {
+    switch ((enum pk_frame_family)pk_runtime.layout->family) {
+    case PK_FAMILY_OBJECT:
+        return verify_deep_in(PK_FAMILY_OBJECT, self, level, ret_from, ret_failed);
+    case PK_FAMILY_CFRAME:
+        return verify_deep_in(PK_FAMILY_CFRAME, self, level, ret_from, ret_failed);
+    case PK_FAMILY_DIRECT:
+        break;
+    }
+    return verify_deep_in(PK_FAMILY_DIRECT, self, level, ret_from, ret_failed);
+}
+
 static bool make_room(struct pk_thread *self, uint32_t count) {
     if (PK_LIKELY(count < self->capacity)) {
         return true;

@@ -35,10 +35,16 @@ PK_NOINLINE uint32_t pk_stack_step(struct pk_thread *self, uint32_t level, uint3
 /* The node charged when no frame of the program is to be seen. */
 PK_NOINLINE uint32_t pk_stack_base(struct pk_thread *self);
 
+/* The same as pk_stack_verify() below for a deep stack: stops at an anchor. */
+PK_NOINLINE bool pk_stack_verify_deep(struct pk_thread *self, uint32_t level, uint32_t *ret_from, uint32_t *ret_failed);
+
 /* Compares the kept levels from `level` outwards with their frames and notes where those are now. False: at some
  * level another caller stands; *ret_failed is that level, and levels from there up are void. */
 PK_INLINE bool pk_stack_verify(enum pk_frame_family family, const struct pk_layout *layout, struct pk_thread *self,
                                uint32_t level, uint32_t *ret_from, uint32_t *ret_failed) {
+    if (PK_UNLIKELY(level > PK_ANCHOR_DISTANCE)) {
+        return pk_stack_verify_deep(self, level, ret_from, ret_failed);
+    }
     struct pk_spot *spot = &self->spots[level];
     uint32_t from = *ret_from;
     const void *previous;

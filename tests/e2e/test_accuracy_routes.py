@@ -166,6 +166,85 @@ def test_growing_python_object_counts_once_when_its_pages_move(
     assert 30_000_003 <= after[0] <= 30_000_003 + 25_000_003 // 8 + 100
 
 
+PYTHON_MAPS = """\
+import mmap, sys
+from multiprocessing import shared_memory
+PAGE = mmap.PAGESIZE
+kept = [None] * 10
+def maps():
+    kept[0] = mmap.mmap(-1, 100 * PAGE - 5)
+    kept[1] = mmap.mmap(-1, 50 * PAGE)
+    kept[1].close()
+    kept[2] = shared_memory.SharedMemory(create=True, size=200 * PAGE)
+    kept[2].unlink()
+    kept[3] = mmap.mmap(-1, 40 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    for _ in range(20):
+        with open(sys.argv[1], "w+b") as file:
+            file.truncate(300 * PAGE)
+            kept[4] = mmap.mmap(file.fileno(), 0)
+        kept[4].close()
+maps()
+kept[9] = bytes(20_000_003)
+"""
+
+
+@pytest.fixture
+def python_maps(run_peakline, peakline, some_python, tmp_path):
+    path = tmp_path / "app.py"
+    path.write_text(PYTHON_MAPS)
+    done = run_peakline(["-S", path, tmp_path / "file"], python=some_python.path)
+    assert (done.returncode, done.stderr) == (0, "")
+    return read_report(peakline, done.result), path
+
+
+@pytest.mark.parametrize("line, pages", [(6, 100), (7, 0), (9, 200), (11, 40)])
+def test_maps_made_by_python(python_maps, line, pages):
+    report, path = python_maps
+    # Whole pages, and the Python objects around them: under 4,096 bytes.
+    assert held_at(report, path, line)[0] // 4096 == pages
+
+
+def test_a_file_mapped_again_and_again_is_listed_once(python_maps):
+    report, path = python_maps
+    listed = {each["path"]: each["bytes"] for each in report["maps"]}
+    assert listed[str(path.parent / "file")] == 300 * 4096
+    assert report["ledger"]["file_map_bytes"] == 0
+
+
+GIANTS = """\
+import ctypes, sys
+c = ctypes.CDLL(None)
+for name in ("malloc", "realloc"):
+    getattr(c, name).restype = ctypes.c_void_p
+c.malloc.argtypes = [ctypes.c_size_t]
+c.realloc.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+c.free.argtypes = [ctypes.c_void_p]
+c.free.restype = None
+first = c.malloc((5 << 30) + 3)
+if not first:
+    sys.exit("no memory")
+c.free(first)
+first = c.malloc((4 << 30) - 1)
+first = c.realloc(first, (4 << 30) + 5)
+second = c.malloc((2 << 30) + 7)
+"""
+
+
+def test_blocks_beyond_four_gibibytes(run_peakline, peakline, some_python, tmp_path):
+    """Never touched, so that they cost nothing: only their addresses and sizes matter."""
+    (tmp_path / "app.py").write_text(GIANTS)
+    done = run_peakline(["-S", "app.py"], python=some_python.path)
+    if done.stderr == "no memory\n":
+        pytest.skip("this machine does not hand out 5 GiB")
+    report = read_report(peakline, done.result)
+    path = tmp_path / "app.py"
+    # The int objects that hold the addresses stay on these lines: under 100 bytes.
+    assert held_at(report, path, 9)[0] < 100
+    assert held_at(report, path, 13)[0] < 100
+    assert 0 <= held_at(report, path, 14)[0] - ((4 << 30) + 5) < 100
+    assert 0 <= held_at(report, path, 15)[0] - ((2 << 30) + 7) < 100
+
+
 # ---- libraries loaded later ----------------------------------------------------------------------------------
 
 INNER = "int answer(void) { return 42; }\n"

@@ -300,3 +300,40 @@ def test_a_python_killed_while_its_tables_grow(peakline, run_peakline, tmp_path)
         assert ledger["in_flight_bytes"] <= 65536, (moment, ledger)
         assert ledger["surplus_bytes"] <= 65536, (moment, ledger)
         shutil.rmtree(done.result)
+
+
+def test_running_out_of_descriptors_for_a_while(peakline, run_peakline, tmp_path):
+    """The ledger file is opened anew when a table grows. What cannot be done now may be possible
+    later, and it is no full disk."""
+    (tmp_path / "app.py").write_text(
+        "import os, resource\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+        "kept = []\n"
+        "def run(first, last):\n"
+        "    for i in range(first, last):\n"
+        "        scope = {}\n"
+        "        exec(f'def f{i}():\\n    return [object()]\\n', scope)\n"
+        "        kept.append(scope[f'f{i}']())\n"
+        "run(0, 10)\n"
+        "taken = []\n"
+        "try:\n"
+        "    while True:\n"
+        "        taken.append(os.open('/dev/null', os.O_RDONLY))\n"
+        "except OSError:\n"
+        "    pass\n"
+        "run(10, 3000)\n"
+        "for each in taken:\n"
+        "    os.close(each)\n"
+        "run(3000, 3010)\n"
+        "def hold():\n"
+        "    return bytearray(30 << 20)\n"
+        "held = hold()\n"
+    )
+    done = run_peakline(["app.py"])
+    assert (done.returncode, done.stderr) == (0, "")
+    report = read_report(peakline, done.result)
+    assert report["ledger"]["merged_stacks"] > 0  # the tables did want to grow
+    assert not report["ledger"]["disk_full"]
+    assert not report["ledger"]["table_full"]
+    assert "hold" in report["functions"]["name"]
+    assert report["blame"][0]["function"] == "hold"

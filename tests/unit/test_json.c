@@ -306,6 +306,63 @@ static void folded_stacks_have_one_line_each(void) {
     end_directory();
 }
 
+/* main.py:2 starts a thread that runs `work` of a library. */
+static void make_threaded(struct make_ledger *make) {
+    make_ledger_start(make);
+    uint32_t code = make_ledger_function(make, "<module>", "main.py", 1, PK_FUNCTION_PYTHON);
+    uint32_t work = make_ledger_function(make, "work", "/v/site-packages/lib.py", 1,
+                                         PK_FUNCTION_PYTHON);
+    uint32_t thread = make_ledger_function(make, "[thread]", "", 0, PK_FUNCTION_THREAD);
+    uint32_t line = make_ledger_node(make, PK_NODE_ROOT, code, 2);
+    uint32_t worker = make_ledger_node(make, PK_NODE_ROOT, thread, line);
+    make_ledger_hold(make, worker, 7, 1);
+    make_ledger_hold(make, make_ledger_node(make, worker, work, 30), 500, 1);
+}
+
+static void a_folded_stack_of_a_thread_begins_with_its_first_frame(void) {
+    struct make_ledger make;
+    start_directory();
+    make_threaded(&make);
+    save_ledger("ledger-1234", &make);
+    char *text = render(PK_FORMAT_FOLDED);
+    CHECK_STR(text, "[thread] 7\n"
+                    "work (/v/site-packages/lib.py:30) 500\n");
+    free(text);
+    end_directory();
+}
+
+static void the_json_document_says_who_started_a_thread(void) {
+    struct make_ledger make;
+    start_directory();
+    make_threaded(&make);
+    save_ledger("ledger-1234", &make);
+    char *text = render(PK_FORMAT_JSON);
+    CHECK(text != NULL);
+    CHECK(is_accepted(text, strlen(text)));
+    // the line that started it holds nothing itself, and is there all the same
+    CHECK(strstr(text, "\"functions\":{\"name\":[\"[thread]\",\"<module>\",\"work\"],\"file\":[0,1,2],"
+                       "\"kind\":[6,0,0]}") != NULL);
+    CHECK(strstr(text, "\"frames\":{\"function\":[0,1,2],\"line\":[0,2,30],\"started_by\":[1,-1,-1],") !=
+          NULL);
+    CHECK(strstr(text, "\"stacks\":{\"parent\":[-1,0,1],\"frame\":[-1,0,2],\"bytes\":[0,7,500],") !=
+          NULL);
+    CHECK(strstr(text, "\"blame\":[{\"bytes\":507,\"blocks\":2,\"path\":\"main.py\",\"line\":2,") != NULL);
+    free(text);
+    end_directory();
+}
+
+static void the_page_names_a_thread_after_its_starter(void) {
+    struct make_ledger make;
+    start_directory();
+    make_threaded(&make);
+    save_ledger("ledger-1234", &make);
+    char *page = render(PK_FORMAT_HTML);
+    CHECK(page != NULL);
+    CHECK(strstr(page, "\"started_by\":[1,-1,-1],\"source\":[\"[thread started at main.py:2]\",") != NULL);
+    free(page);
+    end_directory();
+}
+
 /* The number behind the first `"key":` in the text after the first `"within":`. */
 static int64_t number_after(const char *text, const char *within, const char *key) {
     char pattern[64];
@@ -479,6 +536,9 @@ int main(int argc, char **argv) {
         TEST(a_run_reads_back_byte_for_byte),
         TEST(a_run_of_another_kind_is_refused),
         TEST(folded_stacks_have_one_line_each),
+        TEST(a_folded_stack_of_a_thread_begins_with_its_first_frame),
+        TEST(the_json_document_says_who_started_a_thread),
+        TEST(the_page_names_a_thread_after_its_starter),
         TEST(the_json_document_is_valid_and_adds_up),
         TEST(nothing_of_the_program_becomes_markup_in_the_page),
         TEST(a_large_page_is_packed_and_stays_small),

@@ -224,6 +224,25 @@ static void wrong_references_are_refused(void) {
     free(bytes);
 }
 
+static void a_thread_comes_after_the_stack_that_started_it(void) {
+    size_t size;
+    uint8_t *bytes = make_small(&size, 0);
+    struct pk_node_ident *idents = table_of(bytes, PK_TABLE_IDENTS);
+    struct pk_function *functions = table_of(bytes, PK_TABLE_FUNCTIONS);
+    idents[4].function = 0;
+    functions[1].kind = PK_FUNCTION_THREAD;
+    for (uint32_t starter = 0; starter < 3; starter++) {
+        idents[3].line = starter; // 0: not known
+        CHECK_EQ(read_bytes(bytes, size), 0);
+    }
+    idents[3].line = 3; // itself
+    CHECK_EQ(read_bytes(bytes, size), -EBADMSG);
+    CHECK_STR(error, "ledger-1 is damaged: thread 3 was started by stack 3");
+    idents[3].line = UINT32_MAX;
+    CHECK_EQ(read_bytes(bytes, size), -EBADMSG);
+    free(bytes);
+}
+
 static void strings_must_end_inside_their_table(void) {
     size_t size;
     uint8_t *bytes = make_small(&size, 0);
@@ -326,6 +345,7 @@ int main(int argc, char **argv) {
         TEST(wrong_extents_are_refused),
         TEST(counts_beyond_the_tables_are_refused),
         TEST(wrong_references_are_refused),
+        TEST(a_thread_comes_after_the_stack_that_started_it),
         TEST(strings_must_end_inside_their_table),
         TEST(absurd_numbers_are_refused),
         TEST(more_frees_than_allocations_count_as_nothing),

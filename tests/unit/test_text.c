@@ -93,9 +93,9 @@ static void the_summary_reads_like_this(void) {
     struct pk_run_info info = usual_run();
     CHECK_OK(render(&make, &info, &plain));
     CHECK_STR(output, "Peak memory 111.6 MiB at 12.4 s of 31.0 s (resident peak 188.0 MiB)\n"
-                      "  61.2 MiB  54.8 %     10  main.py:1   data = load(path)\n"
-                      "  38.1 MiB  34.2 %      1  main.py:2   w = np.zeros((5000, 1000))\n"
-                      "  12.3 MiB  11.0 %  4,210  main.py:3   rows.append(Row(*f))\n"
+                      "  61.2 MiB  54.8 %     10  main.py:1  data = load(path)\n"
+                      "  38.1 MiB  34.2 %      1  main.py:2  w = np.zeros((5000, 1000))\n"
+                      "  12.3 MiB  11.0 %  4,210  main.py:3  rows.append(Row(*f))\n"
                       "Report: out/report.html\n");
     end_directory();
 }
@@ -114,6 +114,42 @@ static unsigned count_lines(size_t width) {
         line = end + 1;
     }
     return lines;
+}
+
+/* The user's own path and a library's long one: at 80 columns half of the room is the source's, at
+ * 120 both stand whole, at 60 the place is worth more than a shred of its source. */
+static void places_are_as_wide_as_they_need_to_be(void) {
+    static const struct {
+        unsigned width;
+        const char *expected;
+    } cases[] = {
+        {60, "  600.0 KiB  60.0 %  1  main.py:1\n"
+             "  400.0 KiB  40.0 %  1  pandas/io/.../c_wrapper.py:306\n"},
+        {80, "  600.0 KiB  60.0 %  1  main.py:1                    long = 'a source line th...\n"
+             "  400.0 KiB  40.0 %  1  pandas/.../c_wrapper.py:306  in read\n"},
+        {120, "  600.0 KiB  60.0 %  1  main.py:1                           long = 'a source line "
+              "that goes on and on, and further'\n"
+              "  400.0 KiB  40.0 %  1  pandas/io/parsers/c_wrapper.py:306  in read\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct make_ledger make;
+        start_directory();
+        write_source("long = 'a source line that goes on and on, and further'\n");
+        make_ledger_start(&make);
+        uint32_t user = make_ledger_function(&make, "f", "main.py", 1, PK_FUNCTION_PYTHON);
+        uint32_t library = make_ledger_function(
+            &make, "read", "/v/site-packages/pandas/io/parsers/c_wrapper.py", 1, PK_FUNCTION_PYTHON);
+        make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, user, 1), 600 << 10, 1);
+        make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, library, 306), 400 << 10, 1);
+        struct pk_run_info info = usual_run();
+        struct pk_report_options options = plain;
+        options.width = cases[i].width;
+        CHECK_OK(render(&make, &info, &options));
+        char *rows = strchr(output, '\n') + 1;
+        *strstr(rows, "Source not") = '\0'; // of the library
+        CHECK_STR(rows, cases[i].expected);
+        end_directory();
+    }
 }
 
 static void it_never_has_more_than_eleven_lines_nor_wider_ones(void) {
@@ -191,7 +227,7 @@ static void a_ledger_alone_is_enough(void) {
     make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, code, 4), 2048, 1);
     CHECK_OK(render(&make, NULL, &(struct pk_report_options){.utf8 = true}));
     CHECK_STR(output, "Peak memory 2.0 KiB\n"
-                      "  2.0 KiB  100.0 %  1  /nonexistent/x.py:4   in f\n"
+                      "  2.0 KiB  100.0 %  1  /nonexistent/x.py:4  in f\n"
                       "Source not readable, lines are not shown: /nonexistent/x.py.\n"
                       "Nobody saw the program end; this is what it had recorded.\n");
     end_directory();
@@ -284,6 +320,35 @@ static void cutting_counts_columns_not_bytes(void) {
     CHECK_STR(text, "abc");
 }
 
+static void a_place_is_cut_in_the_middle(void) {
+    static const struct {
+        const char *place;
+        size_t columns;
+        const char *expected;
+    } cases[] = {
+        {"a/b/file.py:12", 14, "a/b/file.py:12"},
+        {"pandas/io/parsers/c_wrapper.py:306", 32, "pandas/io/.../c_wrapper.py:306"},
+        {"pandas/io/parsers/c_wrapper.py:306", 27, "pandas/.../c_wrapper.py:306"},
+        {"pandas/io/parsers/c_wrapper.py:306", 26, ".../c_wrapper.py:306"},
+        {"pandas/io/parsers/c_wrapper.py:306", 19, "...c_wrapper.py:306"},
+        {"/very/long/path/f.py:1", 20, "/very/long/.../f.py:1"},
+        {"<frozen importlib._bootstrap>:241", 20, "..._bootstrap>:241"},
+        {"a/b.py:1", 2, ".."},
+        {"\xe6\x97\xa5\xe6\x9c\xac/lib/x.py:1", 15, "\xe6\x97\xa5\xe6\x9c\xac/lib/x.py:1"},
+        {"\xe6\x97\xa5\xe6\x9c\xac/library/x.py:1", 16, "\xe6\x97\xa5\xe6\x9c\xac/.../x.py:1"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[64];
+        size_t used =
+            pk_text_clean_place(text, sizeof(text), cases[i].place, cases[i].columns, true);
+        CHECK_STR(text, cases[i].expected);
+        CHECK_EQ(used, pk_text_columns(text, true));
+    }
+    char text[8];
+    (void)pk_text_clean_place(text, sizeof(text), "a/b/c/d/file.py:12", 16, true); // a small buffer
+    CHECK_STR(text, "a/b/...");
+}
+
 static void numbers_read_well(void) {
     char text[PK_NUMBER_ROOM];
     CHECK_STR(pk_format_bytes(text, 0), "0 B");
@@ -300,7 +365,11 @@ static void numbers_read_well(void) {
     CHECK_STR(pk_format_count(text, 1000), "1,000");
     CHECK_STR(pk_format_count(text, 1234567), "1,234,567");
     CHECK_STR(pk_format_time(text, 430000000), "0.43 s");
+    CHECK_STR(pk_format_time(text, 994999999), "0.99 s");
+    CHECK_STR(pk_format_time(text, 995000000), "1.0 s");
     CHECK_STR(pk_format_time(text, UINT64_C(12400000000)), "12.4 s");
+    CHECK_STR(pk_format_time(text, UINT64_C(4160000000)), "4.2 s");
+    CHECK_STR(pk_format_time(text, UINT64_C(599960000000)), "10 min 0 s");
     CHECK_STR(pk_format_time(text, UINT64_C(723000000000)), "12 min 3 s");
     CHECK_STR(pk_format_time(text, UINT64_C(7500000000000)), "2 h 5 min");
 }
@@ -308,6 +377,7 @@ static void numbers_read_well(void) {
 int main(int argc, char **argv) {
     static const struct check_test tests[] = {
         TEST(the_summary_reads_like_this),
+        TEST(places_are_as_wide_as_they_need_to_be),
         TEST(it_never_has_more_than_eleven_lines_nor_wider_ones),
         TEST(endings_that_are_not_normal_are_said),
         TEST(a_ledger_alone_is_enough),
@@ -316,6 +386,7 @@ int main(int argc, char **argv) {
         TEST(colours_are_used_only_when_asked_for),
         TEST(without_utf8_everything_is_ascii),
         TEST(cutting_counts_columns_not_bytes),
+        TEST(a_place_is_cut_in_the_middle),
         TEST(numbers_read_well),
     };
     return check_run(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));

@@ -261,6 +261,118 @@ static void two_functions_on_one_line_are_one_blame_line(void) {
     drop(&scene);
 }
 
+static const struct pk_view_frame *frame_of(const struct pk_view *view, uint32_t node) {
+    return &view->frames[view->tree.frames[node]];
+}
+
+/* Two calls of read_csv on one line, by two functions, with a worker thread each; the worker starts
+ * a helper. */
+static void a_thread_is_the_line_that_started_it(void) {
+    struct make_ledger make;
+    make_ledger_start(&make);
+    uint32_t user = make_ledger_function(&make, "load", "main.py", 1, PK_FUNCTION_PYTHON);
+    uint32_t inner = make_ledger_function(&make, "<listcomp>", "main.py", 26, PK_FUNCTION_PYTHON);
+    uint32_t start = make_ledger_function(&make, "start", "/v/lib/python3.11/threading.py", 1,
+                                          PK_FUNCTION_PYTHON);
+    uint32_t run =
+        make_ledger_function(&make, "run", "/v/lib/python3.11/threading.py", 9, PK_FUNCTION_PYTHON);
+    uint32_t library = make_ledger_function(
+        &make, "read", "/v/lib/python3.11/site-packages/pandas/io.py", 1, PK_FUNCTION_PYTHON);
+    uint32_t callback = make_ledger_function(&make, "cb", "tools.py", 1, PK_FUNCTION_PYTHON);
+    uint32_t thread = make_ledger_function(&make, "[thread]", "", 0, PK_FUNCTION_THREAD);
+
+    uint32_t line = make_ledger_node(&make, PK_NODE_ROOT, user, 26);
+    uint32_t starters[2] = {
+        make_ledger_node(&make, line, start, 2),
+        make_ledger_node(&make, make_ledger_node(&make, line, inner, 26), start, 2)};
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t worker = make_ledger_node(&make, PK_NODE_ROOT, thread, starters[i]);
+        uint32_t running = make_ledger_node(&make, worker, run, 10);
+        uint32_t reading = make_ledger_node(&make, running, library, 306);
+        make_ledger_hold(&make, worker, 5, 1); // before its first frame
+        make_ledger_hold(&make, reading, 1000, 1);
+        make_ledger_hold(&make, make_ledger_node(&make, reading, callback, 7), 300, 1);
+        uint32_t helper = make_ledger_node(&make, PK_NODE_ROOT, thread, running);
+        make_ledger_hold(&make, make_ledger_node(&make, helper, run, 10), 200, 1);
+    }
+    uint32_t orphan = make_ledger_node(&make, PK_NODE_ROOT, thread, 0);
+    make_ledger_hold(&make, make_ledger_node(&make, orphan, library, 306), 70, 1);
+    struct scene scene = show(&make);
+    CHECK(scene.is_good);
+    const struct pk_view *view = &scene.view;
+    static const struct {
+        const char *name;
+        uint32_t up, line;
+        uint64_t bytes;
+    } expected[] = {
+        {"(root)", 0, 0, 0}, {"[thread]", 1, 0, 10}, {"run", 1, 10, 400},   {"read", 1, 306, 2000},
+        {"cb", 1, 7, 600},   {"[thread]", 5, 0, 0},  {"read", 1, 306, 70},
+    };
+    CHECK_EQ(view->tree.count, 7); // all four threads of the line are one, the orphan is another
+    for (uint32_t i = 0; i < 7; i++) {
+        CHECK_STR(name_of(view, view->tree.frames[i]), expected[i].name);
+        CHECK_EQ(view->tree.up[i], expected[i].up);
+        CHECK_EQ(view->tree.bytes[i], expected[i].bytes);
+        CHECK_EQ(i == 0 ? 0 : frame_of(view, i)->line, expected[i].line);
+        CHECK(i == 0 || i == 1 || frame_of(view, i)->started_by == PK_FRAME_ROOT);
+    }
+    const struct pk_view_frame *by = &view->frames[frame_of(view, 1)->started_by];
+    CHECK_STR(view->files[view->functions[by->function].file].path, "/app/main.py");
+    CHECK_EQ(by->line, 26);
+
+    CHECK_EQ(view->blame_count, 3);
+    CHECK_EQ(view->frames[view->blame[0].frame].line, 26);
+    CHECK_EQ(view->blame[0].bytes, 2 * (5 + 1000 + 200));
+    CHECK_EQ(view->frames[view->blame[1].frame].line, 7); // the user's own code in the thread
+    CHECK_EQ(view->blame[1].bytes, 600);
+    CHECK_EQ(view->frames[view->blame[2].frame].line, 306); // nobody knows who started it
+    CHECK_EQ(view->blame[2].bytes, 70);
+    drop(&scene);
+}
+
+static void a_native_thread_of_a_python_thread_is_the_starters_too(void) {
+    struct make_ledger make;
+    make_ledger_start(&make);
+    uint32_t user = make_ledger_function(&make, "main", "main.py", 1, PK_FUNCTION_PYTHON);
+    uint32_t run =
+        make_ledger_function(&make, "run", "/v/lib/python3.11/threading.py", 9, PK_FUNCTION_PYTHON);
+    uint32_t thread = make_ledger_function(&make, "[thread]", "", 0, PK_FUNCTION_THREAD);
+    uint32_t native =
+        make_ledger_function(&make, "[native thread]", "", 0, PK_FUNCTION_NATIVE_THREAD);
+    uint32_t line = make_ledger_node(&make, PK_NODE_ROOT, user, 4);
+    uint32_t running =
+        make_ledger_node(&make, make_ledger_node(&make, PK_NODE_ROOT, thread, line), run, 10);
+    make_ledger_hold(&make, make_ledger_node(&make, running, native, 0), 900, 1);
+    make.header.failed_allocs = 1;
+    make.header.largest_failed_node = running;
+    struct scene scene = show(&make);
+    CHECK(scene.is_good);
+    CHECK_EQ(scene.view.blame_count, 1);
+    CHECK_EQ(scene.view.frames[scene.view.blame[0].frame].line, 4);
+    CHECK_EQ(scene.view.failed_frame, scene.view.blame[0].frame);
+    drop(&scene);
+}
+
+/* 50,000 threads, each started by the one before it: no recursion, one box. */
+static void threads_that_start_threads_are_followed_to_the_first(void) {
+    struct make_ledger make;
+    make_ledger_start(&make);
+    uint32_t user = make_ledger_function(&make, "main", "main.py", 1, PK_FUNCTION_PYTHON);
+    uint32_t thread = make_ledger_function(&make, "[thread]", "", 0, PK_FUNCTION_THREAD);
+    uint32_t node = make_ledger_node(&make, PK_NODE_ROOT, user, 3);
+    for (int i = 0; i < 50000; i++) {
+        node = make_ledger_node(&make, PK_NODE_ROOT, thread, node);
+        make_ledger_hold(&make, node, 2, 1);
+    }
+    struct scene scene = show(&make);
+    CHECK(scene.is_good);
+    CHECK_EQ(scene.view.tree.count, 2);
+    CHECK_EQ(scene.view.blame_count, 1);
+    CHECK_EQ(scene.view.frames[scene.view.blame[0].frame].line, 3);
+    CHECK_EQ(scene.view.blame[0].bytes, 100000);
+    drop(&scene);
+}
+
 static void files_are_sorted_by_who_wrote_them(void) {
     static const struct {
         const char *path;
@@ -318,6 +430,27 @@ static void relative_paths_continue_the_runs_directory(void) {
     CHECK_STR(pk_path_resolve(&pool, &nowhere, "main.py"), "main.py");
     CHECK_STR(pk_path_short(&nowhere, "/app/main.py"), "/app/main.py");
     pk_pool_free(&pool);
+}
+
+static void paths_are_said_as_a_person_would(void) {
+    static const struct {
+        const char *path, *said;
+    } cases[] = {
+        {"/app/sub/main.py", "sub/main.py"},
+        {"/other/main.py", "/other/main.py"},
+        {"/app/.venv/lib/python3.11/site-packages/pandas/io/api.py", "pandas/io/api.py"},
+        {"/v/site-packages/a/_vendor/dist-packages/b/c.py", "b/c.py"},
+        {"/opt/python/3.11/lib/python3.11/threading.py", "threading.py"},
+        {"/usr/lib64/python3.13t/json/decoder.py", "json/decoder.py"},
+        {"/usr/lib/python311.zip/os.py", "os.py"},
+        {"/odd/place/Lib/os.py", "os.py"}, // from the rules
+        {"/home/me/python3.11/main.py", "/home/me/python3.11/main.py"},
+        {"<frozen abc>", "<frozen abc>"},
+    };
+    const struct pk_path_rules odd = {.directory = "/app", .stdlib = "/odd/place/Lib"};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        CHECK_STR(pk_path_spoken(&odd, cases[i].path), cases[i].said);
+    }
 }
 
 static const char *line_of(struct pk_pool *pool, const char *text, size_t size, uint32_t line) {
@@ -437,8 +570,12 @@ int main(int argc, char **argv) {
         TEST(folding_loses_no_byte),
         TEST(the_innermost_line_of_the_users_code_is_blamed),
         TEST(two_functions_on_one_line_are_one_blame_line),
+        TEST(a_thread_is_the_line_that_started_it),
+        TEST(a_native_thread_of_a_python_thread_is_the_starters_too),
+        TEST(threads_that_start_threads_are_followed_to_the_first),
         TEST(files_are_sorted_by_who_wrote_them),
         TEST(relative_paths_continue_the_runs_directory),
+        TEST(paths_are_said_as_a_person_would),
         TEST(source_lines_are_found_by_pythons_rules),
         TEST(long_lines_are_cut_at_a_character),
         TEST(several_lines_come_from_one_pass),

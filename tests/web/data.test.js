@@ -59,7 +59,7 @@ test('a recursion of 20,000 frames is a tree like any other', () => {
     assert.equal(tree.bytes[0], depth);
     assert.equal(tree.end[1], depth + 1);
     const blamed = D.blameNodes(tree, Uint8Array.from([0]));
-    assert.equal(D.pathsTo(tree, blamed, 0).bytes, depth);
+    assert.equal(D.pathsTo(tree, blamed, [0], 0).bytes, depth);
     assert.equal(D.searchTree(tree, [1]).bytes, depth);
 });
 
@@ -94,7 +94,7 @@ test('folded stacks are blamed on the line they hang below', () => {
 
 test('the paths to a line hold exactly what the line is blamed for', () => {
     const tree = D.buildTree(smallNodes());
-    const paths = D.pathsTo(tree, D.blameNodes(tree, KINDS), 1);
+    const paths = D.pathsTo(tree, D.blameNodes(tree, KINDS), [0, 1, 2, 3], 1);
     assert.equal(paths.bytes, 80);
     assert.deepEqual(paths.nodes, [2]);
     assert.equal(paths.common, 2);
@@ -105,7 +105,8 @@ test('two paths to a line meet in the deepest node above both', () => {
     // root -> a -> { b -> x, c -> x }
     const tree = D.buildTree({ up: [0, 1, 1, 1, 3, 1], frame: [-1, 0, 1, 3, 2, 3],
                                bytes: [0, 0, 0, 8, 0, 4], blocks: [0, 0, 0, 1, 0, 1] });
-    const paths = D.pathsTo(tree, D.blameNodes(tree, Uint8Array.from([0, 0, 0, 0])), 3);
+    const blamed = D.blameNodes(tree, Uint8Array.from([0, 0, 0, 0]));
+    const paths = D.pathsTo(tree, blamed, [0, 1, 2, 3], 3);
     assert.deepEqual(paths.nodes, [3, 5]);
     assert.equal(paths.common, 1);
     assert.equal(paths.bytes, 12);
@@ -114,9 +115,64 @@ test('two paths to a line meet in the deepest node above both', () => {
 test('every blame line of a model adds up to its row and all rows to the peak', () => {
     const model = D.buildModel(smallData());
     const { blame } = model.data;
-    const found = blame.frame.map((frame) => D.pathsTo(model.tree, model.blamed, frame).bytes);
+    const found = blame.frame.map((frame) => model.pathsTo(frame).bytes);
     assert.deepEqual(found, blame.bytes);
     assert.equal(found.reduce((a, b) => a + b), model.peak);
+});
+
+test('two functions on one line are one line: all paths to it are found', () => {
+    // root -> main(10) -> load:26(20) -> listcomp:26(60); json is library code at another line 26
+    const data = smallData();
+    data.functions = { name: ['<module>', 'read', '<listcomp>'], file: [0, 1, 0], kind: [0, 0, 0] };
+    data.frames = { function: [0, 0, 2, 1], line: [1, 26, 26, 26], source: ['', '', '', ''] };
+    data.blame = { frame: [2, 0, -1], bytes: [80, 15, 5], blocks: [7, 7, 1] };
+    const model = D.buildModel(data);
+    for (const frame of [1, 2]) {
+        const paths = model.pathsTo(frame);
+        assert.equal(paths.bytes, 80);
+        assert.deepEqual(paths.nodes, [2, 3]);
+        assert.equal(paths.common, 2);
+    }
+    assert.equal(model.pathsTo(0).bytes, 15);
+    assert.equal(model.pathsTo(-1).bytes, 5);
+    assert.equal(model.pathsTo(3).bytes, 0);
+});
+
+// root -> { main -> start(1), [thread] started by main (5) -> json(60), [thread] of nobody -> json }
+function threadData() {
+    const data = smallData();
+    data.functions = { name: ['<module>', 'read', '[thread]'], file: [0, 1, 2], kind: [0, 0, 6] };
+    data.files = { path: [...data.files.path, ''], kind: [0, 1, 4], status: [0, 2, 0] };
+    data.frames = { function: [0, 1, 2, 2], line: [7, 3, 0, 0], source: ['go()', 'x', '[thread started at app.py:7]', ''],
+                    started_by: [-1, -1, 0, -1] };
+    data.nodes = { up: [0, 1, 1, 3, 4, 1], frame: [-1, 2, 1, 0, 3, 1], bytes: [0, 5, 60, 1, 2, 30],
+                   blocks: [0, 1, 1, 1, 1, 1] };
+    data.blame = { frame: [0, 1, 3], bytes: [66, 30, 2], blocks: [3, 1, 1] };
+    return data;
+}
+
+test('a thread is blamed on the line that started it, and says which', () => {
+    const model = D.buildModel(threadData());
+    assert.equal(model.describe(2).label, '[thread started at app.py:7]');
+    assert.equal(model.describe(2).location, '');
+    assert.equal(model.describe(3).label, '[thread]');
+    const paths = model.pathsTo(0);
+    assert.equal(paths.bytes, 66);
+    assert.deepEqual(paths.nodes, [1, 3], 'the thread, and the line itself');
+    assert.equal(paths.common, 0);
+    const found = model.data.blame.frame.map((frame) => model.pathsTo(frame).bytes);
+    assert.deepEqual(found, model.data.blame.bytes);
+    const hits = model.matchFrames(D.makeMatcher('thread started at app.py:7'));
+    assert.deepEqual(Array.from(hits), [0, 0, 1, 0]);
+});
+
+test('a library line in a thread of the standard library is nobody else\'s', () => {
+    const data = threadData();
+    data.files.kind[0] = 2;
+    data.blame = { frame: [1, 2, 3, 0], bytes: [90, 5, 2, 1] };
+    const model = D.buildModel(data);
+    const found = data.blame.frame.map((frame) => model.pathsTo(frame).bytes);
+    assert.deepEqual(found, data.blame.bytes);
 });
 
 test('a match below a match is not counted twice', () => {

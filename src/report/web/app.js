@@ -241,7 +241,7 @@ function boxWords(box) {
     }
     const { label, location, kind } = model.describe(frame);
     return { label, detail: label === location ? '' : location, amount,
-             kind: frame >= 0 ? kind : -1 };
+             kind: kind === KIND_PSEUDO ? -1 : kind };
 }
 
 function amounts(box) {

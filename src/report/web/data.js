@@ -11,7 +11,6 @@ const FRAME_FOLDED = -2; /* the root's is -1 */
 const KIND_USER = 0;
 const KIND_LIBRARY = 1;
 const KIND_PSEUDO = 4;
-const FUNCTION_THREAD = 6;
 const KIND_NAMES = ['your code', 'library', 'standard library', 'import system', 'not Python'];
 
 function damaged(what) {
@@ -20,8 +19,7 @@ function damaged(what) {
 
 /* Columns for a tree in preorder: parent, depth, end (one past the last descendant), total bytes
  * and blocks, start (bytes to the left of the node). Children lie side by side from the left; what
- * a node holds itself is at its right. Other views (inverted, folded) shall be other trees of this
- * shape, so that nothing that draws or searches needs to know. */
+ * a node holds itself is at its right. */
 function buildTree(nodes) {
     const count = nodes.frame.length;
     const parent = new Int32Array(count);
@@ -85,7 +83,7 @@ function blameNodes(tree, frameKinds) {
 
 /* The paths to the blame line of a frame: held[n] is how much of node n's total is blamed on it;
  * nodes are the boxes of the line itself; common is the deepest node that has all of them in or
- * below it. lines has a number for each frame, the same for frames at one line of one file. */
+ * below it. Frames at one line of one file have the same value in lines. */
 function pathsTo(tree, blamed, lines, frame) {
     const held = new Float64Array(tree.count);
     const found = new Set();
@@ -209,9 +207,8 @@ function shortenPath(path, directory) {
 
 /* The last part of each path, two or more where one part would not tell them apart. */
 function shortestTails(paths) {
-    const distinct = Array.from(new Set(paths));
     const tails = new Map();
-    let open = distinct;
+    let open = Array.from(new Set(paths));
     for (let parts = 1; open.length > 0; parts++) {
         const users = new Map();
         const tail = (path) => path.split('/').slice(-parts).join('/');
@@ -241,21 +238,6 @@ function describeEnding(outcome) {
         : 'How the program ended is not known.';
 }
 
-/* For each frame the first at the same line of the same file. Frames that are not Python are each
- * their own, but a thread is at the line that started it: it stands for that line in the blame. */
-function lineNumbers({ files, functions, frames }, startedBy) {
-    const first = new Map();
-    return Int32Array.from(frames.line, (unused, frame) => {
-        const at = startedBy(frame) >= 0 ? startedBy(frame) : frame;
-        const file = functions.file[frames.function[at]];
-        const key = files.kind[file] === KIND_PSEUDO ? -1 - at : file + ':' + frames.line[at];
-        if (!first.has(key)) {
-            first.set(key, at);
-        }
-        return first.get(key);
-    });
-}
-
 /* The tree, and what the page looks up by frame: describe(frame) gives label (source, else
  * function, else place), source, name, location (short), path (longer), file, kind, status. */
 function buildModel(data) {
@@ -267,21 +249,15 @@ function buildModel(data) {
     const tails = shortestTails(paths);
     const fileOf = (frame) => functions.file[frames.function[frame]];
     const frameKinds = Uint8Array.from(frames.function, (f) => files.kind[functions.file[f]]);
-    const isThread = (frame) => functions.kind[frames.function[frame]] === FUNCTION_THREAD;
-    const starter = (frame) =>
-        isThread(frame) && frames.started_by ? frames.started_by[frame] : -1;
-    /* What a thread holds below no line of its own is the line's that started it. */
-    const blameKinds = frameKinds.map((kind, frame) =>
-        starter(frame) >= 0 ? frameKinds[starter(frame)] : kind);
-    const blameStarter = (frame) => blameKinds[frame] <= KIND_LIBRARY ? starter(frame) : -1;
+    /* A thread stands for the line that started it, unless that is nobody's code to blame. */
+    const starters = frames.started_by || [];
+    const blameKinds = frameKinds.map((kind, frame) => frameKinds[starters[frame]] ?? kind);
+    const lines = frames.line.map((unused, frame) => {
+        const at = blameKinds[frame] > KIND_LIBRARY || !(starters[frame] >= 0) ? frame
+            : starters[frame];
+        return frameKinds[at] === KIND_PSEUDO ? at : fileOf(at) + ':' + frames.line[at];
+    });
     const described = new Map();
-
-    function nameOf(frame) {
-        const name = visibleText(functions.name[frames.function[frame]]);
-        const by = starter(frame);
-        return by < 0 ? name
-            : '[thread started at ' + paths[fileOf(by)] + ':' + frames.line[by] + ']';
-    }
 
     function describe(frame) {
         if (frame < 0) {
@@ -293,7 +269,7 @@ function buildModel(data) {
         if (!described.has(frame)) {
             const file = fileOf(frame);
             const source = visibleText(frames.source[frame].trim());
-            const name = nameOf(frame);
+            const name = visibleText(functions.name[frames.function[frame]]);
             const place = (path) => frameKinds[frame] === KIND_PSEUDO ? ''
                 : path + (frames.line[frame] > 0 ? ':' + frames.line[frame] : '');
             described.set(frame, {
@@ -308,13 +284,12 @@ function buildModel(data) {
 
     function matchFrames(matches) {
         return Uint8Array.from(frames.line, (line, frame) =>
-            matches(frames.source[frame]) || matches(nameOf(frame)) ||
+            matches(frames.source[frame]) || matches(functions.name[frames.function[frame]]) ||
             matches(paths[fileOf(frame)] + ':' + line));
     }
 
     const tree = buildTree(data.nodes);
     const blamed = blameNodes(tree, blameKinds);
-    const lines = lineNumbers(data, blameStarter);
     return { data, tree, describe, matchFrames, blamed, peak: tree.bytes[0],
              pathsTo: (frame) => pathsTo(tree, blamed, lines, frame) };
 }

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Deep stacks without reading them to the bottom each time.
+ *
+ * A frame that has not returned since the last event has callers that have not moved either. Whether it has returned
+ * cannot be told from the frame itself (its memory is used again, with the same contents), except by its *frame
+ * object*: a frame that returns lets go of it, a new one starts without. So in a pending call, rarely, the
+ * interpreter is asked for the frame object of a frame some way up a deep stack, and no reference is kept: it lives
+ * exactly as long as the frame (or longer, if the program wants it). As long as the frame still has that object, and
+ * the object was not freed, everything from there outwards is as it was.
+ *
+ * Frames of generators are no anchors: they live on between resumptions by different callers. Only the main thread
+ * runs pending calls, so only its stack has anchors; only 3.11 and later with a GIL, where frames are not objects.
+ * Measured at 300 and 900 frames: docs/decisions/0006-anchors.md. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PK_ANCHORS 64u
+#define PK_ANCHOR_DISTANCE 64u /* levels worth an anchor */
+#define PK_ANCHOR_DEBT 4096u   /* levels read in vain before one is asked for: some microseconds, as it costs itself */
+
+struct pk_anchor {
+    uintptr_t frame;
+    uintptr_t object; /* 0: dead */
+    uint32_t level;
+};
+
+struct pk_anchors {
+    struct pk_anchor list[PK_ANCHORS]; /* levels ascending; changed by the main thread only, objects by whoever frees */
+    uint32_t count;
+    uint32_t debt;
+    uint32_t lowest; /* kept level all events since the last request had in common */
+    bool pending;
+    bool usable;
+};
+
+struct pk_thread;
+
+/* Levels (`levels`) were read by the main thread, down from kept level `level`: perhaps an anchor is due. */
+void pk_anchors_owe(struct pk_thread *self, uint32_t level, uint32_t levels);
+/* A watched block is freed; true if it was an anchor's object. Under the lock. */
+bool pk_anchors_forget(uintptr_t block);

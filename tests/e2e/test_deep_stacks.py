@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deep stacks are not read to the bottom at each allocation (src/runtime/anchors.h). What that must
+never do is mistake one stack for another that differs only far out."""
+
+import re
+
+from reports import TARGETS, read_report
+
+TARGET = TARGETS / "deep_lines.py"
+
+
+def test_stacks_that_differ_only_far_out_are_told_apart(run_peakline, peakline, each_python):
+    done = run_peakline([TARGET], python=each_python.path)
+    assert (done.returncode, done.stderr) == (0, "")
+    report = read_report(peakline, done.result)
+    assert report["python_status"] == "verified"
+
+    lines = TARGET.read_text().split("\n")
+    number_of = {tag: 1 + next(i for i, text in enumerate(lines) if text.endswith(f"# {tag}"))
+                 for tag in ("LEAF", "TAKE")}
+    header = 33  # sys.getsizeof(b""), regular builds; free-threaded ones have 16 more
+    header += 16 if each_python.free_threaded else 0
+
+    wanted = {}
+    for number, text in enumerate(lines, 1):
+        call = re.search(r"down\(\d+, \d+, ([\d_]+)\).*#\d+$", text)
+        if call:
+            wanted[number] = header + int(call[1])
+        call = re.search(r"take\(source, \d+, (\d+)\).*#\d+$", text)
+        if call:
+            wanted[number] = header + 30_000 + int(call[1])
+    assert len(wanted) == 10
+
+    found = {}
+    for tag in ("LEAF", "TAKE"):
+        for held in report.at(TARGET, number_of[tag]):
+            outermost = next(each.line for each in held.frames if each.name == "main")
+            found[outermost] = found.get(outermost, 0) + held.size
+            assert len(held.frames) > 100
+    assert found == wanted
