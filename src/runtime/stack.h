@@ -10,6 +10,7 @@
  * Inline, with the family of interpreter versions as a constant: this runs at every allocation. */
 #pragma once
 
+#include <pthread.h>
 #include <stdint.h>
 
 #include "base/attr.h"
@@ -17,9 +18,13 @@
 #include "runtime/runtime.h"
 #include "runtime/thread.h"
 
-/* pthread_self(), as the thread pointer register has it: what CPython stores as thread_id. */
+/* pthread_self(): what CPython stores as thread_id. */
 PK_INLINE uintptr_t pk_thread_id(void) {
-    return (uintptr_t)__builtin_thread_pointer();
+#if defined(__x86_64__)
+    return (uintptr_t)__builtin_thread_pointer(); // the same in glibc, without a call
+#else
+    return (uintptr_t)pthread_self();
+#endif
 }
 
 /* Levels [from, to] moved; from > to: none did. */

@@ -59,13 +59,11 @@ PK_INLINE const void *thread_state(void) {
     if (pk_runtime.detached_is_null) {
         return running != NULL ? running : pk_runtime.own_thread_state();
     }
-    // Up to 3.11 "running" is whoever holds the GIL, perhaps another thread.
-    const void *own = pk_runtime.own_thread_state();
-    if (running == own || running == NULL || pk_runtime.layout == NULL) {
-        return own;
+    // Up to 3.11 "running" is whoever holds the GIL: this thread, in any of its interpreters, or another.
+    if (running != NULL && PK_LIKELY(pk_read_word(running, pk_runtime.layout->thread_id) == pk_thread_id())) {
+        return running;
     }
-    uintptr_t id = pk_read_word(running, pk_runtime.layout->thread_id);
-    return id == pk_thread_id() ? running : own; // a subinterpreter on this thread, or another thread's
+    return pk_runtime.own_thread_state();
 }
 
 // Takes the lock and says which node this thread, running `frame`, is in.

@@ -200,8 +200,9 @@ def python_maps(run_peakline, peakline, some_python, tmp_path):
 @pytest.mark.parametrize("line, pages", [(6, 100), (7, 0), (9, 200), (11, 40)])
 def test_maps_made_by_python(python_maps, line, pages):
     report, path = python_maps
+    held = [each["bytes"] for each in report["blame"] if (each["path"], each["line"]) == (str(path), line)]
     # Whole pages, and the Python objects around them: under 4,096 bytes.
-    assert held_at(report, path, line)[0] // 4096 == pages
+    assert sum(held) // 4096 == pages
 
 
 def test_a_file_mapped_again_and_again_is_listed_once(python_maps):
@@ -238,11 +239,11 @@ def test_blocks_beyond_four_gibibytes(run_peakline, peakline, some_python, tmp_p
         pytest.skip("this machine does not hand out 5 GiB")
     report = read_report(peakline, done.result)
     path = tmp_path / "app.py"
-    # The int objects that hold the addresses stay on these lines: under 100 bytes.
-    assert held_at(report, path, 9)[0] < 100
-    assert held_at(report, path, 13)[0] < 100
-    assert 0 <= held_at(report, path, 14)[0] - ((4 << 30) + 5) < 100
-    assert 0 <= held_at(report, path, 15)[0] - ((2 << 30) + 7) < 100
+    # The int objects that hold the addresses stay on these lines: under 200 bytes.
+    assert held_at(report, path, 9)[0] < 200
+    assert held_at(report, path, 13)[0] < 200
+    assert 0 <= held_at(report, path, 14)[0] - ((4 << 30) + 5) < 200
+    assert 0 <= held_at(report, path, 15)[0] - ((2 << 30) + 7) < 200
 
 
 # ---- libraries loaded later ----------------------------------------------------------------------------------

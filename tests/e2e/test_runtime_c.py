@@ -337,3 +337,12 @@ def test_running_out_of_descriptors_for_a_while(peakline, run_peakline, tmp_path
     assert not report["ledger"]["table_full"]
     assert "hold" in report["functions"]["name"]
     assert report["blame"][0]["function"] == "hold"
+
+
+def test_a_python_whose_ledger_cannot_be_made_runs_and_it_is_said(run_peakline, python):
+    """No file may be written there: the program must not notice, and -q must not hide it."""
+    command = f"ulimit -f 0; exec '{python}' -c 'print(\"fine\")'"
+    done = run_peakline(["--", "/bin/sh", "-c", command])
+    assert (done.returncode, done.stdout) == (0, "fine\n")
+    assert "nothing was recorded" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -355,7 +355,7 @@ function relayout() {
     boxes = layoutFlame(model.tree, state.focus, Math.max(byId('flame').clientWidth, 50));
     state.hovered = null;
     state.selected = kept === null ? null : boxes.boxOf.get(kept) || null;
-    /* Never so short that the window would have to scroll: the box under the mouse stays there. */
+    /* Never so short that the window has to scroll: the box under the mouse stays there. */
     const room = window.innerHeight - byId('status').offsetHeight -
                  byId('flame').getBoundingClientRect().top;
     byId('flame').style.height = Math.max(boxes.rows.length * ROW_HEIGHT, room) + 'px';
@@ -518,8 +518,8 @@ function choose(index) {
     showTrail();
 }
 
-/* Keeps the view when the paths can be seen in it, else zooms to where they all are. Scrolls only
- * where the largest is out of sight: a click on the table must not take the table away. */
+/* Keeps the view when the paths can be seen in it. Scrolls only where the largest is out of sight:
+ * a click on the table must not take the table away. */
 function openPaths(paths) {
     const { tree } = model;
     const isInside = paths.common >= state.focus && paths.common < tree.end[state.focus];
@@ -662,7 +662,7 @@ function startGraph() {
     window.addEventListener('afterprint', () => usePaper(false));
 }
 
-/* For tests: the boxes now drawn, in pixels of the canvas; with `all`, also those scrolled away. */
+/* For tests: the boxes drawn, in pixels of the canvas; with `all`, also those scrolled away. */
 function layout(all) {
     const top = all ? 0 : scrolled();
     return boxes.rows.flat().map((box) => ({

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The profile as columns and all that is computed from it: totals, blame, search, words, numbers.
+ * The profile as columns and what is computed from it: totals, blame, search, words, numbers.
  *
  * May use: nothing but the language (runs under Node for its tests).
  * Must stay true: no recursion over nodes (a stack may be 20,000 frames deep), and every sum over
@@ -33,7 +33,7 @@ function buildTree(nodes) {
         if (!(above >= 0 && above < i)) {
             throw damaged('node ' + i + ' has no parent');
         }
-        /* Close what ended before this node. Each node is closed once: linear over all. */
+        /* Close what ended before this node, each once: linear over all. */
         let open = i - 1;
         for (; open > above; open = parent[open]) {
             end[open] = i;
@@ -168,7 +168,7 @@ function formatPlural(count, singular, plural = singular + 's') {
     return formatCount(count) + '\u00a0' + (count === 1 ? singular : plural);
 }
 
-/* Only nothing is 0 %, and only all of it is 100 %. */
+/* Only nothing is 0 %, only all of it is 100 %. */
 function formatShare(part, whole) {
     const percent = whole > 0 ? part / whole * 100 : 0;
     const text = percent === 0 || part === whole ? String(Math.round(percent))
@@ -185,8 +185,7 @@ function formatDuration(seconds) {
         : Math.floor(minutes / 60) + '\u00a0h ' + minutes % 60 + '\u00a0min';
 }
 
-/* Control characters, and the ones that turn the direction of text, would lie about what a line
- * says: they are shown as Python would write them. */
+/* Characters that control, or turn the direction of text, are shown as Python would write them. */
 function visibleText(text) {
     return String(text).replace(/\t/g, '    ').replace(
         /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
@@ -196,8 +195,7 @@ function visibleText(text) {
         });
 }
 
-/* The path a person would say: inside the run's directory relative to it, of a library from its
- * package on, of the standard library from its module on. */
+/* The path a person would say: from the run's directory, package or module on. */
 function shortenPath(path, directory) {
     const inside = directory ? directory.replace(/\/?$/, '/') : '';
     const rest = path.startsWith(inside) ? path.slice(inside.length) : path;
@@ -296,8 +294,8 @@ function buildModel(data) {
 
 if (typeof module !== 'undefined') {
     module.exports = {
-        buildTree, blameNodes, pathsTo, makeMatcher, searchTree, formatCount, splitBytes,
-        formatBytes, formatPlural, formatShare, formatDuration, visibleText, shortenPath,
-        shortestTails, quoteArgument, describeEnding, buildModel,
+        buildTree, blameNodes, pathsTo, makeMatcher, searchTree, formatCount, formatBytes,
+        formatPlural, formatShare, formatDuration, visibleText, shortenPath, shortestTails,
+        quoteArgument, describeEnding, buildModel,
     };
 }

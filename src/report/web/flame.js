@@ -113,8 +113,7 @@ function boxAt(boxes, x, row) {
 
 /* ---- colour ---- */
 
-/* The ramps go one way in lightness (read them without seeing hue), away from the page. Text on
- * any of them keeps a contrast of at least 4.5 to 1; a test computes it. */
+/* The ramps go one way in lightness (no hue needed). Text on them keeps a contrast of 4.5 to 1. */
 const THEMES = {
     light: {
         ramp: [[253, 238, 226], [252, 205, 180], [247, 163, 136], [236, 122, 101]],
@@ -247,6 +246,6 @@ function paintFlame(context, scene) {
 }
 
 if (typeof module !== 'undefined') {
-    module.exports = { THEMES, STEPS, ROW_HEIGHT, NARROWEST, layoutFlame, boxAt, makePalette,
-                       rampStep, fitText, paintFlame };
+    module.exports = { STEPS, ROW_HEIGHT, layoutFlame, boxAt, makePalette, rampStep, fitText,
+                       paintFlame };
 }
