@@ -3,8 +3,8 @@
  *
  * May use format.h and utf8.h; may use malloc: it runs in the peakline program, never in the
  * profiled one. Must stay true: after a successful read every index in the snapshot is in range,
- * every parent is smaller than its child and every stack than the thread it started, every string is
- * NUL-terminated UTF-8, and no sum over nodes can overflow. */
+ * every parent is smaller than its child and every stack than the thread it started, every string
+ * is NUL-terminated UTF-8, and no sum over nodes can overflow. */
 #pragma once
 
 #include <stddef.h>

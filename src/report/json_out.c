@@ -142,7 +142,8 @@ static void write_warnings(struct pk_json *json, const struct pk_report *report)
 
 /* The source line of a frame. In the page a thread, which has none, says who started it. */
 static void write_source(struct pk_json *json, const struct pk_view *view,
-                         const struct pk_view_frame *frame, const struct pk_path_rules *page_rules) {
+                         const struct pk_view_frame *frame,
+                         const struct pk_path_rules *page_rules) {
     char label[4096 + 64];
 
     if (page_rules == NULL || frame->started_by < 0) {

@@ -34,9 +34,9 @@ enum pk_file_kind pk_path_kind(const struct pk_path_rules *rules, const char *pa
 /* The part of a resolved path below the run's directory, or the whole path. Points into `path`. */
 const char *pk_path_short(const struct pk_path_rules *rules, const char *path);
 
-/* The path a person would say: a library's from its package on (pandas/io/parsers.py), the standard
- * library's from its module on (threading.py), others below the run's directory. Points into `path`.
- */
+/* The path a person would say: a library's from its package on (pandas/io/api.py), the standard
+ * library's from its module on (threading.py), others below the run's directory. Points into
+ * `path`. */
 const char *pk_path_spoken(const struct pk_path_rules *rules, const char *path);
 
 /* If `path` can only be a file of a standard library (encodings/__init__.py outside of

@@ -87,7 +87,8 @@ static int build_functions(struct builder *builder) {
     view->functions = pk_pool_array(&view->pool, count, sizeof(*view->functions));
     view->files = pk_pool_array(&view->pool, (size_t)count + 1, sizeof(*view->files));
     const char **paths = pk_pool_array(&builder->scratch, count, sizeof(*paths));
-    if (view->pool.failed || builder->scratch.failed || !start_table(builder, count + 1, &builder->files)) {
+    if (view->pool.failed || builder->scratch.failed ||
+        !start_table(builder, count + 1, &builder->files)) {
         return -ENOMEM;
     }
     for (uint32_t i = 0; i < count - 1; i++) {

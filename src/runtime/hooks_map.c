@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Interception of the map functions. What a descriptor is (memory in disguise or an ordinary file) is asked
- * here, because only here it is at hand; what counts is the ledger's business. */
+ * here, because only here it is at hand; what counts is the ledger's business.
+ *
+ * Unlike malloc these are plain system calls, which a signal handler may use, and which it may interrupt and leave
+ * by siglongjmp(). So nothing of ours is under way during the real call, and signals wait while we record: two
+ * system calls more, where the call itself costs more than both. */
 #undef _FILE_OFFSET_BITS // with it glibc's headers turn mmap into mmap64, and we define both
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +22,25 @@
 #define FILE_WRITABLE 1u
 #define FILE_SHARED 2u
 #define FILE_NORESERVE 4u
+
+static uint64_t signal_bit(int number) {
+    return (uint64_t)1 << (number - 1);
+}
+
+// Enters the runtime with all signals held but those of a fault, and says which ones were held before.
+static uint64_t begin(struct pk_thread *self) {
+    uint64_t held = ~(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGFPE) | signal_bit(SIGILL) |
+                      signal_bit(SIGTRAP));
+    uint64_t before = 0;
+    (void)pk_sys6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&held, (long)&before, sizeof held, 0, 0);
+    self->depth = 1;
+    return before;
+}
+
+static void end(struct pk_thread *self, uint64_t before) {
+    self->depth = 0;
+    (void)pk_sys6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof before, 0, 0);
+}
 
 // The path behind a descriptor, "" when unknown. Writes "/proc/self/fd/N" without libc.
 static void descriptor_path(int fd, char *path, size_t size) {
@@ -64,14 +88,14 @@ static void *map(void *address, size_t length, int protection, int flags, int fd
     if (PK_UNLIKELY(self == NULL)) {
         return pk_real.mmap(address, length, protection, flags, fd, offset);
     }
-    self->depth = 1;
     void *result = pk_real.mmap(address, length, protection, flags, fd, offset);
+    uint64_t signals = begin(self);
     if (result != MAP_FAILED) {
         note_map(self, result, length, protection, flags, fd);
     } else if (errno == ENOMEM) {
         pk_track_failed(self, length);
     }
-    self->depth = 0;
+    end(self, signals);
     return result;
 }
 
@@ -91,13 +115,12 @@ PK_EXPORT int munmap(void *address, size_t length) {
     if (PK_UNLIKELY(self == NULL)) {
         return pk_real.munmap(address, length);
     }
-    self->depth = 1;
     if (((uintptr_t)address & 4095u) == 0 && length != 0) { // otherwise the call fails and changes nothing
+        uint64_t signals = begin(self);
         pk_track_unmap(self, (uintptr_t)address, length);
+        end(self, signals);
     }
-    int result = pk_real.munmap(address, length);
-    self->depth = 0;
-    return result;
+    return pk_real.munmap(address, length);
 }
 
 PK_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, ...) {
@@ -112,14 +135,14 @@ PK_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, .
     if (PK_UNLIKELY(self == NULL)) {
         return pk_real.mremap(old, old_length, length, flags, wanted);
     }
-    self->depth = 1;
     void *result = pk_real.mremap(old, old_length, length, flags, wanted);
+    uint64_t signals = begin(self);
     if (result != MAP_FAILED) {
         pk_track_remap(self, (uintptr_t)old, old_length, (uintptr_t)result, length);
     } else if (errno == ENOMEM) {
         pk_track_failed(self, length);
     }
-    self->depth = 0;
+    end(self, signals);
     return result;
 }
 
@@ -131,11 +154,11 @@ PK_EXPORT int mprotect(void *address, size_t length, int protection) {
     if (PK_UNLIKELY(self == NULL)) {
         return pk_real.mprotect(address, length, protection);
     }
-    self->depth = 1;
     int result = pk_real.mprotect(address, length, protection);
     if (result == 0) {
+        uint64_t signals = begin(self);
         pk_track_protect(self, (uintptr_t)address, length, (protection & (PROT_READ | PROT_WRITE)) != 0);
+        end(self, signals);
     }
-    self->depth = 0;
     return result;
 }

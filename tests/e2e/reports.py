@@ -74,6 +74,12 @@ class Report:
         held = (self._held(row) for row in self.rows.get((str(path), line), ()))
         return [each for each in held if each.blocks or each.size]
 
+    def sum_at(self, path, line: int) -> Tuple[int, int]:
+        """Bytes and blocks of all stacks that end in this line."""
+        stacks = self.document["stacks"]
+        rows = self.rows.get((str(path), line), ())
+        return sum(stacks["bytes"][row] for row in rows), sum(stacks["blocks"][row] for row in rows)
+
     def below(self, path, line: int, name: str) -> List[Held]:
         """The same for stacks whose innermost frame is `name` (a pseudo frame) below this line."""
         found = []

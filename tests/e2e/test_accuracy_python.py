@@ -25,8 +25,7 @@ def profile(run_peakline, peakline, each_python, tmp_path):
 
 
 def held_at(report, line):
-    held = report.at(report.path, line)
-    return sum(each.size for each in held), sum(each.blocks for each in held)
+    return report.sum_at(report.path, line)
 
 
 SMALL = """\
@@ -114,8 +113,10 @@ kept = bytes(600_000_000)
 """
 
 
-def test_requested_is_not_resident(profile):
+def test_requested_is_not_resident(profile, each_python):
     """bytes(N) asks the kernel for zeros that nobody has touched: requested, not resident."""
+    if each_python.free_threaded:
+        pytest.skip("mimalloc writes its zeros: there it is resident, with and without us")
     report = profile(UNTOUCHED)
     assert 0 <= held_at(report, 1)[0] - 600_000_000 < 1_000
     assert report["peak_bytes"] > 600_000_000

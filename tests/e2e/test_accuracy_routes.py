@@ -69,8 +69,7 @@ def line_of(path, text):
 
 
 def held_at(report, path, line):
-    held = report.at(path, line)
-    return sum(each.size for each in held), sum(each.blocks for each in held)
+    return report.sum_at(path, line)
 
 
 MARK = re.compile(r"\b(by_\w+)\(.*#: (\d+) bytes, (\d+) blocks?(, and what getline says)?$")

@@ -2,6 +2,7 @@
 """Right function, right file, right line, right bytes, on every interpreter: programs that hold known
 sizes at known places, and a report that must say so to the byte."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -166,6 +167,32 @@ def test_code_that_died_does_not_mislead(profile, each_python):
             wrong.append((number, sizes))
     assert wrong == []
     assert len(rows) == rounds - 1
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_walks(profile, each_python, tmp_path, seed):
+    """Thousands of blocks at random places of random stacks: what is kept of the last walk never misleads."""
+    path = TARGETS / "random_walks.py"
+    report = profile(each_python, ["-S", path, str(seed), tmp_path / "notes"])
+    wanted = {}
+    for notes in json.loads((tmp_path / "notes").read_text()):
+        for key, size in notes.items():
+            wanted[key] = wanted.get(key, 0) + size
+    assert len(wanted) > 1_000
+    assert max(key.count(" ") for key in wanted) > 400
+    lines = {int(key.rpartition(" ")[2]) for key in wanted}
+    found = {}
+    for line in lines:
+        for held in report.at("/nowhere/walks.py", line):
+            inner = [each for each in held.frames if each.path == "/nowhere/walks.py"]
+            key = " ".join(f"{each.name} {each.line}" for each in inner)
+            found[key] = found.get(key, 0) + held.size
+    wrong = {
+        key: (wanted.get(key), found.get(key))
+        for key in {*wanted, *found}
+        if wanted.get(key) != found.get(key)
+    }
+    assert wrong == {}
 
 
 KINDS = ["settrace", "setprofile", "monitoring"]

@@ -340,13 +340,14 @@ static void the_json_document_says_who_started_a_thread(void) {
     CHECK(text != NULL);
     CHECK(is_accepted(text, strlen(text)));
     // the line that started it holds nothing itself, and is there all the same
-    CHECK(strstr(text, "\"functions\":{\"name\":[\"[thread]\",\"<module>\",\"work\"],\"file\":[0,1,2],"
-                       "\"kind\":[6,0,0]}") != NULL);
-    CHECK(strstr(text, "\"frames\":{\"function\":[0,1,2],\"line\":[0,2,30],\"started_by\":[1,-1,-1],") !=
-          NULL);
-    CHECK(strstr(text, "\"stacks\":{\"parent\":[-1,0,1],\"frame\":[-1,0,2],\"bytes\":[0,7,500],") !=
-          NULL);
-    CHECK(strstr(text, "\"blame\":[{\"bytes\":507,\"blocks\":2,\"path\":\"main.py\",\"line\":2,") != NULL);
+    CHECK(strstr(text, "\"functions\":{\"name\":[\"[thread]\",\"<module>\",\"work\"],"
+                       "\"file\":[0,1,2],\"kind\":[6,0,0]}") != NULL);
+    CHECK(strstr(text, "\"frames\":{\"function\":[0,1,2],\"line\":[0,2,30],"
+                       "\"started_by\":[1,-1,-1],") != NULL);
+    CHECK(strstr(text, "\"stacks\":{\"parent\":[-1,0,1],\"frame\":[-1,0,2],"
+                       "\"bytes\":[0,7,500],") != NULL);
+    CHECK(strstr(text, "\"blame\":[{\"bytes\":507,\"blocks\":2,\"path\":\"main.py\","
+                       "\"line\":2,") != NULL);
     free(text);
     end_directory();
 }
@@ -358,7 +359,8 @@ static void the_page_names_a_thread_after_its_starter(void) {
     save_ledger("ledger-1234", &make);
     char *page = render(PK_FORMAT_HTML);
     CHECK(page != NULL);
-    CHECK(strstr(page, "\"started_by\":[1,-1,-1],\"source\":[\"[thread started at main.py:2]\",") != NULL);
+    CHECK(strstr(page, "\"started_by\":[1,-1,-1],"
+                       "\"source\":[\"[thread started at main.py:2]\",") != NULL);
     free(page);
     end_directory();
 }
