@@ -314,6 +314,24 @@ def test_other_allocators(same_as_python, peakline, python, words, env):
     assert wrong == []
 
 
+@pytest.mark.parametrize("allocator", ["debug", "malloc"])
+def test_nothing_is_missed_when_start_up_replaces_the_allocators(
+    run_peakline, peakline, python, app, allocator
+):
+    """PYTHONMALLOC makes Python throw our wrappers away early; not one object is lost by that."""
+    path = app("kept = bytes(20_000_003)\n")
+    seen = []
+    for value in ("", allocator):
+        env = {**os.environ, "PYTHONMALLOC": value}
+        done = run_peakline(["-S", path], python=python, env=env)
+        assert (done.returncode, done.stderr) == (0, "")
+        report = read_report(peakline, done.result)
+        before = [each for each in report["blame"] if each["function"] == "[before Python]"]
+        seen.append([(each["bytes"], each["blocks"]) for each in before])
+    assert len(seen[0]) == 1
+    assert seen[0] == seen[1]
+
+
 TRACES = """\
 import tracemalloc
 X = b"x"

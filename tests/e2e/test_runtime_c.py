@@ -87,7 +87,7 @@ def assert_exact(report):
     assert ledger["merged_stacks"] == 0
 
 
-# ---- errno ------------------------------------------------------------------------------------------------------
+# ---- errno --------------------------------------------------------------------------------------
 
 
 def test_every_call_leaves_errno_as_the_c_library_does(compiler, record):
@@ -100,7 +100,7 @@ def test_every_call_leaves_errno_as_the_c_library_does(compiler, record):
     assert "dlerror: " in plain.stdout
 
 
-# ---- signal handlers ---------------------------------------------------------------------------------------------
+# ---- signal handlers ----------------------------------------------------------------------------
 
 
 def test_a_handler_that_maps_memory_is_counted_like_anybody(compiler, record):
@@ -132,7 +132,7 @@ def test_a_handler_that_allocates_blocks_with_another_allocator_behind_us(compil
     assert_exact(report)
 
 
-# ---- threads and forks -------------------------------------------------------------------------------------------
+# ---- threads and forks --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,8 @@ def test_after_a_storm_every_byte_is_accounted_for(compiler, record, storm, roun
     assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
     ledger = report["ledger"]
     assert_exact(report)
-    # The early library's fork handlers run while we hold our lock: two events before each fork, two after.
+    # The early library's fork handlers run while we hold our lock: two events before each fork and
+    # two after.
     assert ledger["dropped_events"] == (4 * rounds if storm == "forks" else 0)
     # The storm has freed what it took: the peak is the last block, what libc and the loader keep for
     # 4 threads (stacks and thread-local areas are mapped by libc itself and not seen), and stdio.
@@ -187,7 +188,7 @@ def test_daemon_threads_that_allocate_while_python_ends(compiler, each_python, r
         assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
 
 
-# ---- other programs ----------------------------------------------------------------------------------------------
+# ---- other programs -----------------------------------------------------------------------------
 
 
 def test_a_program_without_python_is_left_as_it_is(compiler, run_peakline):
@@ -202,7 +203,11 @@ def test_a_program_without_python_is_left_as_it_is(compiler, run_peakline):
 
 
 def test_a_python_that_another_program_becomes_is_recorded(compiler, run_peakline, peakline, python):
-    code = "held = bytearray(30 << 20); import os; print(sorted(k for k in os.environ if k in ('LD_PRELOAD', 'PEAKLINE_RUN')))"
+    code = (
+        "import os\n"
+        "held = bytearray(30 << 20)\n"
+        "print([name for name in ('LD_PRELOAD', 'PEAKLINE_RUN') if name in os.environ])\n"
+    )
     done = run_peakline(["--", compiler.program("plain"), python, "-c", code])
     assert done.returncode == 0
     assert done.stdout.endswith("\n[]\n")
@@ -267,7 +272,7 @@ def test_python_inside_another_program(embedding, record):
 
 
 def test_a_thread_state_made_by_one_thread_and_run_by_another(embedding, run_peakline):
-    """Up to 3.11 the state names the thread that made it: that one must not walk the other's frames."""
+    """Up to 3.11 the state names the thread that made it, which must not walk the other's frames."""
     program = embedding("handed_over")
     assert run_command([program], env=HOME).stdout == "fine\n"
     for _ in range(6):
@@ -275,7 +280,7 @@ def test_a_thread_state_made_by_one_thread_and_run_by_another(embedding, run_pea
         assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
 
 
-# ---- death at any moment -----------------------------------------------------------------------------------------
+# ---- death at any moment ------------------------------------------------------------------------
 
 
 def test_a_record_killed_at_any_moment_reads_back(compiler, peakline, run_peakline):
