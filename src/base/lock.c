@@ -5,6 +5,7 @@
 #include <linux/membarrier.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "base/sys.h"
 
@@ -67,8 +68,9 @@ static void take_ownership_away(struct pk_lock *lock, struct pk_lock_holder *own
     for (int i = 0; __atomic_load_n(&owner->inside, __ATOMIC_ACQUIRE) != 0; i++) {
         if (i < SPINS * 10) {
             relax();
-        } else {
-            (void)pk_sys6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+        } else { // it was put to sleep, or stopped: no yielding, which a real-time thread would do for ever
+            struct timespec nap = {.tv_nsec = 50000};
+            (void)pk_sys6(SYS_nanosleep, (long)&nap, 0, 0, 0, 0, 0);
         }
     }
 }

@@ -57,7 +57,8 @@ PK_INLINE enum pk_account_note pk_account_capture(struct pk_account *account, st
     if (PK_UNLIKELY(node->epoch != account->epoch)) {
         node->peak_bytes = pk_node_live_bytes(node);
         node->peak_blocks = (uint32_t)pk_node_live_blocks(node);
-        node->epoch = account->epoch;
+        // The stamp last: a process killed here must not leave an old share under a new stamp.
+        __atomic_store_n(&node->epoch, account->epoch, __ATOMIC_RELEASE);
         if (!account->captured) {
             account->captured = 1;
             return PK_ACCOUNT_PEAK_ENDED;

@@ -157,7 +157,7 @@ void pk_ledger_resize_abort(struct pk_ledger *ledger, struct pk_block old, uint6
 // ---- maps ----------------------------------------------------------------------------------------------------
 
 static void note_file(struct pk_ledger *ledger, const struct pk_map *map, int64_t bytes) {
-    ledger->file_map_bytes += (uint64_t)bytes;
+    *(map->kind == PK_MAP_FILE ? &ledger->file_map_bytes : &ledger->noreserve_bytes) += (uint64_t)bytes;
     if (ledger->file_mapped != NULL) {
         ledger->file_mapped(ledger->file_context, map->file, bytes);
     }
@@ -165,10 +165,8 @@ static void note_file(struct pk_ledger *ledger, const struct pk_map *map, int64_
 
 // `bytes` more of this map's kind; `blocks`: 1 with the first byte of a map.
 static void add_mapped(struct pk_ledger *ledger, const struct pk_map *map, uint64_t bytes, uint64_t blocks) {
-    if (map->kind == PK_MAP_FILE) {
+    if (map->kind != PK_MAP_MEMORY) {
         note_file(ledger, map, (int64_t)bytes);
-    } else if (map->kind == PK_MAP_NORESERVE) {
-        ledger->noreserve_bytes += bytes;
     } else if (map->usable) {
         charge(ledger, map->stack, bytes, blocks);
     }
@@ -177,10 +175,8 @@ static void add_mapped(struct pk_ledger *ledger, const struct pk_map *map, uint6
 static void forget_piece(void *context, const struct pk_map *map) {
     struct pk_ledger *ledger = context;
     uint64_t bytes = map->end - map->start;
-    if (map->kind == PK_MAP_FILE) {
+    if (map->kind != PK_MAP_MEMORY) {
         note_file(ledger, map, -(int64_t)bytes);
-    } else if (map->kind == PK_MAP_NORESERVE) {
-        ledger->noreserve_bytes -= bytes;
     } else if (map->usable) {
         release(ledger, map->stack, bytes, map->start_of_map);
     }

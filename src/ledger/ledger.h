@@ -34,7 +34,7 @@ struct pk_ledger {
     /* Told when a block flagged PK_BLOCK_CODE dies; may be NULL. */
     void (*code_freed)(void *context, uint64_t address);
     void *code_context;
-    /* Told when `bytes` more (or fewer) of a file are mapped: PK_MAP_FILE's `file`; may be NULL. */
+    /* Told when `bytes` more (or fewer) of a map that is listed and not counted are mapped: its `file`; may be NULL. */
     void (*file_mapped)(void *context, uint32_t file, int64_t bytes);
     void *file_context;
     /* Told at the first change after a peak, before it is complete: the time to note when the peak was; may be NULL. */

@@ -25,7 +25,7 @@ enum pk_map_kind {
 struct pk_map {
     uint64_t start, end; /* end exclusive */
     uint32_t stack;      /* charged for it */
-    uint32_t file;       /* index in the ledger's files table, for PK_MAP_FILE */
+    uint32_t file;       /* index in the ledger's files table, for maps that are listed and not counted */
     uint8_t kind;        /* enum pk_map_kind */
     bool usable;         /* readable or writable (not PROT_NONE): a MEMORY map counts only then */
     bool start_of_map;   /* first byte of what one mmap call made: carries the block count */

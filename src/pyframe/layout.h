@@ -55,7 +55,7 @@ struct pk_layout {
     /* Read now and then. */
     uint16_t thread_id;           /* pthread_self() of the thread the state belongs to */
     uint16_t frame_localsplus;
-    uint16_t frame_object;        /* 3.11+: the frame object made for this frame, or NULL; 0: no such field */
+    uint16_t frame_object;        /* 3.11+: the frame object made for this frame, or NULL */
     uint16_t code_filename;
     uint16_t code_name;
     uint16_t code_qualname;

@@ -37,7 +37,8 @@
 #define FRAMES_TO_3_10                                                                             \
     .family = PK_FAMILY_OBJECT, .code_mask = NO_TAGS, .thread_frame = 24,                          \
     .cframe_frame = PK_ABSENT, .thread_id = 176, .frame_previous = 24, .frame_code = 32,           \
-    .frame_owner = PK_ABSENT, .frame_tlbc = PK_ABSENT, .owner_skip = OWNER_NEVER,                  \
+    .frame_owner = PK_ABSENT, .frame_object = PK_ABSENT, .frame_tlbc = PK_ABSENT,                  \
+    .owner_skip = OWNER_NEVER,                                                                     \
     .owner_generator = OWNER_NEVER
 
 /* 3.12+: the first fields of a frame and of a code object stay where they are. */

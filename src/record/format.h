@@ -72,6 +72,7 @@ enum pk_python_status {
 #define PK_FLAG_DISK_FULL 4u     /* a table could not grow: no space on the disk (or file size limit) */
 #define PK_FLAG_TABLE_FULL 8u    /* a table could not grow: its own limit */
 #define PK_FLAG_CHECKED 16u      /* written by the checked build */
+#define PK_FLAG_OTHER_MALLOC 64u /* malloc is not ours: an allocator linked into the program, or preloaded before us */
 #define PK_FLAG_ALLOCATORS_LATE 32u /* PYTHONMALLOC or -X dev replaced the allocators; wrapped again soon after */
 
 struct pk_ledger_header {

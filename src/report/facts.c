@@ -182,6 +182,10 @@ static void warn_about_losses(struct pk_report *report) {
         warn(report,
              "A library was loaded with RTLD_DEEPBIND: its own C allocations may be missing.");
     }
+    if ((header->flags & PK_FLAG_OTHER_MALLOC) != 0) {
+        warn(report, "The program brings its own malloc: what C libraries allocate is missing, "
+                     "Python's objects are not.");
+    }
 }
 
 static void warn_about_sums(struct pk_report *report) {

@@ -430,6 +430,7 @@ static void write_ledger_facts(struct pk_json *json, const struct pk_report *rep
     pk_json_bool(json, "disk_full", (header->flags & PK_FLAG_DISK_FULL) != 0);
     pk_json_bool(json, "table_full", (header->flags & PK_FLAG_TABLE_FULL) != 0);
     pk_json_bool(json, "deepbind", (header->flags & PK_FLAG_DEEPBIND) != 0);
+    pk_json_bool(json, "other_malloc", (header->flags & PK_FLAG_OTHER_MALLOC) != 0);
     pk_json_bool(json, "allocators_late", (header->flags & PK_FLAG_ALLOCATORS_LATE) != 0);
     pk_json_bool(json, "free_threaded", (header->flags & PK_FLAG_FREE_THREADED) != 0);
     pk_json_bool(json, "checked", (header->flags & PK_FLAG_CHECKED) != 0);

@@ -134,6 +134,7 @@ static void begin_header(void) {
     header->start_unix_ns = now_ns(CLOCK_REALTIME);
     header->start_mono_ns = now_ns(CLOCK_MONOTONIC);
     header->flags |= PK_CHECK_LEVEL >= 3 ? PK_FLAG_CHECKED : 0;
+    header->flags |= pk_real_is_first() ? 0 : PK_FLAG_OTHER_MALLOC;
 }
 
 bool pk_runtime_start(const char *directory) {
@@ -151,6 +152,7 @@ bool pk_runtime_start(const char *directory) {
     }
     runtime->ledger.code_freed = forget_code;
     runtime->ledger.peak_ended = pk_track_peak_ended;
+    runtime->ledger.file_mapped = pk_track_file_mapped;
     runtime->node_start = pseudo_node(PK_FUNCTION_START, "[before Python]");
     runtime->node_none = pseudo_node(PK_FUNCTION_NO_PYTHON, "[no Python stack]");
     runtime->node_unknown = pseudo_node(PK_FUNCTION_UNKNOWN, "[unknown Python stack]");

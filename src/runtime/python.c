@@ -347,7 +347,10 @@ void pk_python_let_go(struct pk_frame_object frame) {
 }
 
 bool pk_python_pending(int (*call)(void *context)) {
-    return python.add_pending_call(call, NULL) == 0;
+    int saved = errno;
+    bool asked = python.add_pending_call(call, NULL) == 0;
+    errno = saved;
+    return asked;
 }
 
 // ---- the self-test -------------------------------------------------------------------------------------------
@@ -408,6 +411,10 @@ static const char *compare_walks(void) {
     return wrong;
 }
 
+static void *no_thread_state(void) {
+    return NULL;
+}
+
 // Runs in the main thread between two bytecodes, the GIL held: the one place where the Python API is called.
 static int self_test(void *context) {
     (void)context;
@@ -423,10 +430,12 @@ static int self_test(void *context) {
         pk_runtime.header->python_status = PK_PYTHON_VERIFIED;
         pk_runtime.anchors.lowest = UINT32_MAX;
         pk_runtime.anchors.usable =
-            pk_runtime.layout->frame_object != 0 && !pk_runtime.layout->free_threaded && python.frame_back != NULL;
+            pk_runtime.layout->frame_object != PK_ABSENT && !pk_runtime.layout->free_threaded && python.frame_back != NULL;
     } else {
         pk_runtime.ready = false;
-        pk_runtime.layout = NULL;
+        // The layout stays, because other threads may be reading by it at this moment; nobody begins to any more.
+        pk_runtime.thread_state = no_thread_state;
+        pk_runtime.own_thread_state = no_thread_state;
         say_note(PK_PYTHON_MISMATCH, "the self-test found a difference in ", wrong);
     }
     self->depth = 0;

@@ -114,3 +114,10 @@ PK_COLD void pk_real_resolve(void) {
     resolving = 0;
     errno = saved;
 }
+
+int pk_real_is_first(void) {
+    Dl_info theirs, ours;
+    void *found = dlsym(RTLD_DEFAULT, "malloc");
+    return found == NULL || dladdr(found, &theirs) == 0 || dladdr((void *)&pk_real, &ours) == 0 ||
+           theirs.dli_fbase == ours.dli_fbase;
+}

@@ -161,6 +161,11 @@ static uint32_t find_child(uint32_t parent, const void *frame, uintptr_t instr) 
         pk_runtime.header->merged_stacks++;
         return parent;
     }
+    if (layout->code_tlbc != PK_ABSENT) {
+        // This thread's copy of the bytecode, a block of its own, dies before its code object when threads end.
+        const char *bytecode = pk_frame_bytecode(layout, frame, code);
+        (void)pk_blocks_flag(&pk_runtime.ledger.blocks, (uintptr_t)bytecode, PK_BLOCK_CODE);
+    }
     uint32_t offset = pk_frame_offset(layout, frame, code, instr);
     struct pk_stacks *stacks = &pk_runtime.ledger.stacks;
     uint32_t count = stacks->node_count;
@@ -189,6 +194,6 @@ PK_NOINLINE uint32_t pk_stack_step(struct pk_thread *self, uint32_t level, uint3
 }
 
 PK_NOINLINE uint32_t pk_stack_base(struct pk_thread *self) {
-    bool unknown = pk_runtime.layout == NULL && pk_runtime.header->python_status >= PK_PYTHON_UNKNOWN;
+    bool unknown = pk_runtime.header->python_status >= PK_PYTHON_UNKNOWN;
     return unknown ? pk_runtime.node_unknown : self->base;
 }

@@ -41,6 +41,7 @@ struct pk_thread {
     struct pk_spot *spots; /* level i is spots[i], 1 the outermost; spots[0].frame is PK_NO_FRAME and ends every search */
     uint32_t *nodes;       /* the stack from the outermost frame to level i; nodes[0] is the root,
                               or the node of this thread's start */
+    const void *attached;   /* the thread state last seen to run on this thread, the GIL held (up to 3.12) */
     int32_t tid;            /* the kernel's number of the thread */
     struct pk_thread *next; /* among the ended ones */
 };

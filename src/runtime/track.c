@@ -54,14 +54,20 @@ PK_COLD void pk_track_peak_ended(void *context) {
 }
 
 // The running thread's state, or NULL for a thread that has none (reference: docs/architecture.md).
-PK_INLINE const void *thread_state(void) {
+PK_INLINE const void *thread_state(const struct pk_layout *layout, const struct pk_thread *self) {
     const void *running = pk_runtime.thread_state();
     if (pk_runtime.detached_is_null) {
-        return running != NULL ? running : pk_runtime.own_thread_state();
-    }
-    // Up to 3.11 "running" is whoever holds the GIL: this thread, in any of its interpreters, or another.
-    if (running != NULL && PK_LIKELY(pk_read_word(running, pk_runtime.layout->thread_id) == pk_thread_id())) {
+        if (running != NULL) {
+            return running;
+        }
+    } else if (running != NULL && running == self->attached && pk_read_word(running, layout->thread_id) == pk_thread_id()) {
+        // Up to 3.11 "running" is whoever holds the GIL. The id alone says who made the state, which may be this
+        // thread while another one runs it: so it must also have run here, with the GIL held, before.
         return running;
+    }
+    // Without the GIL. When the interpreter ends it frees the states of threads that still run.
+    if (PK_UNLIKELY(pk_runtime.is_finalizing != NULL && pk_runtime.is_finalizing())) {
+        return NULL;
     }
     return pk_runtime.own_thread_state();
 }
@@ -79,7 +85,7 @@ PK_INLINE uint32_t lock_and_place(enum pk_frame_family family, const struct pk_l
 
 PK_INLINE uint32_t lock_and_locate_in(enum pk_frame_family family, struct pk_thread *self) {
     const struct pk_layout *layout = pk_runtime.layout;
-    const void *tstate = PK_LIKELY(layout != NULL) ? thread_state() : NULL;
+    const void *tstate = PK_LIKELY(layout != NULL) ? thread_state(layout, self) : NULL;
     const void *frame = PK_LIKELY(tstate != NULL) ? pk_frame_current_in(family, layout, tstate) : NULL;
     if (PK_UNLIKELY(frame == NULL)) {
         self->count = 0;
@@ -110,6 +116,9 @@ PK_INLINE void track_small(enum pk_frame_family family, struct pk_thread *self, 
     if (PK_UNLIKELY(frame == NULL)) {
         pk_track_alloc(self, address, size, PK_BLOCK_PYTHON, true);
         return;
+    }
+    if (family != PK_FAMILY_DIRECT) {
+        self->attached = tstate;
     }
     enter(self);
     uint32_t node = lock_and_place(family, layout, self, frame);
@@ -209,6 +218,18 @@ static uint32_t file_entry(const char *path, uint32_t flags) {
     return count;
 }
 
+void pk_track_file_mapped(void *context, uint32_t index, int64_t bytes) {
+    (void)context;
+    struct pk_store *store = &pk_runtime.writer.stores[PK_TABLE_FILES];
+    if (index < store->used / sizeof(struct pk_file_map)) {
+        struct pk_file_map *file = (struct pk_file_map *)(void *)store->base + index;
+        file->mapped_bytes += (uint64_t)bytes;
+        if (file->mapped_bytes > file->most_bytes) {
+            file->most_bytes = file->mapped_bytes;
+        }
+    }
+}
+
 void pk_track_map(struct pk_thread *self, uintptr_t address, size_t length, enum pk_map_kind kind, bool usable,
                   const char *path, uint32_t path_flags) {
     enter(self);
@@ -219,16 +240,8 @@ void pk_track_map(struct pk_thread *self, uintptr_t address, size_t length, enum
                          .kind = (uint8_t)kind,
                          .usable = usable,
                          .file = UINT32_MAX};
-    if (kind != PK_MAP_MEMORY && path != NULL) {
+    if (kind != PK_MAP_MEMORY) {
         map.file = file_entry(path, path_flags);
-        if (map.file != UINT32_MAX) {
-            struct pk_store *store = &pk_runtime.writer.stores[PK_TABLE_FILES];
-            struct pk_file_map *file = (struct pk_file_map *)(void *)store->base + map.file;
-            file->mapped_bytes += length;
-            if (file->mapped_bytes > file->most_bytes) {
-                file->most_bytes = file->mapped_bytes;
-            }
-        }
     }
     pk_ledger_map(&pk_runtime.ledger, map);
     pk_runtime_sync();

@@ -36,6 +36,8 @@ void pk_track_unmap(struct pk_thread *self, uintptr_t address, size_t length);
 void pk_track_protect(struct pk_thread *self, uintptr_t address, size_t length, bool usable);
 void pk_track_remap(struct pk_thread *self, uintptr_t old, size_t old_length, uintptr_t address, size_t length);
 
+/* struct pk_ledger's file_mapped: keeps the files table. */
+void pk_track_file_mapped(void *context, uint32_t index, int64_t bytes);
 /* struct pk_ledger's peak_ended: notes the time. */
 void pk_track_peak_ended(void *context);
 
