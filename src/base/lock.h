@@ -4,9 +4,10 @@
  * Nearly always one thread at a time does all the allocating (the one that holds the GIL), yet a process with
  * numpy in it has other threads, and an atomic exchange in and out was 45 % of our cost there. So the lock may be
  * *biased* to one thread, which then enters by saying so (`inside`) and checking that it still is the owner.
- * Another thread takes the futex word first, takes the ownership away, makes every running thread execute a full
+ * Another thread takes the word first, takes the ownership away, makes every running thread execute a full
  * barrier (membarrier(2)), and waits until the old owner is out. Either the owner sees that it no longer owns, or
- * the other sees that it is inside. A thread that enters PK_LOCK_STREAK times in a row becomes the owner.
+ * the other sees that it is inside. A thread that enters PK_LOCK_STREAK times in a row becomes the owner; each time
+ * the ownership is taken away it takes twice as many, so threads that really compete soon share a plain lock.
  *
  * No recursion: the caller's own re-entry guard must keep a thread from taking it twice. Lock rank: a leaf; nothing
  * is called under it that takes another lock or allocates with libc. */
@@ -18,6 +19,7 @@
 #include "base/attr.h"
 
 #define PK_LOCK_STREAK 500u
+#define PK_LOCK_STREAK_MAX (1u << 20)
 
 /* One for each thread that uses the lock; must stay readable for as long as the lock lives. */
 struct pk_lock_holder {
@@ -26,8 +28,9 @@ struct pk_lock_holder {
 };
 
 struct pk_lock {
-    uint32_t word; /* futex: 0 free, 1 held, 2 held and somebody waits */
+    uint32_t word; /* 0 free, 1 held */
     uint32_t streak;              /* under the word */
+    uint32_t wanted;              /* streak that makes an owner; under the word */
     struct pk_lock_holder *owner; /* changed under the word; atomic */
     struct pk_lock_holder *last;  /* under the word */
     bool can_bias;

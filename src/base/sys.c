@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -74,14 +73,6 @@ int pk_sys_reserve(int fd, uint64_t offset, uint64_t length) {
 
 int pk_sys_truncate(int fd, uint64_t length) {
     return (int)pk_sys6(SYS_ftruncate, fd, (long)length, 0, 0, 0, 0);
-}
-
-long pk_sys_futex_wait(uint32_t *word, uint32_t expected) {
-    return pk_sys6(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)expected, 0, 0, 0);
-}
-
-long pk_sys_futex_wake(uint32_t *word, int count) {
-    return pk_sys6(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, count, 0, 0, 0);
 }
 
 int pk_sys_getpid(void) {

@@ -57,8 +57,6 @@ long pk_sys_pwrite(int fd, const void *buffer, size_t size, uint64_t offset);
  * 0 or negative errno (-ENOSPC, -EFBIG, -EDQUOT ...). The range must not hold data yet. */
 int pk_sys_reserve(int fd, uint64_t offset, uint64_t length);
 int pk_sys_truncate(int fd, uint64_t length);
-long pk_sys_futex_wait(uint32_t *word, uint32_t expected);
-long pk_sys_futex_wake(uint32_t *word, int count);
 int pk_sys_getpid(void);
 int pk_sys_getppid(void);
 int pk_sys_gettid(void);

@@ -72,6 +72,7 @@ enum pk_python_status {
 #define PK_FLAG_DISK_FULL 4u     /* a table could not grow: no space on the disk (or file size limit) */
 #define PK_FLAG_TABLE_FULL 8u    /* a table could not grow: its own limit */
 #define PK_FLAG_CHECKED 16u      /* written by the checked build */
+#define PK_FLAG_UNREACHABLE 128u /* a table could not grow: the file is gone or may not be opened any more */
 #define PK_FLAG_OTHER_MALLOC 64u /* malloc is not ours: an allocator linked into the program, or preloaded before us */
 #define PK_FLAG_ALLOCATORS_LATE 32u /* PYTHONMALLOC or -X dev replaced the allocators; wrapped again soon after */
 
@@ -107,7 +108,7 @@ struct pk_ledger_header {
     uint64_t file_map_bytes; /* ordinary files mapped now */
     uint64_t own_bytes;      /* memory of Peakline itself in the process, without the mapped ledger */
     uint64_t dropped_events; /* events not recorded: a signal handler inside us, or no memory of our own */
-    uint64_t merged_stacks;  /* allocations charged to an outer frame since a table could not grow */
+    uint64_t merged_stacks;  /* look-ups of stacks that could not be kept; their bytes are charged to an outer frame */
     uint64_t unknown_frees;  /* frees of blocks never seen */
     uint64_t failed_allocs;  /* allocation calls that got NULL */
     uint64_t last_failed_bytes;

@@ -139,7 +139,8 @@ static int grow_table(struct pk_store *store, uint64_t need) {
     if (result < 0) {
         writer->error = result;
         if (!is_passing(result)) {
-            set_flag(writer, result == -ENOBUFS ? PK_FLAG_TABLE_FULL : PK_FLAG_DISK_FULL);
+            bool full = result == -ENOSPC || result == -EDQUOT || result == -EFBIG;
+            set_flag(writer, result == -ENOBUFS ? PK_FLAG_TABLE_FULL : full ? PK_FLAG_DISK_FULL : PK_FLAG_UNREACHABLE);
         }
     }
     return result;

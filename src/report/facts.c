@@ -155,11 +155,6 @@ static void warn_about_python(struct pk_report *report) {
     } else if (header->python_status == PK_PYTHON_NONE && header->peak_bytes > 0) {
         warn(report, "No Python was found in the program: its memory is shown without stacks.");
     }
-    if ((header->flags & PK_FLAG_ALLOCATORS_LATE) != 0) {
-        warn(report, "PYTHONMALLOC or -X dev replaced Python's allocators: objects made before the "
-                     "first call "
-                     "may be missing.");
-    }
 }
 
 static void warn_about_losses(struct pk_report *report) {
@@ -169,10 +164,13 @@ static void warn_about_losses(struct pk_report *report) {
         warn(report,
              "The disk was full: stacks first seen after that are charged to their callers.");
     }
+    if ((header->flags & PK_FLAG_UNREACHABLE) != 0) {
+        warn(report, "The record could not grow, its file was not to be reached: stacks first seen "
+                     "after that are charged to their callers.");
+    }
     if ((header->flags & PK_FLAG_TABLE_FULL) != 0) {
-        warn(report,
-             "There were more stacks than the record holds: %s allocations are charged to callers.",
-             pk_format_count(number, header->merged_stacks));
+        warn(report, "There were more stacks than the record holds: those first seen after that are "
+                     "charged to their callers.");
     }
     if (header->dropped_events > 0) {
         warn(report, "%s events could not be recorded, the numbers may be off by what they moved.",

@@ -428,6 +428,7 @@ static void write_ledger_facts(struct pk_json *json, const struct pk_report *rep
     pk_json_unsigned(json, "surplus_bytes", report->view.surplus_bytes);
     pk_json_unsigned(json, "surplus_blocks", report->view.surplus_blocks);
     pk_json_bool(json, "disk_full", (header->flags & PK_FLAG_DISK_FULL) != 0);
+    pk_json_bool(json, "unreachable", (header->flags & PK_FLAG_UNREACHABLE) != 0);
     pk_json_bool(json, "table_full", (header->flags & PK_FLAG_TABLE_FULL) != 0);
     pk_json_bool(json, "deepbind", (header->flags & PK_FLAG_DEEPBIND) != 0);
     pk_json_bool(json, "other_malloc", (header->flags & PK_FLAG_OTHER_MALLOC) != 0);

@@ -156,6 +156,7 @@ bool pk_runtime_start(const char *directory) {
     runtime->node_start = pseudo_node(PK_FUNCTION_START, "[before Python]");
     runtime->node_none = pseudo_node(PK_FUNCTION_NO_PYTHON, "[no Python stack]");
     runtime->node_unknown = pseudo_node(PK_FUNCTION_UNKNOWN, "[unknown Python stack]");
+    runtime->node_dropped = pseudo_node(PK_FUNCTION_DROPPED, "[stacks not kept]");
     runtime->function_native_thread = pseudo_function(PK_FUNCTION_NATIVE_THREAD, "[native thread]");
     runtime->function_thread = pseudo_function(PK_FUNCTION_THREAD, "[thread]");
     pk_writer_publish(&runtime->writer);

@@ -115,9 +115,28 @@ PK_COLD void pk_real_resolve(void) {
     errno = saved;
 }
 
+static void *(*probed_malloc)(size_t);
+static int probe_reached;
+
+static void *probe_malloc(size_t size) {
+    probe_reached = 1;
+    return probed_malloc(size);
+}
+
+// By calling it, not by its address: in a program that is not position-independent that is a jump inside the program.
 int pk_real_is_first(void) {
-    Dl_info theirs, ours;
-    void *found = dlsym(RTLD_DEFAULT, "malloc");
-    return found == NULL || dladdr(found, &theirs) == 0 || dladdr((void *)&pk_real, &ours) == 0 ||
-           theirs.dli_fbase == ours.dli_fbase;
+    void *(*their_malloc)(size_t);
+    void (*their_free)(void *);
+    *(void **)&their_malloc = dlsym(RTLD_DEFAULT, "malloc");
+    *(void **)&their_free = dlsym(RTLD_DEFAULT, "free");
+    if (their_malloc == NULL || their_free == NULL) {
+        return 1;
+    }
+    probe_reached = 0;
+    probed_malloc = pk_real.malloc;
+    pk_real.malloc = probe_malloc;
+    void *block = their_malloc(1);
+    pk_real.malloc = probed_malloc;
+    their_free(block);
+    return probe_reached;
 }

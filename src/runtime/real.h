@@ -38,5 +38,6 @@ void pk_real_resolve(void);
 int pk_real_is_bootstrap(const void *address);
 /* realloc for such memory: a real block with its contents. */
 void *pk_real_from_bootstrap(void *old, size_t size);
-/* True if the program calls our malloc: no other one is linked into it or preloaded before us. */
+/* True if the program calls our malloc: no other one is linked into it or preloaded before us. From the constructor,
+ * before events are recorded. */
 int pk_real_is_first(void);

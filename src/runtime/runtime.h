@@ -57,6 +57,7 @@ struct pk_runtime {
     uint32_t node_start;   /* pseudo nodes, made at start */
     uint32_t node_none;
     uint32_t node_unknown;
+    uint32_t node_dropped;
     uint32_t function_native_thread; /* pseudo functions */
     uint32_t function_thread;
 

@@ -150,6 +150,7 @@ static uint32_t line_at(uint32_t function, const void *code, uint32_t offset) {
     return line < 0 ? 0 : (uint32_t)line;
 }
 
+// 0: the tables cannot grow.
 static uint32_t find_child(uint32_t parent, const void *frame, uintptr_t instr) {
     const struct pk_layout *layout = pk_runtime.layout;
     const void *code = pk_frame_code(layout, frame);
@@ -158,8 +159,7 @@ static uint32_t find_child(uint32_t parent, const void *frame, uintptr_t instr) 
     }
     uint32_t function = pk_codes_function(&pk_runtime.codes, code);
     if (function == PK_CODES_NONE) {
-        pk_runtime.header->merged_stacks++;
-        return parent;
+        return 0;
     }
     if (layout->code_tlbc != PK_ABSENT) {
         // This thread's copy of the bytecode, a block of its own, dies before its code object when threads end.
@@ -170,10 +170,6 @@ static uint32_t find_child(uint32_t parent, const void *frame, uintptr_t instr) 
     struct pk_stacks *stacks = &pk_runtime.ledger.stacks;
     uint32_t count = stacks->node_count;
     uint32_t node = pk_stacks_child(stacks, parent, function, line_at(function, code, offset), offset);
-    if (PK_UNLIKELY(node == 0)) {
-        pk_runtime.header->merged_stacks++;
-        return parent;
-    }
     if (stacks->node_count != count) {
         pk_writer_publish(&pk_runtime.writer);
     }
@@ -183,6 +179,10 @@ static uint32_t find_child(uint32_t parent, const void *frame, uintptr_t instr) 
 PK_NOINLINE uint32_t pk_stack_step(struct pk_thread *self, uint32_t level, uint32_t parent) {
     uintptr_t instr = self->spots[level].instr;
     uint32_t node = find_child(parent, (const void *)self->spots[level].frame, instr);
+    if (PK_UNLIKELY(node == 0)) {
+        pk_runtime.header->merged_stacks++;
+        node = parent == self->root ? pk_runtime.node_dropped : parent;
+    }
     if (PK_UNLIKELY(!self->met_python) && node != self->root) {
         self->met_python = 1;
         if (self->main) {
