@@ -83,10 +83,14 @@ static void *short_life(void *context) {
     return context;
 }
 
-static void storm_of_threads(void) {
+static void make_keys(void) {
     for (int i = 0; i < 3; i++) {
         pthread_key_create(&keys[i], free_and_allocate);
     }
+}
+
+static void storm_of_threads(void) {
+    make_keys();
     for (int i = 0; i < rounds; i++) {
         pthread_t threads[2];
         for (int t = 0; t < 2; t++) {
@@ -160,6 +164,7 @@ static void *churn_until_stopped(void *context) {
 }
 
 static void storm_of_forks(void) {
+    make_keys(); // the children's threads use them; a key nobody made may be anybody's
     pthread_t threads[WORKERS];
     for (uintptr_t t = 0; t < WORKERS; t++) {
         pthread_create(&threads[t], NULL, churn_until_stopped, (void *)(t + 1));
