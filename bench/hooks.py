@@ -117,9 +117,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except workshop.WorkshopError as error:
-        sys.exit("bench: %s" % error)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    workshop.run_main(main)

@@ -101,9 +101,4 @@ def measure_tool(plain, tool, script, environment, scratch, arguments):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except workshop.WorkshopError as error:
-        sys.exit("bench: %s" % error)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    workshop.run_main(main)

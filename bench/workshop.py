@@ -209,3 +209,13 @@ def machine_lines(machine):
         % (machine["peakline"] or "not built", machine["load_at_start"]),
     ]
     return lines
+
+
+def run_main(main):
+    """Run a command of this folder: what goes wrong before it can measure is one sentence."""
+    try:
+        main()
+    except WorkshopError as error:
+        sys.exit("bench: %s" % error)
+    except KeyboardInterrupt:
+        sys.exit(130)

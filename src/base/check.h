@@ -20,4 +20,3 @@ PK_COLD _Noreturn void pk_check_failed(const char *condition, const char *file, 
     } while (0)
 
 #define PK_ASSERT(condition) PK_CHECK_AT(2, condition)
-#define PK_DEEP(condition) PK_CHECK_AT(3, condition)

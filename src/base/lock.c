@@ -26,9 +26,9 @@ static bool try_word(struct pk_lock *lock) {
     return __atomic_compare_exchange_n(&lock->word, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-// Threads that compete for longer than a short spin nap instead of being woken: the lock is held for some tens of
-// nanoseconds, a wake-up costs a thousand. With four threads that only allocate on two cores, waking at every release
-// made them 15 to 18 times slower than plain; napping leaves the lock to whoever runs.
+// Threads that compete for longer than a short spin nap instead of being woken, which keeps a release one plain store.
+// Four threads that only allocate, on two cores, run 15 to 26 times slower than plain this way and 15 to 18 times
+// with wake-ups: one ledger for all is what costs (docs/performance.md).
 static void take_word(struct pk_lock *lock) {
     struct timespec nap = {.tv_nsec = 50000};
     for (;;) {

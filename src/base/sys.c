@@ -27,14 +27,6 @@ int pk_sys_close(int fd) {
     return (int)pk_sys6(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
-long pk_sys_read(int fd, void *buffer, size_t size) {
-    long result;
-    do {
-        result = pk_sys6(SYS_read, fd, (long)buffer, (long)size, 0, 0, 0);
-    } while (result == -EINTR);
-    return result;
-}
-
 long pk_sys_write(int fd, const void *buffer, size_t size) {
     long result;
     do {
@@ -69,10 +61,6 @@ int pk_sys_reserve(int fd, uint64_t offset, uint64_t length) {
         done += (uint64_t)result;
     }
     return 0;
-}
-
-int pk_sys_truncate(int fd, uint64_t length) {
-    return (int)pk_sys6(SYS_ftruncate, fd, (long)length, 0, 0, 0, 0);
 }
 
 int pk_sys_getpid(void) {

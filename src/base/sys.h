@@ -50,13 +50,11 @@ void *pk_sys_mmap(void *address, size_t length, int protection, int flags, int f
 int pk_sys_munmap(void *address, size_t length);
 int pk_sys_open(const char *path, int flags, unsigned mode);
 int pk_sys_close(int fd);
-long pk_sys_read(int fd, void *buffer, size_t size);
 long pk_sys_write(int fd, const void *buffer, size_t size);
 long pk_sys_pwrite(int fd, const void *buffer, size_t size, uint64_t offset);
 /* Really allocates [offset, offset + length) of a file: fallocate, or writing zeros where that is not supported.
  * 0 or negative errno (-ENOSPC, -EFBIG, -EDQUOT ...). The range must not hold data yet. */
 int pk_sys_reserve(int fd, uint64_t offset, uint64_t length);
-int pk_sys_truncate(int fd, uint64_t length);
 int pk_sys_getpid(void);
 int pk_sys_getppid(void);
 int pk_sys_gettid(void);

@@ -5,6 +5,7 @@
  *   python.c   the interpreter: its symbols, its allocators, its layout, the self-test
  *   thread.c   per-thread state: re-entry depth, the kept walk
  *   stack.c    which stack is this? the kept walk verified, changed levels looked up
+ *   anchors.c  frames known not to have returned: deep stacks are verified down to one
  *   codes.c    code object -> function
  *   track.c    event in, stack attached, ledger called under its lock
  *   init.c     constructor and destructor, the order of everything
