@@ -48,7 +48,8 @@ enum pk_function_kind {
     PK_FUNCTION_DROPPED = 5,       /* "[stacks not kept]": the tables could not grow */
     PK_FUNCTION_THREAD = 6,        /* "[thread]": outermost frame of a Python thread; the node's `line` is the node (stack)
                                       that started it, 0 when unknown */
-    PK_FUNCTION_KINDS = 7,
+    PK_FUNCTION_SAMPLED = 7,       /* "[resident, sampled]": below the line that mapped memory without reserving it */
+    PK_FUNCTION_KINDS = 8,
 };
 
 struct pk_function {

@@ -21,7 +21,7 @@
 #include "ledger/node.h" // counters, idents, functions, account: the tables' entries
 
 #define PK_LEDGER_MAGIC "PEAKLDGR" /* 8 bytes, no NUL */
-#define PK_LEDGER_VERSION 1u
+#define PK_LEDGER_VERSION 2u
 #define PK_LEDGER_BYTE_ORDER 0x01020304u
 #define PK_LEDGER_HEADER_BYTES 4096u
 #define PK_LEDGER_MAX_EXTENTS 128u
@@ -116,7 +116,16 @@ struct pk_ledger_header {
     uint32_t last_failed_node;
     uint32_t largest_failed_node;
     uint64_t noreserve_bytes; /* anonymous MAP_NORESERVE maps: reserved, not counted */
-    uint64_t reserved2[4];
+
+    /* What a forked process was born with. It is its parent's: not part of the account above. */
+    uint64_t inherited_bytes; /* live in the parent at the fork */
+    uint64_t inherited_blocks;
+    uint64_t inherited_freed_bytes; /* of it, freed by this process since (the parent still has it) */
+    uint64_t inherited_freed_blocks;
+    uint32_t forked_from;     /* pid of the process it was forked from; 0: a program of its own */
+    uint32_t tree_slot;       /* in record/tree.h; PK_TREE_NO_SLOT: not part of the tree's peak */
+    uint64_t sampled_bytes;   /* in the account now: resident bytes of MAP_NORESERVE maps, sampled (PK_FUNCTION_SAMPLED) */
+    char command[160];        /* argv joined by spaces, NUL-terminated, cut */
 
     /* The tables. Count: entries (strings: bytes) that are whole. */
     uint64_t counts[PK_TABLE_COUNT] __attribute__((aligned(64)));

@@ -13,7 +13,7 @@
 
 static const char *const kind_names[PK_FUNCTION_KINDS] = {
     "<unknown>",         "[before Python]",   "[native thread]", "[unknown Python stack]",
-    "[no Python stack]", "[stacks not kept]", "[thread]",
+    "[no Python stack]", "[stacks not kept]", "[thread]",        "[resident, sampled]",
 };
 
 /* Open addressing, at most half full; entries are an index + 1. */

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The page that all processes of one run share: DIR/tree. It answers one question, without a lock and without
+ * asking the kernel: how many bytes do all of them hold together, and was that the most so far?
+ *
+ *   +-----------------+ 0       header: identity, the tree's peak, how many slots were given out
+ *   | header          |
+ *   +-----------------+ 4096    a bit a slot: this process may be alive (cleared by whoever finds it dead)
+ *   | live bits       |
+ *   +-----------------+ 6144    what could not be measured, for the report
+ *   | notes           |
+ *   +-----------------+ 8192
+ *   | slot | slot |.. |         64 bytes a process, given out in order of start, never reused
+ *   +-----------------+
+ *
+ * A process publishes what it holds (its ledger's total; what it inherited by fork is the parent's) whenever that
+ * has moved by PK_TREE_STEP since it last did; after a rise it adds up all live slots, and a sum above `peak`
+ * becomes the peak. The peak is also the epoch (pk_tree_epoch): a node keeps what it held (tree_bytes) before its
+ * first change in a new epoch. So a node's share of the tree's peak is
+ *
+ *     node.tree_epoch == pk_tree_epoch(peak) ? node.tree_bytes : node's live bytes
+ *
+ * and a process took part in that peak if its slot's end_epoch is 0 (nobody found it dead) or equals the epoch.
+ *
+ * Alive: the slot holds a robust mutex, locked by the process while it lives. The kernel marks it at whatever death
+ * (SIGKILL and exec too), before the parent can know of it: a load tells the dead from the living.
+ *
+ * `solo_pid`: the supervisor's own child, if that is a Python. While it has started no other process it is the
+ * whole tree and publishes nothing: then the tree's peak is its own peak. So the tree's peak is the larger of
+ * `peak` and the largest own peak of any process.
+ *
+ * Exact to PK_TREE_STEP a process. All numbers little-endian; fields beyond the header's start are changed by atomic
+ * operations only. The supervisor makes the file with pk_tree_create; processes map it, and see that the disk has
+ * room for their slot before they touch it. Any of them may die at any instruction. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PK_TREE_NAME "tree"
+#define PK_TREE_MAGIC "PEAKTREE" /* 8 bytes, no NUL */
+#define PK_TREE_VERSION 1u
+#define PK_TREE_SLOTS 16384u
+#define PK_TREE_NOTES 16u
+#define PK_TREE_STEP (64u << 10)
+#define PK_TREE_QUANTUM_BITS 12 /* a new peak is larger by at least one of 4 KiB, so that it is an epoch too */
+#define PK_TREE_NO_SLOT UINT32_MAX
+
+enum pk_tree_note_kind {
+    PK_NOTE_NONE = 0,
+    PK_NOTE_SET_ID = 1,  /* a setuid, setgid or privileged program was started: what runs below it is not measured */
+    PK_NOTE_STATIC = 2,  /* a static (or musl, or foreign) program: it hands the variables on by itself, if it does */
+    PK_NOTE_NO_SLOT = 3, /* more processes than PK_TREE_SLOTS: those beyond are not part of the tree's peak */
+    PK_NOTE_NO_LEDGER = 4, /* a Python started, but its ledger could not be made (disk, descriptors, limits) */
+};
+
+struct pk_tree_note {
+    uint32_t kind; /* enum pk_tree_note_kind; written last */
+    uint32_t pid;  /* of the process that met it */
+    uint32_t count; /* how often */
+    char text[116]; /* the program's path, NUL-terminated, cut */
+};
+
+struct pk_tree_slot {
+    uint64_t mutex[6]; /* a robust pthread mutex (40 bytes on x86-64, 48 on aarch64); its first 4 bytes are the futex */
+    uint64_t bytes;    /* published: what the process holds, without what it inherited */
+    uint32_t end_epoch; /* 0, or the epoch in which it was found dead, or left */
+    uint32_t pid;      /* written first; 0: slot not in use yet */
+};
+
+struct pk_tree_page {
+    char magic[8]; /* written last by pk_tree_create */
+    uint32_t version;
+    uint32_t slots; /* PK_TREE_SLOTS */
+    uint32_t solo_pid; /* 0: none, or it has started another process */
+    uint32_t reserved;
+    uint64_t start_unix_ns, start_mono_ns; /* of the run */
+    uint64_t peak __attribute__((aligned(64))); /* most bytes of all live processes together; and the epoch */
+    uint64_t peak_mono_ns;                      /* about when (coarse clock) */
+    uint32_t count;                             /* slots given out */
+    uint32_t refused;                           /* processes that got none */
+    uint64_t live[PK_TREE_SLOTS / 64] __attribute__((aligned(4096)));
+    struct pk_tree_note notes[PK_TREE_NOTES];
+    struct pk_tree_slot slot[PK_TREE_SLOTS] __attribute__((aligned(4096)));
+};
+
+_Static_assert(sizeof(struct pk_tree_note) == 128, "format");
+_Static_assert(sizeof(struct pk_tree_slot) == 64, "one cache line");
+_Static_assert(__builtin_offsetof(struct pk_tree_page, live) == 4096, "format");
+_Static_assert(__builtin_offsetof(struct pk_tree_page, notes) == 6144, "format");
+_Static_assert(__builtin_offsetof(struct pk_tree_page, slot) == 8192, "format");
+
+static inline uint32_t pk_tree_epoch(uint64_t peak) {
+    return (uint32_t)(peak >> PK_TREE_QUANTUM_BITS);
+}
+
+/* Makes DIR/tree (mode 0600, sparse behind the first pages). solo_pid is set later, with pk_tree_set_solo.
+ * 0 or negative errno. For the supervisor. */
+int pk_tree_create(const char *directory, uint64_t start_unix_ns, uint64_t start_mono_ns);
+/* Maps DIR/tree, writable or not. NULL: none there, or not one of ours; ret_error may be NULL. Holds no descriptor. */
+struct pk_tree_page *pk_tree_map(const char *directory, bool writable, int *ret_error);
+void pk_tree_unmap(struct pk_tree_page *page);
+/* Is the process that owns slot `index` alive? A plain load. */
+bool pk_tree_is_alive(const struct pk_tree_page *page, uint32_t index);
+/* Adds up the published bytes of all live slots; marks the dead ones it meets (end_epoch, live bit). */
+uint64_t pk_tree_sum(struct pk_tree_page *page);
+/* Takes a slot for the calling process and locks its mutex. PK_TREE_NO_SLOT: none left, or no room on the disk
+ * (negative errno in ret_error). Must be called on the thread that will live as long as the process. */
+uint32_t pk_tree_enter(struct pk_tree_page *page, const char *directory, uint32_t pid, int *ret_error);
+/* The process leaves for good (about to exit or exec): its bytes no longer count. Its share of a peak that was
+ * reached before stays. */
+void pk_tree_leave(struct pk_tree_page *page, uint32_t index);
+/* Publishes `bytes` as what the process holds, and takes a new peak if that makes one. Returns the peak. */
+uint64_t pk_tree_publish(struct pk_tree_page *page, uint32_t index, uint64_t bytes, uint64_t mono_ns);
+/* Remembers what could not be measured; the same (kind, text) once, with a count. Never fails, may forget. */
+void pk_tree_note(struct pk_tree_page *page, enum pk_tree_note_kind kind, uint32_t pid, const char *text);
