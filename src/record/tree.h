@@ -19,7 +19,8 @@
  *
  *     node.tree_epoch == pk_tree_epoch(peak) ? node.tree_bytes : node's live bytes
  *
- * and a process took part in that peak if its slot's end_epoch is 0 (nobody found it dead) or equals the epoch.
+ * and a process took part in that peak if its slot's end_epoch is 0 (nobody found it dead) or equals the epoch
+ * (UINT32_MAX: it ended before there was any peak).
  *
  * Alive: the slot holds a robust mutex, locked by the process while it lives. The kernel marks it at whatever death
  * (SIGKILL and exec too), before the parent can know of it: a load tells the dead from the living.
@@ -29,8 +30,8 @@
  * `peak` and the largest own peak of any process.
  *
  * Exact to PK_TREE_STEP a process. All numbers little-endian; fields beyond the header's start are changed by atomic
- * operations only. The supervisor makes the file with pk_tree_create; processes map it, and see that the disk has
- * room for their slot before they touch it. Any of them may die at any instruction. */
+ * operations only. The supervisor makes the file, processes map it. Any of them may die at any instruction, or be
+ * stopped there for an hour: nobody ever waits for another. */
 #pragma once
 
 #include <stdbool.h>
@@ -93,23 +94,25 @@ static inline uint32_t pk_tree_epoch(uint64_t peak) {
     return (uint32_t)(peak >> PK_TREE_QUANTUM_BITS);
 }
 
-/* Makes DIR/tree (mode 0600, sparse behind the first pages). solo_pid is set later, with pk_tree_set_solo.
- * 0 or negative errno. For the supervisor. */
+/* Makes DIR/tree (mode 0600), with room on the disk for all of it: no later write can fail. 0 or negative errno.
+ * For the supervisor, before it starts anything. */
 int pk_tree_create(const char *directory, uint64_t start_unix_ns, uint64_t start_mono_ns);
-/* Maps DIR/tree, writable or not. NULL: none there, or not one of ours; ret_error may be NULL. Holds no descriptor. */
-struct pk_tree_page *pk_tree_map(const char *directory, bool writable, int *ret_error);
+/* Maps DIR/tree, writable or not. NULL: none there, or not one of ours. Holds no descriptor; a forked process
+ * inherits the mapping and goes on using it. */
+struct pk_tree_page *pk_tree_map(const char *directory, bool writable);
 void pk_tree_unmap(struct pk_tree_page *page);
 /* Is the process that owns slot `index` alive? A plain load. */
 bool pk_tree_is_alive(const struct pk_tree_page *page, uint32_t index);
 /* Adds up the published bytes of all live slots; marks the dead ones it meets (end_epoch, live bit). */
 uint64_t pk_tree_sum(struct pk_tree_page *page);
-/* Takes a slot for the calling process and locks its mutex. PK_TREE_NO_SLOT: none left, or no room on the disk
- * (negative errno in ret_error). Must be called on the thread that will live as long as the process. */
-uint32_t pk_tree_enter(struct pk_tree_page *page, const char *directory, uint32_t pid, int *ret_error);
-/* The process leaves for good (about to exit or exec): its bytes no longer count. Its share of a peak that was
- * reached before stays. */
+/* Takes a slot for the calling process and locks its mutex; PK_TREE_NO_SLOT: none left. Must be called on the thread
+ * that lives as long as the process: the slot dies with it. */
+uint32_t pk_tree_enter(struct pk_tree_page *page, uint32_t pid);
+/* The process is about to exit or exec: its bytes no longer count. Its share of a peak reached before stays. */
 void pk_tree_leave(struct pk_tree_page *page, uint32_t index);
-/* Publishes `bytes` as what the process holds, and takes a new peak if that makes one. Returns the peak. */
-uint64_t pk_tree_publish(struct pk_tree_page *page, uint32_t index, uint64_t bytes, uint64_t mono_ns);
+/* It did not after all (exec failed). The caller publishes again. */
+void pk_tree_return(struct pk_tree_page *page, uint32_t index);
+/* Publishes `bytes` as what the process holds, and takes a new peak if that makes one. `mono_ns`: now, coarse. */
+void pk_tree_publish(struct pk_tree_page *page, uint32_t index, uint64_t bytes, uint64_t mono_ns);
 /* Remembers what could not be measured; the same (kind, text) once, with a count. Never fails, may forget. */
 void pk_tree_note(struct pk_tree_page *page, enum pk_tree_note_kind kind, uint32_t pid, const char *text);
