@@ -12,21 +12,25 @@ struct holding {
 };
 
 struct audit {
+    uint32_t node_first; /* stacks before it are inherited */
     uint32_t node_count;
     struct holding *nodes; /* what each node really holds; NULL without scratch memory */
     struct holding all;
+    struct holding inherited;
     uint64_t file_map_bytes, noreserve_bytes;
     bool is_stack_wrong;
 };
 
 static void add_holding(struct audit *audit, uint32_t stack, uint64_t bytes, uint64_t blocks) {
-    audit->all.bytes += bytes;
-    audit->all.blocks += blocks;
+    bool inherited = stack < audit->node_first;
+    struct holding *sum = inherited ? &audit->inherited : &audit->all;
+    sum->bytes += bytes;
+    sum->blocks += blocks;
     if (stack == PK_NODE_NONE || stack >= audit->node_count) {
         audit->is_stack_wrong = true;
-    } else if (audit->nodes != NULL) {
-        audit->nodes[stack].bytes += bytes;
-        audit->nodes[stack].blocks += blocks;
+    } else if (audit->nodes != NULL && !inherited) {
+        audit->nodes[stack - audit->node_first].bytes += bytes;
+        audit->nodes[stack - audit->node_first].blocks += blocks;
     }
 }
 
@@ -51,8 +55,8 @@ static const char *compare_nodes(const struct pk_ledger *ledger, const struct au
     const struct pk_account *account = ledger->account;
     struct holding live = {0};
     struct holding peak = {0};
-    for (uint32_t i = 0; i < audit->node_count; i++) {
-        const struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, i);
+    for (uint32_t i = 0; i < audit->node_count - audit->node_first; i++) {
+        const struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, audit->node_first + i);
         live.bytes += pk_node_live_bytes(node);
         live.blocks += pk_node_live_blocks(node);
         peak.bytes += pk_node_peak_bytes(account, node);
@@ -84,6 +88,12 @@ static const char *compare_totals(const struct pk_ledger *ledger, const struct a
         audit->all.blocks + ledger->resizing_blocks != account->total_blocks) {
         return "the blocks and maps do not add up to the total";
     }
+    if (audit->inherited.bytes + ledger->inherited_lost_bytes !=
+            ledger->inherited_bytes - ledger->inherited_freed_bytes ||
+        audit->inherited.blocks + ledger->inherited_lost_blocks !=
+            ledger->inherited_blocks - ledger->inherited_freed_blocks) {
+        return "what was inherited and not freed does not add up";
+    }
     if (account->peak_bytes < account->total_bytes) {
         return "the peak is below the total";
     }
@@ -100,8 +110,8 @@ const char *pk_ledger_is_valid(const struct pk_ledger *ledger) {
     if (!pk_maps_is_valid(&ledger->maps)) {
         return "the tree of maps contradicts itself";
     }
-    struct audit audit = {.node_count = ledger->stacks.node_count};
-    size_t scratch = audit.node_count * sizeof *audit.nodes;
+    struct audit audit = {.node_first = ledger->stacks.first, .node_count = ledger->stacks.node_count};
+    size_t scratch = (audit.node_count - audit.node_first) * sizeof *audit.nodes;
     audit.nodes = pk_sys_mmap(NULL, scratch, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     pk_blocks_each(&ledger->blocks, add_block, &audit);
     pk_maps_each(&ledger->maps, add_map, &audit);

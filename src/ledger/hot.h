@@ -44,9 +44,15 @@ PK_INLINE void pk_hot_alloc(struct pk_ledger *ledger, uint64_t address, uint64_t
             page->live++;
             ledger->blocks.count++;
             struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, stack);
+            if (PK_UNLIKELY(ledger->share != NULL)) {
+                pk_share_capture(ledger->share, node);
+            }
             enum pk_account_note note = pk_account_charge(ledger->account, node, size, 1);
             if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
                 pk_ledger_heed(ledger, note);
+            }
+            if (PK_UNLIKELY(ledger->share != NULL)) {
+                pk_share_follow(ledger->share, ledger->account->total_bytes);
             }
             return;
         }
@@ -62,14 +68,20 @@ PK_INLINE void pk_hot_free(struct pk_ledger *ledger, uint64_t address) {
         uint32_t index = (at * page->recip) >> 16;
         uint32_t *cell = (uint32_t *)page->cells + index;
         uint32_t block = *cell;
-        if (PK_LIKELY(index * page->grain16 == at && block != 0 && (block & PK_BLOCK_CODE) == 0)) {
+        if (PK_LIKELY(index * page->grain16 == at && block >= ledger->own_cells && (block & PK_BLOCK_CODE) == 0)) {
             *cell = 0;
             page->live--;
             ledger->blocks.count--;
             struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, block >> 12);
+            if (PK_UNLIKELY(ledger->share != NULL)) {
+                pk_share_capture(ledger->share, node);
+            }
             enum pk_account_note note = pk_account_release(ledger->account, node, block >> 2 & 1023u, 1);
             if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
                 pk_ledger_heed(ledger, note);
+            }
+            if (PK_UNLIKELY(ledger->share != NULL)) {
+                pk_share_follow(ledger->share, ledger->account->total_bytes);
             }
             return;
         }

@@ -10,36 +10,89 @@
 int pk_ledger_init(struct pk_ledger *ledger, struct pk_account *account, struct pk_store *counters,
                    struct pk_store *idents, struct pk_store *functions, struct pk_store *strings) {
     ledger->account = account;
+    ledger->own_cells = 1;
     pk_account_start(account);
     pk_blocks_init(&ledger->blocks, &ledger->arena);
     pk_maps_init(&ledger->maps, &ledger->arena);
     return pk_stacks_init(&ledger->stacks, &ledger->arena, counters, idents, functions, strings);
 }
 
+int pk_ledger_fork(struct pk_ledger *ledger, struct pk_account *account, const struct pk_account *parents) {
+    ledger->inherited_bytes += parents->total_bytes - ledger->inherited_freed_bytes;
+    ledger->inherited_blocks += parents->total_blocks - ledger->inherited_freed_blocks;
+    ledger->inherited_freed_bytes = 0;
+    ledger->inherited_freed_blocks = 0;
+    ledger->inherited_lost_bytes += ledger->resizing_bytes;
+    ledger->inherited_lost_blocks += ledger->resizing_blocks;
+    ledger->resizing_bytes = 0;
+    ledger->resizing_blocks = 0;
+    ledger->dropped = 0;
+    ledger->unknown_frees = 0;
+    ledger->missed_frees = 0;
+    ledger->account = account;
+    pk_account_start(account);
+    int result = pk_stacks_restart(&ledger->stacks);
+    ledger->own_cells = ledger->stacks.first << 12;
+    return result;
+}
+
+void pk_ledger_join(struct pk_ledger *ledger, struct pk_share *share) {
+    ledger->share = share;
+    share->told_bytes = ledger->account->total_bytes;
+    share->tell(share->context, share->told_bytes);
+}
+
 // ---- the account ---------------------------------------------------------------------------------------------
 
 PK_COLD void pk_ledger_heed(struct pk_ledger *ledger, enum pk_account_note note) {
     if (note == PK_ACCOUNT_SWEEP) {
-        pk_account_sweep(ledger->account, pk_stacks_counters(&ledger->stacks, 0), ledger->stacks.node_count);
+        pk_account_sweep(ledger->account, pk_stacks_counters(&ledger->stacks, ledger->stacks.first),
+                         ledger->stacks.node_count - ledger->stacks.first);
     } else if (ledger->peak_ended != NULL) {
         ledger->peak_ended(ledger->peak_context);
     }
 }
 
+static bool is_inherited(const struct pk_ledger *ledger, uint32_t stack) {
+    return stack < ledger->stacks.first;
+}
+
 PK_INLINE void charge(struct pk_ledger *ledger, uint32_t stack, uint64_t bytes, uint64_t blocks) {
     PK_ASSERT(stack != PK_NODE_NONE && stack < ledger->stacks.node_count);
-    enum pk_account_note note =
-        pk_account_charge(ledger->account, pk_stacks_counters(&ledger->stacks, stack), bytes, blocks);
+    if (PK_UNLIKELY(is_inherited(ledger, stack))) { // a map of the parent's became usable again
+        ledger->inherited_freed_bytes -= bytes;
+        ledger->inherited_freed_blocks -= blocks;
+        return;
+    }
+    struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, stack);
+    if (PK_UNLIKELY(ledger->share != NULL)) {
+        pk_share_capture(ledger->share, node);
+    }
+    enum pk_account_note note = pk_account_charge(ledger->account, node, bytes, blocks);
     if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
         pk_ledger_heed(ledger, note);
+    }
+    if (PK_UNLIKELY(ledger->share != NULL)) {
+        pk_share_follow(ledger->share, ledger->account->total_bytes);
     }
 }
 
 PK_INLINE void release(struct pk_ledger *ledger, uint32_t stack, uint64_t bytes, uint64_t blocks) {
-    enum pk_account_note note =
-        pk_account_release(ledger->account, pk_stacks_counters(&ledger->stacks, stack), bytes, blocks);
+    if (PK_UNLIKELY(is_inherited(ledger, stack))) {
+        ledger->inherited_freed_bytes += bytes;
+        ledger->inherited_freed_blocks += blocks;
+        return;
+    }
+    struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, stack);
+    if (PK_UNLIKELY(ledger->share != NULL)) {
+        pk_share_capture(ledger->share, node);
+    }
+    enum pk_account_note note = pk_account_release(ledger->account, node, bytes, blocks);
     if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
         pk_ledger_heed(ledger, note);
+    }
+    if (PK_UNLIKELY(ledger->share != NULL)) {
+        pk_share_follow(ledger->share, ledger->account->total_bytes);
     }
 }
 
@@ -108,10 +161,17 @@ struct pk_block pk_ledger_resize_begin(struct pk_ledger *ledger, uint64_t old_ad
         block.flags &= ~PK_BLOCK_CODE;
     }
     if (PK_LIKELY(block.stack != PK_NODE_NONE)) {
-        ledger->resizing_bytes += block.size;
-        ledger->resizing_blocks++;
+        bool inherited = is_inherited(ledger, block.stack);
+        *(inherited ? &ledger->inherited_lost_bytes : &ledger->resizing_bytes) += block.size;
+        *(inherited ? &ledger->inherited_lost_blocks : &ledger->resizing_blocks) += 1;
     }
     return block;
+}
+
+static void end_resizing(struct pk_ledger *ledger, struct pk_block old) {
+    bool inherited = is_inherited(ledger, old.stack);
+    *(inherited ? &ledger->inherited_lost_bytes : &ledger->resizing_bytes) -= old.size;
+    *(inherited ? &ledger->inherited_lost_blocks : &ledger->resizing_blocks) -= 1;
 }
 
 // The old block of a resize leaves the account.
@@ -120,8 +180,7 @@ static void retire_resized(struct pk_ledger *ledger, struct pk_block old) {
         ledger->unknown_frees++;
         return;
     }
-    ledger->resizing_bytes -= old.size;
-    ledger->resizing_blocks--;
+    end_resizing(ledger, old);
     release(ledger, old.stack, old.size, 1);
 }
 
@@ -150,8 +209,7 @@ void pk_ledger_resize_abort(struct pk_ledger *ledger, struct pk_block old, uint6
     if (known.stack != PK_NODE_NONE) {
         retire_missed(ledger, known, old_address);
     }
-    ledger->resizing_bytes -= old.size;
-    ledger->resizing_blocks--;
+    end_resizing(ledger, old);
 }
 
 // ---- maps ----------------------------------------------------------------------------------------------------
@@ -267,7 +325,17 @@ void pk_ledger_remap(struct pk_ledger *ledger, uint64_t old, uint64_t old_size, 
     if (size > old_size) {
         forget_range(ledger, address + old_size, address + size);
         struct pk_map map;
-        if (pk_maps_extend(&ledger->maps, address + old_size, address + size, &map)) {
+        if (pk_maps_find(&ledger->maps, address + old_size - 1, &map) && is_inherited(ledger, map.stack)) {
+            // What an inherited map grows by is this process's own: a range beside it.
+            map.start = address + old_size;
+            map.end = address + size;
+            map.stack = stack;
+            map.start_of_map = true;
+            int result = pk_maps_add(&ledger->maps, map);
+            PK_ASSERT(result == 0);
+            (void)result;
+            add_mapped(ledger, &map, size - old_size, 1);
+        } else if (pk_maps_extend(&ledger->maps, address + old_size, address + size, &map)) {
             add_mapped(ledger, &map, size - old_size, 0);
         }
     }

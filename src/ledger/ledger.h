@@ -7,6 +7,9 @@
  *                                = sum over live blocks, blocks being resized, and counting maps,
  *   sum of peak shares over nodes = account.peak_bytes >= account.total_bytes, and the same for block counts.
  *
+ * After pk_ledger_fork() all this is about the process's own blocks and maps: those it was born with are known by the
+ * numbers of their stacks, which are below stacks.first, and are in no total.
+ *
  * Nothing here can fail the caller: without memory of our own an event is dropped and counted in `dropped`. */
 #pragma once
 
@@ -17,6 +20,7 @@
 #include "ledger/account.h"
 #include "ledger/blocks.h"
 #include "ledger/maps.h"
+#include "ledger/share.h"
 #include "ledger/stacks.h"
 
 struct pk_ledger {
@@ -31,6 +35,14 @@ struct pk_ledger {
     uint64_t resizing_blocks;
     uint64_t noreserve_bytes; /* mapped now, uncounted */
     uint64_t file_map_bytes;  /* mapped now, uncounted */
+    uint32_t own_cells;       /* hot.h: cells of small blocks below this are empty, or of inherited blocks */
+    struct pk_share *share;   /* of a process tree's peak; NULL: this process is alone */
+    uint64_t inherited_bytes; /* live in the parent at the fork */
+    uint64_t inherited_blocks;
+    uint64_t inherited_freed_bytes; /* of it, freed since. Less than nothing when an inherited map became usable */
+    uint64_t inherited_freed_blocks;
+    uint64_t inherited_lost_bytes;  /* of it, being resized, now or (by other threads) at the fork: in no index */
+    uint64_t inherited_lost_blocks;
     /* Told when a block flagged PK_BLOCK_CODE dies; may be NULL. */
     void (*code_freed)(void *context, uint64_t address);
     void *code_context;
@@ -46,6 +58,14 @@ struct pk_ledger {
 /* The struct must start zeroed (static or fresh memory). 0 or negative errno. */
 int pk_ledger_init(struct pk_ledger *ledger, struct pk_account *account, struct pk_store *counters,
                    struct pk_store *idents, struct pk_store *functions, struct pk_store *strings);
+
+/* In a forked child, whose memory (index, maps, tables) is a copy of its parent's as it was at one event's end: begins an
+ * account of its own in `account` (zeroed) and in the same stores, which now lead to empty tables of its own.
+ * `parents`: a copy of the parent's account at the fork. 0, or negative errno: the ledger cannot be used any more. */
+int pk_ledger_fork(struct pk_ledger *ledger, struct pk_account *account, const struct pk_account *parents);
+
+/* From now on this process is one of several: its share of their peak is kept. `share` must outlive the ledger. */
+void pk_ledger_join(struct pk_ledger *ledger, struct pk_share *share);
 
 /* What the account asked for; hot.h and ledger.c call it. */
 PK_COLD void pk_ledger_heed(struct pk_ledger *ledger, enum pk_account_note note);

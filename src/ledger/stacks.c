@@ -172,7 +172,7 @@ PK_COLD int64_t pk_stacks_function(struct pk_stacks *stacks, const struct pk_fun
 // ---- nodes ---------------------------------------------------------------------------------------------------
 
 static uint32_t append_node(struct pk_stacks *stacks, struct pk_node_ident ident) {
-    if (stacks->node_count == PK_MAX_NODES || pk_store_reserve(stacks->counters, sizeof(struct pk_node_counters)) < 0 ||
+    if (stacks->node_count >= PK_MAX_NODES || pk_store_reserve(stacks->counters, sizeof(struct pk_node_counters)) < 0 ||
         pk_store_reserve(stacks->idents, sizeof(struct pk_node_ident)) < 0) {
         return 0;
     }
@@ -202,12 +202,14 @@ static uint32_t find_node(const struct pk_stacks *stacks, uint32_t hash, uint32_
 
 PK_NOINLINE uint32_t pk_stacks_child(struct pk_stacks *stacks, uint32_t parent, uint32_t function, uint32_t line,
                                      uint32_t instruction) {
+    PK_ASSERT(parent >= stacks->root && parent < stacks->node_count);
+    parent -= stacks->first;
     uint32_t hash = hash_ident(parent, function, line);
     uint32_t at = find_node(stacks, hash, parent, function, line);
     if (stacks->nodes[at] != 0) {
         return stacks->nodes[at] & NODE_BITS;
     }
-    if (!make_room(stacks, SLOT_NODES, &stacks->nodes, &stacks->node_mask, stacks->node_count)) {
+    if (!make_room(stacks, SLOT_NODES, &stacks->nodes, &stacks->node_mask, stacks->node_count - stacks->first)) {
         return 0;
     }
     at = find_node(stacks, hash, parent, function, line);
@@ -216,29 +218,48 @@ PK_NOINLINE uint32_t pk_stacks_child(struct pk_stacks *stacks, uint32_t parent, 
     return node;
 }
 
-int pk_stacks_init(struct pk_stacks *stacks, struct pk_arena *arena, struct pk_store *counters,
-                   struct pk_store *idents, struct pk_store *functions, struct pk_store *strings) {
-    *stacks = (struct pk_stacks){.arena = arena,
-                                 .counters = counters,
-                                 .idents = idents,
-                                 .functions = functions,
-                                 .strings = strings,
-                                 .node_mask = FIRST_NODES - 1,
-                                 .name_mask = FIRST_NAMES - 1,
-                                 .bucket_mask = FIRST_BUCKETS - 1};
+static int begin(struct pk_stacks *stacks) {
+    struct pk_arena *arena = stacks->arena;
     stacks->nodes = pk_arena_alloc(arena, FIRST_NODES * sizeof *stacks->nodes);
     stacks->names = pk_arena_alloc(arena, FIRST_NAMES * sizeof *stacks->names);
     stacks->buckets = pk_arena_alloc(arena, FIRST_BUCKETS * sizeof *stacks->buckets);
     if (stacks->nodes == NULL || stacks->names == NULL || stacks->buckets == NULL) {
         return -ENOMEM;
     }
-    int result = pk_store_reserve(strings, 8);
+    stacks->node_mask = FIRST_NODES - 1;
+    stacks->name_mask = FIRST_NAMES - 1;
+    stacks->bucket_mask = FIRST_BUCKETS - 1;
+    stacks->name_count = 0;
+    stacks->function_count = 0;
+    stacks->root = stacks->first + PK_NODE_ROOT;
+    stacks->counters_at = (uintptr_t)stacks->counters->base - stacks->first * sizeof(struct pk_node_counters);
+    stacks->idents_at = (uintptr_t)stacks->idents->base - stacks->first * sizeof(struct pk_node_ident);
+    int result = pk_store_reserve(stacks->strings, 8);
     if (result < 0) {
         return result;
     }
-    memset(strings->base, 0, 8); // string 0: ""
-    strings->used = 8;
-    (void)append_node(stacks, (struct pk_node_ident){.instruction = PK_NO_INSTRUCTION}); // node 0
+    memset(stacks->strings->base, 0, 8); // string 0: ""
+    stacks->strings->used = 8;
+    if (stacks->node_count > PK_MAX_NODES - 2) {
+        return -ENOMEM;
+    }
+    (void)append_node(stacks, (struct pk_node_ident){.instruction = PK_NO_INSTRUCTION}); // no stack
     uint32_t root = append_node(stacks, (struct pk_node_ident){.instruction = PK_NO_INSTRUCTION});
-    return root == PK_NODE_ROOT ? 0 : -ENOMEM;
+    return root == stacks->root ? 0 : -ENOMEM;
+}
+
+int pk_stacks_init(struct pk_stacks *stacks, struct pk_arena *arena, struct pk_store *counters,
+                   struct pk_store *idents, struct pk_store *functions, struct pk_store *strings) {
+    *stacks = (struct pk_stacks){
+        .arena = arena, .counters = counters, .idents = idents, .functions = functions, .strings = strings};
+    return begin(stacks);
+}
+
+int pk_stacks_restart(struct pk_stacks *stacks) {
+    struct pk_arena *arena = stacks->arena;
+    pk_arena_free(arena, stacks->nodes, ((size_t)stacks->node_mask + 1) * sizeof *stacks->nodes);
+    pk_arena_free(arena, stacks->names, ((size_t)stacks->name_mask + 1) * sizeof *stacks->names);
+    pk_arena_free(arena, stacks->buckets, ((size_t)stacks->bucket_mask + 1) * sizeof *stacks->buckets);
+    stacks->first = stacks->node_count;
+    return begin(stacks);
 }

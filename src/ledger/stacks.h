@@ -20,10 +20,17 @@
 #define PK_MAX_FUNCTIONS (1u << 20)
 #define PK_NO_INSTRUCTION 0xffffffffu
 
+/* Nodes are numbered from `first` on: 0, but in a forked process the numbers go on behind those of its parent, whose
+ * blocks it still has in its index and so can tell from its own. In the stores, and in what the stores say of other
+ * nodes (parents, starters of threads), the numbers begin at 0 in every process. */
 struct pk_stacks {
     struct pk_arena *arena;
-    struct pk_store *counters; /* node i: the counters ... */
+    struct pk_store *counters; /* the counters of node `first` + i ... */
     struct pk_store *idents;   /* ... and the identity */
+    uint32_t first;
+    uint32_t root;             /* `first` + PK_NODE_ROOT: parent of every outermost frame */
+    uintptr_t counters_at;     /* where the counters of a node 0 would stand, and its identity: so `first` costs nothing */
+    uintptr_t idents_at;
     struct pk_store *functions;
     struct pk_store *strings;
     uint32_t *nodes;           /* hash of identities -> 12 bits of the hash, 20 of the node; open addressing; 0: empty */
@@ -31,7 +38,7 @@ struct pk_stacks {
     uint32_t *buckets;         /* hash of functions -> index + 1, open addressing; 0: empty */
     uint32_t node_mask, name_mask, bucket_mask; /* capacity - 1 */
     uint32_t name_count;
-    uint32_t node_count;       /* including node 0 */
+    uint32_t node_count;       /* end of the numbers: `first` + nodes, the one that is no stack included */
     uint32_t function_count;
 };
 
@@ -48,13 +55,16 @@ struct pk_function_key {
  * 0 or -ENOMEM / the store's error. */
 int pk_stacks_init(struct pk_stacks *stacks, struct pk_arena *arena, struct pk_store *counters,
                    struct pk_store *idents, struct pk_store *functions, struct pk_store *strings);
+/* In a forked process: begins anew in the same stores, which are empty again, with numbers behind all that were given
+ * out. 0, or -ENOMEM / the store's error: nothing can be looked up any more. */
+int pk_stacks_restart(struct pk_stacks *stacks);
 
 PK_INLINE struct pk_node_counters *pk_stacks_counters(const struct pk_stacks *stacks, uint32_t node) {
-    return &((struct pk_node_counters *)(void *)stacks->counters->base)[node];
+    return (struct pk_node_counters *)(stacks->counters_at + node * sizeof(struct pk_node_counters));
 }
 
 PK_INLINE const struct pk_node_ident *pk_stacks_ident(const struct pk_stacks *stacks, uint32_t node) {
-    return &((const struct pk_node_ident *)(const void *)stacks->idents->base)[node];
+    return (const struct pk_node_ident *)(stacks->idents_at + node * sizeof(struct pk_node_ident));
 }
 
 /* The node (parent, function, line), made if new; `instruction` (or PK_NO_INSTRUCTION) is kept for a new one.

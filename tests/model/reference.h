@@ -10,7 +10,7 @@
 #include "ledger/blocks.h"
 #include "ledger/maps.h"
 
-#define REFERENCE_NODES 48u
+#define REFERENCE_NODES 240u
 #define REFERENCE_BLOCKS 4096u
 #define REFERENCE_PAGES 192u
 
@@ -37,11 +37,19 @@ struct reference {
     uint64_t page_bytes;
     struct reference_share live[REFERENCE_NODES];
     struct reference_share at_peak[REFERENCE_NODES];
+    struct reference_share at_tree_peak[REFERENCE_NODES]; /* when the tree's peak was last raised */
+    uint32_t first;            /* stacks before it are those of the process this one was forked from */
+    struct reference_share inherited; /* and not freed */
     uint64_t total_bytes, total_blocks, peak_bytes, peak_blocks;
     uint64_t unknown_frees, missed_frees, code_frees;
 };
 
 static inline void reference_charge(struct reference *model, uint32_t stack, uint64_t bytes, uint64_t blocks) {
+    if (stack < model->first) {
+        model->inherited.bytes += bytes;
+        model->inherited.blocks += blocks;
+        return;
+    }
     model->live[stack].bytes += bytes;
     model->live[stack].blocks += blocks;
     model->total_bytes += bytes;
@@ -56,10 +64,34 @@ static inline void reference_charge(struct reference *model, uint32_t stack, uin
 }
 
 static inline void reference_release(struct reference *model, uint32_t stack, uint64_t bytes, uint64_t blocks) {
+    if (stack < model->first) {
+        model->inherited.bytes -= bytes;
+        model->inherited.blocks -= blocks;
+        return;
+    }
     model->live[stack].bytes -= bytes;
     model->live[stack].blocks -= blocks;
     model->total_bytes -= bytes;
     model->total_blocks -= blocks;
+}
+
+/* The tree's peak is what it is now. */
+static inline void reference_raise(struct reference *model) {
+    for (uint32_t i = 0; i < REFERENCE_NODES; i++) {
+        model->at_tree_peak[i] = model->live[i];
+    }
+}
+
+/* All there is becomes inherited; new stacks begin at `first`. */
+static inline void reference_fork(struct reference *model, uint32_t first) {
+    model->inherited.bytes += model->total_bytes;
+    model->inherited.blocks += model->total_blocks;
+    model->total_bytes = model->total_blocks = model->peak_bytes = model->peak_blocks = 0;
+    model->unknown_frees = model->missed_frees = 0;
+    model->first = first;
+    for (uint32_t i = 0; i < REFERENCE_NODES; i++) {
+        model->live[i] = model->at_peak[i] = model->at_tree_peak[i] = (struct reference_share){0};
+    }
 }
 
 static inline struct reference_block *reference_find(struct reference *model, uint64_t address) {
@@ -206,6 +238,10 @@ static inline void reference_remap(struct reference *model, uint32_t from, uint3
     for (uint32_t i = kept; i < new_pages; i++) {
         model->pages[to + i] = moved[kept - 1];
         model->pages[to + i].start_of_map = false;
+        if (moved[kept - 1].known && moved[kept - 1].stack < model->first) { // growth is the process's own
+            model->pages[to + i].stack = stack;
+            model->pages[to + i].start_of_map = i == kept;
+        }
     }
     reference_charge_pages(model, to + kept, to + new_pages);
 }

@@ -14,6 +14,8 @@
 #include "reference.h"
 
 #define PENDING_MAX 6u
+#define NODES_A_PROCESS 48u
+#define FORK_EVERY 1300u
 #define LIVE_MAX 1200u
 #define STEPS 4000u
 #define POOL_BYTES 16384u
@@ -40,6 +42,10 @@ struct world {
     uint32_t pending_count;
     uint64_t code_frees;
     int64_t file_bytes[4];
+    struct pk_share share;
+    uint64_t tree_peak;
+    uint32_t forks, tells;
+    uint64_t dropped_before; /* by the processes this one was forked from */
     uint64_t seed, random;
     uint32_t step, sweeps, starved_steps;
     bool starving_allowed;
@@ -82,6 +88,14 @@ static void count_file_mapped(void *context, uint32_t file, int64_t bytes) {
     world->file_bytes[file] += bytes;
 }
 
+static void count_tell(void *context, uint64_t total_bytes) {
+    struct world *world = context;
+    world->tells++;
+    if (total_bytes != world->account.total_bytes) {
+        complain(world, "told of a total that is not the total");
+    }
+}
+
 static struct world *make_world(uint64_t seed, bool starving_allowed) {
     struct world *world = calloc(1, sizeof *world);
     if (world == NULL) {
@@ -90,7 +104,7 @@ static struct world *make_world(uint64_t seed, bool starving_allowed) {
     world->seed = world->random = seed;
     world->starving_allowed = starving_allowed;
     for (uint32_t i = 0; i < 4; i++) {
-        world->limits[i] = 1u << 20;
+        world->limits[i] = 2u << 20;
         world->stores[i] = make_memory_store(&world->limits[i]);
     }
     if (pk_ledger_init(&world->ledger, &world->account, &world->stores[0], &world->stores[1], &world->stores[2],
@@ -101,6 +115,7 @@ static struct world *make_world(uint64_t seed, bool starving_allowed) {
     world->ledger.code_context = world;
     world->ledger.file_mapped = count_file_mapped;
     world->ledger.file_context = world;
+    world->share = (struct pk_share){.peak = &world->tree_peak, .tell = count_tell, .context = world};
     world->ledger.blocks.spread_bytes = one_in(world, 2) ? UINT32_MAX : 0; // or: finer pages cost nothing yet
     world->model.page_bytes = one_in(world, 4) ? 20ull << 30 : 4096;
     return world;
@@ -117,11 +132,12 @@ static void free_world(struct world *world) {
 
 static uint32_t pick_stack(struct world *world) {
     struct pk_stacks *stacks = &world->ledger.stacks;
-    if (stacks->node_count < REFERENCE_NODES && (stacks->node_count < 8 || one_in(world, 30))) {
-        uint32_t parent = 1 + (uint32_t)roll(world, stacks->node_count - 1);
+    uint32_t count = stacks->node_count - stacks->first;
+    if (count < NODES_A_PROCESS && (count < 8 || one_in(world, 30))) {
+        uint32_t parent = stacks->root + (uint32_t)roll(world, count - 1);
         (void)pk_stacks_child(stacks, parent, 0, stacks->node_count, PK_NO_INSTRUCTION);
     }
-    return 1 + (uint32_t)roll(world, stacks->node_count - 1);
+    return stacks->root + (uint32_t)roll(world, stacks->node_count - stacks->first - 1);
 }
 
 static uint64_t pick_size(struct world *world) {
@@ -342,6 +358,37 @@ static void do_remap(struct world *world) {
     }
 }
 
+// ---- other processes -------------------------------------------------------------------------------------------
+
+// Somewhere in the tree the peak was raised.
+static void do_raise(struct world *world) {
+    if (world->ledger.share == NULL) {
+        pk_ledger_join(&world->ledger, &world->share);
+        world->tree_peak += 4096;
+    }
+    world->tree_peak += 4096 * (1 + roll(world, 1000));
+    reference_raise(&world->model);
+}
+
+// From here on this is the child: same memory, an account and tables of its own.
+static void do_fork(struct world *world) {
+    uint32_t count = world->ledger.stacks.node_count;
+    world->dropped_before += world->ledger.dropped;
+    for (uint32_t i = 0; i < 4; i++) {
+        free_memory_store(&world->stores[i]);
+        world->stores[i] = make_memory_store(&world->limits[i]);
+    }
+    struct pk_account parents = world->account;
+    world->account = (struct pk_account){0};
+    world->share.told_bytes = 0;
+    if (pk_ledger_fork(&world->ledger, &world->account, &parents) < 0) {
+        complain(world, "fork failed");
+    }
+    world->pending_count = 0; // the threads that were resizing are not in the child
+    reference_fork(&world->model, count);
+    world->forks++;
+}
+
 // ---- comparing -------------------------------------------------------------------------------------------------
 
 static void compare_account(struct world *world) {
@@ -356,8 +403,16 @@ static void compare_account(struct world *world) {
         complain(world, "peak %" PRIu64 " in %" PRIu64 " blocks, expected %" PRIu64 " in %" PRIu64, account->peak_bytes,
                  account->peak_blocks, model->peak_bytes, model->peak_blocks);
     }
-    for (uint32_t i = 0; i < ledger->stacks.node_count; i++) {
+    for (uint32_t i = ledger->stacks.first; i < ledger->stacks.node_count; i++) {
         const struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, i);
+        bool kept = node->tree_epoch == (uint32_t)(world->tree_peak >> PK_SHARE_EPOCH_BITS);
+        uint64_t tree_bytes = kept ? node->tree_bytes : pk_node_live_bytes(node);
+        uint64_t tree_blocks = kept ? node->tree_blocks : pk_node_live_blocks(node);
+        if (ledger->share != NULL &&
+            (tree_bytes != model->at_tree_peak[i].bytes || tree_blocks != model->at_tree_peak[i].blocks)) {
+            complain(world, "node %u held %" PRIu64 " bytes at the tree's peak, expected %" PRIu64, i, tree_bytes,
+                     model->at_tree_peak[i].bytes);
+        }
         if (pk_node_peak_bytes(account, node) != model->at_peak[i].bytes ||
             pk_node_peak_blocks(account, node) != model->at_peak[i].blocks) {
             complain(world, "node %u held %" PRIu64 " bytes at the peak, expected %" PRIu64, i,
@@ -367,6 +422,15 @@ static void compare_account(struct world *world) {
             complain(world, "node %u holds %" PRIu64 " bytes, expected %" PRIu64, i, pk_node_live_bytes(node),
                      model->live[i].bytes);
         }
+    }
+    uint64_t inherited = ledger->inherited_bytes - ledger->inherited_freed_bytes;
+    uint64_t inherited_blocks = ledger->inherited_blocks - ledger->inherited_freed_blocks;
+    if (inherited != model->inherited.bytes || inherited_blocks != model->inherited.blocks) {
+        complain(world, "%" PRIu64 " inherited bytes left, expected %" PRIu64, inherited, model->inherited.bytes);
+    }
+    int64_t off = (int64_t)(account->total_bytes - world->share.told_bytes);
+    if (ledger->share != NULL && (off > (int64_t)PK_SHARE_STEP || off < -(int64_t)PK_SHARE_STEP)) {
+        complain(world, "the others believe something that is off by %" PRId64 " bytes", off);
     }
     if (ledger->unknown_frees != model->unknown_frees || ledger->missed_frees != model->missed_frees ||
         world->code_frees != model->code_frees || ledger->blocks.count != model->block_count) {
@@ -451,6 +515,8 @@ static void do_one_event(struct world *world) {
         do_protect(world);
     } else if (kind < 97) {
         do_remap(world);
+    } else if (kind < 98) {
+        do_raise(world);
     } else if (has_blocks) {
         do_flag(world);
     }
@@ -463,6 +529,10 @@ static void take_step(struct world *world) {
     }
     world->starved_steps += world->ledger.arena.fail_countdown == 1;
     uint32_t epoch = world->account.epoch;
+    if (world->step % FORK_EVERY == FORK_EVERY - 1 && world->ledger.arena.fail_countdown == 0) {
+        do_fork(world);
+        epoch = 0;
+    }
     do_one_event(world);
     world->sweeps += world->account.epoch < epoch;
     compare_account(world);
@@ -479,7 +549,7 @@ static void report(struct world *world) {
 }
 
 static void run_worlds(uint32_t worlds, bool starving_allowed) {
-    uint32_t sweeps = 0;
+    uint32_t sweeps = 0, forks = 0, tells = 0;
     uint64_t dropped = 0;
     for (uint32_t i = 0; i < worlds && !check_state.failed; i++) {
         struct world *world = make_world(check_seed() + i, starving_allowed);
@@ -487,13 +557,16 @@ static void run_worlds(uint32_t worlds, bool starving_allowed) {
             take_step(world);
         }
         sweeps += world->sweeps;
-        dropped += world->ledger.dropped;
+        forks += world->forks;
+        tells += world->tells;
+        dropped += world->ledger.dropped + world->dropped_before;
         report(world);
         free_world(world);
     }
     CHECK(!check_state.failed);
     // The test would be worth nothing if what it is about had not happened.
     CHECK((PK_EPOCH_LAST == 7) == (sweeps > 0));
+    CHECK(forks > 0 && tells > 0);
     CHECK(starving_allowed == (dropped > 0));
 }
 
