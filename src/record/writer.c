@@ -14,6 +14,7 @@
 #include "record/settings.h"
 
 #define FIRST_EXTENT (64u << 10)
+#define FIRST_EXTENT_OF_FORK (8u << 10) /* children come by the thousand and may live for a millisecond */
 #define LARGEST_EXTENT (8u << 20)
 
 // How the room is shared out, in 64ths: 600,000 stacks with their names fit 64 MiB.
@@ -160,14 +161,22 @@ static int reserve_room(struct pk_writer *writer, uint64_t room) {
     writer->reserved = base;
     writer->reserved_bytes = used;
     for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
-        writer->stores[table] =
-            (struct pk_store){.base = base, .grow = grow_table, .owner = writer, .table = table};
         base += writer->limits[table];
     }
     return 0;
 }
 
-static int open_file(struct pk_writer *writer, int fd) {
+static void empty_stores(struct pk_writer *writer) {
+    char *base = writer->reserved;
+    for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
+        writer->stores[table] =
+            (struct pk_store){.base = base, .grow = grow_table, .owner = writer, .table = table};
+        base += writer->limits[table];
+    }
+}
+
+static int open_file(struct pk_writer *writer, int fd, uint64_t first_extent) {
+    empty_stores(writer);
     int result = check_file_limit(PK_LEDGER_HEADER_BYTES);
     if (result == 0) {
         result = pk_sys_reserve(fd, 0, PK_LEDGER_HEADER_BYTES);
@@ -184,7 +193,7 @@ static int open_file(struct pk_writer *writer, int fd) {
     writer->header->byte_order = PK_LEDGER_BYTE_ORDER;
     writer->header->header_bytes = PK_LEDGER_HEADER_BYTES;
     for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
-        uint64_t bytes = table == PK_TABLE_FILES ? PK_LEDGER_PAGE : FIRST_EXTENT;
+        uint64_t bytes = table == PK_TABLE_FILES ? PK_LEDGER_PAGE : first_extent;
         result = add_extent(writer, fd, &writer->stores[table], bytes);
         if (result < 0) {
             return result;
@@ -193,26 +202,45 @@ static int open_file(struct pk_writer *writer, int fd) {
     return 0;
 }
 
-int pk_writer_open(struct pk_writer *writer, const char *directory, int pid, uint64_t room) {
-    int result = reserve_room(writer, room == 0 ? PK_WRITER_ROOM : room);
-    if (result < 0) {
-        return result;
-    }
+static int begin_file(struct pk_writer *writer, const char *directory, int pid, uint64_t first_extent) {
     int fd = create_file(writer, directory, pid);
-    result = fd < 0 ? fd : open_file(writer, fd);
-    if (fd >= 0) {
-        (void)pk_sys_close(fd);
+    if (fd < 0) {
+        return fd;
     }
+    int result = open_file(writer, fd, first_extent);
+    (void)pk_sys_close(fd);
     if (result < 0) {
-        if (fd >= 0) {
-            (void)pk_sys6(SYS_unlinkat, AT_FDCWD, (long)writer->path, 0, 0, 0, 0);
-        }
-        pk_writer_close(writer);
+        (void)pk_sys6(SYS_unlinkat, AT_FDCWD, (long)writer->path, 0, 0, 0, 0);
         return result;
     }
     // The magic last: a file without it was never begun.
     memcpy(writer->header->magic, PK_LEDGER_MAGIC, sizeof writer->header->magic);
     return 0;
+}
+
+int pk_writer_open(struct pk_writer *writer, const char *directory, int pid, uint64_t room) {
+    int result = reserve_room(writer, room == 0 ? PK_WRITER_ROOM : room);
+    if (result == 0) {
+        result = begin_file(writer, directory, pid, FIRST_EXTENT);
+    }
+    if (result < 0) {
+        pk_writer_close(writer);
+    }
+    return result;
+}
+
+int pk_writer_fork(struct pk_writer *writer, int pid) {
+    // Over the parent's tables, whose file must not be written to from here.
+    if (pk_sys_mmap(writer->reserved, writer->reserved_bytes, PROT_NONE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == NULL) {
+        return -ENOMEM;
+    }
+    static char directory[PK_PATH_MAX]; // too large for a stranger's stack; one thread is left
+    memcpy(directory, writer->path, sizeof directory);
+    *strrchr(directory, '/') = '\0';
+    writer->header = NULL;
+    writer->error = 0;
+    return begin_file(writer, directory, pid, FIRST_EXTENT_OF_FORK);
 }
 
 void pk_writer_publish(struct pk_writer *writer) {

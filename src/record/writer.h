@@ -30,6 +30,10 @@ struct pk_writer {
  * address space to use for all tables, 0 for the default of PK_WRITER_ROOM. 0 or negative errno: nothing is left
  * mapped, and no file. */
 int pk_writer_open(struct pk_writer *writer, const char *directory, int pid, uint64_t room);
+/* In a forked child: leaves the parent's file and begins DIR/ledger-<pid> in the same stretch of address space, with empty
+ * tables. The parent's header stays mapped where it was (the caller's to unmap); writer->header is the new one. 0 or
+ * negative errno: the tables must not be touched any more, and no file is left. */
+int pk_writer_fork(struct pk_writer *writer, int pid);
 /* Publishes the counts of what was appended since. Data first, then counts. */
 void pk_writer_publish(struct pk_writer *writer);
 /* Unmaps everything; the file stays. */

@@ -131,3 +131,14 @@ PK_COLD void pk_codes_forget(struct pk_codes *codes, uintptr_t code) {
     codes->entries[hole] = (struct pk_code_entry){0};
     codes->count--;
 }
+
+PK_COLD void pk_codes_clear(struct pk_codes *codes) {
+    struct pk_arena *arena = &pk_runtime.ledger.arena;
+    if (codes->entries != NULL) {
+        for (uint32_t i = 0; i <= codes->mask; i++) {
+            pk_arena_free(arena, codes->entries[i].stamp, sizeof(struct pk_code_stamp));
+        }
+        pk_arena_free(arena, codes->entries, ((size_t)codes->mask + 1) * sizeof *codes->entries);
+    }
+    *codes = (struct pk_codes){0};
+}

@@ -25,6 +25,8 @@ struct pk_codes {
 
 /* The function of a live code object; PK_CODES_NONE when the tables cannot grow. */
 uint32_t pk_codes_function(struct pk_codes *codes, const void *code);
+/* In a forked child, whose functions are numbered anew: all is learnt again. */
+void pk_codes_clear(struct pk_codes *codes);
 /* The code object at this address is gone. */
 void pk_codes_forget(struct pk_codes *codes, uintptr_t code);
 

@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "base/sys.h"
 #include "record/settings.h"
+#include "runtime/process.h"
 #include "runtime/python.h"
 #include "runtime/real.h"
 #include "runtime/runtime.h"
@@ -104,8 +105,8 @@ static uint32_t pseudo_function(enum pk_function_kind kind, const char *name) {
 
 static uint32_t pseudo_node(enum pk_function_kind kind, const char *name) {
     uint32_t function = pseudo_function(kind, name);
-    uint32_t node = pk_stacks_child(&pk_runtime.ledger.stacks, PK_NODE_ROOT, function, 0, PK_NO_INSTRUCTION);
-    return node == 0 ? PK_NODE_ROOT : node;
+    uint32_t node = pk_stacks_child(&pk_runtime.ledger.stacks, pk_runtime.ledger.stacks.root, function, 0, PK_NO_INSTRUCTION);
+    return node == 0 ? pk_runtime.ledger.stacks.root : node;
 }
 
 static void forget_code(void *context, uint64_t address) {
@@ -134,7 +135,18 @@ static void begin_header(void) {
     header->start_unix_ns = now_ns(CLOCK_REALTIME);
     header->start_mono_ns = now_ns(CLOCK_MONOTONIC);
     header->flags |= PK_CHECK_LEVEL >= 3 ? PK_FLAG_CHECKED : 0;
-    header->flags |= pk_real_is_first() ? 0 : PK_FLAG_OTHER_MALLOC;
+}
+
+void pk_runtime_begin_record(void) {
+    begin_header();
+    struct pk_runtime *runtime = &pk_runtime;
+    runtime->node_start = pseudo_node(PK_FUNCTION_START, "[before Python]");
+    runtime->node_none = pseudo_node(PK_FUNCTION_NO_PYTHON, "[no Python stack]");
+    runtime->node_unknown = pseudo_node(PK_FUNCTION_UNKNOWN, "[unknown Python stack]");
+    runtime->node_dropped = pseudo_node(PK_FUNCTION_DROPPED, "[stacks not kept]");
+    runtime->function_native_thread = pseudo_function(PK_FUNCTION_NATIVE_THREAD, "[native thread]");
+    runtime->function_thread = pseudo_function(PK_FUNCTION_THREAD, "[thread]");
+    pk_writer_publish(&runtime->writer);
 }
 
 bool pk_runtime_start(const char *directory) {
@@ -143,7 +155,7 @@ bool pk_runtime_start(const char *directory) {
         return false;
     }
     runtime->header = runtime->writer.header;
-    begin_header();
+    runtime->header->flags |= pk_real_is_first() ? 0 : PK_FLAG_OTHER_MALLOC;
     struct pk_store *stores = runtime->writer.stores;
     if (pk_ledger_init(&runtime->ledger, &runtime->header->account, &stores[PK_TABLE_COUNTERS],
                        &stores[PK_TABLE_IDENTS], &stores[PK_TABLE_FUNCTIONS], &stores[PK_TABLE_STRINGS]) < 0) {
@@ -153,13 +165,7 @@ bool pk_runtime_start(const char *directory) {
     runtime->ledger.code_freed = forget_code;
     runtime->ledger.peak_ended = pk_track_peak_ended;
     runtime->ledger.file_mapped = pk_track_file_mapped;
-    runtime->node_start = pseudo_node(PK_FUNCTION_START, "[before Python]");
-    runtime->node_none = pseudo_node(PK_FUNCTION_NO_PYTHON, "[no Python stack]");
-    runtime->node_unknown = pseudo_node(PK_FUNCTION_UNKNOWN, "[unknown Python stack]");
-    runtime->node_dropped = pseudo_node(PK_FUNCTION_DROPPED, "[stacks not kept]");
-    runtime->function_native_thread = pseudo_function(PK_FUNCTION_NATIVE_THREAD, "[native thread]");
-    runtime->function_thread = pseudo_function(PK_FUNCTION_THREAD, "[thread]");
-    pk_writer_publish(&runtime->writer);
+    pk_runtime_begin_record();
     pk_threads_init();
     struct pk_thread *self = pk_thread_make(runtime->node_start);
     if (self == NULL) {
@@ -170,33 +176,10 @@ bool pk_runtime_start(const char *directory) {
     pk_lock_init(&runtime->lock, &self->holder);
     // Without the kernel's barrier a thread that was not seen coming could not be told from none: always lock.
     runtime->threads |= !runtime->lock.can_bias;
+    pk_process_enter(directory);
     return true;
 }
 
-// ---- fork ----------------------------------------------------------------------------------------------------
-
-// The forking thread holds the lock over the fork, so that the ledger is whole in both processes.
-static void before_fork(void) {
-    struct pk_thread *self = pk_thread_current();
-    if (self != NULL) {
-        self->depth = 1;
-        self->busy = 1;
-        self->forking = 1;
-        pk_runtime_lock(self);
-    }
-}
-
-static void after_fork_parent(void) {
-    struct pk_thread *self = pk_self;
-    if (self->forking) {
-        self->forking = 0;
-        pk_runtime_unlock(self);
-        self->busy = 0;
-        self->depth = 0;
-    }
-}
-
-// The child has one thread, and its ledger is its parent's: it records nothing.
 void pk_runtime_abandon(void) {
     pk_runtime.active = false;
     pk_runtime.starting = false;
@@ -215,7 +198,7 @@ static void begin(void) {
         struct pk_thread *self = pk_self;
         self->depth = 1;
         pk_python_attach();
-        (void)pthread_atfork(before_fork, after_fork_parent, pk_runtime_abandon);
+        pk_process_watch_forks();
         self->depth = 0;
         pk_runtime.active = true;
     }
@@ -223,10 +206,30 @@ static void begin(void) {
     clean_preload();
 }
 
-__attribute__((constructor(101))) static void start_runtime(void) {
+// The command, for people to tell one process from another.
+static void note_command(int count, char *const *words) {
+    char *text = pk_runtime.header->command;
+    size_t room = sizeof pk_runtime.header->command - 1;
+    for (int i = 0; i < count && words[i] != NULL && room > 1; i++) {
+        if (i > 0) {
+            *text++ = ' ';
+            room--;
+        }
+        size_t bytes = strnlen(words[i], room);
+        memcpy(text, words[i], bytes);
+        text += bytes;
+        room -= bytes;
+    }
+}
+
+// glibc hands its constructors what main() gets.
+__attribute__((constructor(101))) static void start_runtime(int count, char **words) {
     int saved = errno;
     pk_real_resolve();
     begin();
+    if (pk_runtime.active) {
+        note_command(count, words);
+    }
     // Symbols that were not found must not be the program's first dlerror(). The second call frees the text.
     (void)dlerror();
     (void)dlerror();

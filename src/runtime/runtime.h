@@ -8,6 +8,7 @@
  *   anchors.c  frames known not to have returned: deep stacks are verified down to one
  *   codes.c    code object -> function
  *   track.c    event in, stack attached, ledger called under its lock
+ *   process.c  this process among others: the shared page, fork
  *   init.c     constructor and destructor, the order of everything
  *
  * Locks: `lock` guards ledger, writer and codes. It is a leaf; a thread inside it has self->busy set, so a
@@ -80,7 +81,9 @@ extern struct pk_runtime pk_runtime;
 bool pk_runtime_start(const char *directory);
 /* track.c: copies counters kept outside the ledger file into its header. Under the lock, or when alone. */
 void pk_runtime_sync(void);
-/* init.c: recording ends for good in this process (a forked child); the ledger is left to its owner. */
+/* init.c: fills the header and makes the pseudo functions and nodes, in a new ledger. */
+void pk_runtime_begin_record(void);
+/* init.c: recording ends for good in this process (a forked child without a ledger of its own). */
 void pk_runtime_abandon(void);
 
 /* Takes the lock if there are other threads. The caller has self->busy set. */

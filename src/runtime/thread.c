@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/sys.h"
+#include "runtime/process.h"
 #include "runtime/runtime.h"
 
 #define FIRST_LEVELS 64u
@@ -71,6 +72,13 @@ static struct pk_thread *take_ended(void) {
 
 void pk_threads_init(void) {
     have_key = pthread_key_create(&end_key, end_thread) == 0;
+}
+
+void pk_threads_forked(struct pk_thread *self) {
+    self->tid = pk_sys_gettid();
+    pk_runtime.threads = !pk_runtime.lock.can_bias;
+    pk_runtime.lock.owner = pk_runtime.lock.can_bias ? &self->holder : NULL;
+    __atomic_store_n(&only_thread, self, __ATOMIC_RELEASE);
 }
 
 void pk_threads_expect(const struct pk_thread *self) {
@@ -154,7 +162,7 @@ struct pk_thread *pk_thread_make(uint32_t base) {
     if (self != NULL) {
         self->base = base;
         self->tid = pk_sys_gettid();
-        self->root = PK_NODE_ROOT;
+        self->root = pk_runtime.ledger.stacks.root;
         if (self->nodes != NULL) {
             self->nodes[0] = self->root;
         }
@@ -182,6 +190,9 @@ struct pk_thread *pk_thread_make(uint32_t base) {
 
 PK_COLD struct pk_thread *pk_thread_enter(void) {
     struct pk_thread *self = pk_self;
+    if (self->forked) {
+        return pk_process_forked(self);
+    }
     if (self->busy) {
         // A signal handler inside the ledger, or nothing of the kind: this event cannot be recorded.
         __atomic_add_fetch(&pk_runtime.dropped, 1, __ATOMIC_RELAXED);

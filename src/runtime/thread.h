@@ -31,6 +31,7 @@ struct pk_thread {
     uint8_t main;    /* the thread that ran the constructor */
     uint8_t met_python; /* a frame was seen on this thread */
     uint8_t forking; /* holds the lock over a fork */
+    uint8_t forked;  /* in a forked child that has had no event yet; depth is 1 */
     uint8_t moved_pages; /* the last realloc moved its pages: old and new were never there together */
     struct pk_lock_holder holder;
     uint32_t root;   /* parent of the outermost frame: PK_NODE_ROOT, or a PK_FUNCTION_THREAD node */
@@ -56,6 +57,8 @@ PK_COLD struct pk_thread *pk_thread_enter(void);
 struct pk_thread *pk_thread_make(uint32_t base);
 /* Room for `count` levels beside the sentinel; false: no memory. Must be called under the lock. */
 bool pk_thread_room(struct pk_thread *self, uint32_t count);
+/* In a forked child, whose only thread is `self`. */
+void pk_threads_forked(struct pk_thread *self);
 /* Once, from the constructor. */
 void pk_threads_init(void);
 /* A thread is about to be started by `self`, or by a thread that records nothing (NULL). */

@@ -42,6 +42,10 @@ void pk_runtime_sync(void) {
     header->unknown_frees = ledger->unknown_frees;
     header->file_map_bytes = ledger->file_map_bytes;
     header->noreserve_bytes = ledger->noreserve_bytes;
+    header->inherited_bytes = ledger->inherited_bytes;
+    header->inherited_blocks = ledger->inherited_blocks;
+    header->inherited_freed_bytes = ledger->inherited_freed_bytes;
+    header->inherited_freed_blocks = ledger->inherited_freed_blocks;
 }
 
 // The peak has just ended (the first change after it): note when, once a peak.
@@ -297,10 +301,10 @@ void pk_track_thread_start(struct pk_thread *self, uint32_t starter) {
     pk_runtime_lock(self);
     struct pk_stacks *stacks = &pk_runtime.ledger.stacks;
     uint32_t native = pk_stacks_child(stacks, starter, pk_runtime.function_native_thread, 0, PK_NO_INSTRUCTION);
-    uint32_t root = pk_stacks_child(stacks, PK_NODE_ROOT, pk_runtime.function_thread, starter, PK_NO_INSTRUCTION);
+    uint32_t root = pk_stacks_child(stacks, stacks->root, pk_runtime.function_thread, starter - stacks->first, PK_NO_INSTRUCTION);
     pk_writer_publish(&pk_runtime.writer);
     self->base = native == 0 ? starter : native;
-    self->root = root == 0 ? PK_NODE_ROOT : root;
+    self->root = root == 0 ? stacks->root : root;
     self->nodes[0] = self->root;
     leave(self);
 }

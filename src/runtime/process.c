@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * See process.h. */
+#include "runtime/process.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "base/sys.h"
+#include "record/tree.h"
+#include "runtime/runtime.h"
+#include "runtime/track.h"
+
+static struct pk_tree_page *page; // NULL: this process is not part of a tree
+static uint32_t slot = PK_TREE_NO_SLOT;
+static struct pk_share share;
+static struct pk_account parents_account; // at the last fork, as the child sees it
+
+_Static_assert(PK_SHARE_EPOCH_BITS == PK_TREE_QUANTUM_BITS && PK_SHARE_STEP == PK_TREE_STEP, "one idea of an epoch");
+
+// ---- the tree ------------------------------------------------------------------------------------------------
+
+static void tell_tree(void *context, uint64_t total_bytes) {
+    (void)context;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    pk_tree_publish(page, slot, total_bytes, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+}
+
+static void join(void) {
+    share = (struct pk_share){.peak = &page->peak, .tell = tell_tree};
+    pk_ledger_join(&pk_runtime.ledger, &share);
+}
+
+static void take_slot(void) {
+    slot = page == NULL ? PK_TREE_NO_SLOT : pk_tree_enter(page, pk_runtime.header->pid);
+    pk_runtime.header->tree_slot = slot;
+}
+
+void pk_process_enter(const char *directory) {
+    page = pk_tree_map(directory, true);
+    take_slot();
+    if (slot != PK_TREE_NO_SLOT && __atomic_load_n(&page->solo_pid, __ATOMIC_ACQUIRE) != pk_runtime.header->pid) {
+        join();
+    }
+}
+
+// Under the lock.
+static void stop_being_alone(void) {
+    if (slot != PK_TREE_NO_SLOT && pk_runtime.ledger.share == NULL) {
+        __atomic_store_n(&page->solo_pid, 0, __ATOMIC_RELEASE);
+        join();
+    }
+}
+
+void pk_process_spawning(void) {
+    struct pk_thread *self = pk_runtime.active && pk_runtime.ledger.share == NULL ? pk_thread_current() : NULL;
+    if (self == NULL) {
+        return;
+    }
+    self->depth = 1;
+    self->busy = 1;
+    pk_runtime_lock(self);
+    stop_being_alone();
+    pk_runtime_unlock(self);
+    self->busy = 0;
+    self->depth = 0;
+}
+
+// ---- fork ----------------------------------------------------------------------------------------------------
+
+// The forking thread holds the lock over the fork, so that the ledger is whole in both processes.
+static void before_fork(void) {
+    struct pk_thread *self = pk_runtime.active ? pk_thread_current() : NULL;
+    if (self != NULL) {
+        self->depth = 1;
+        self->busy = 1;
+        self->forking = 1;
+        pk_runtime_lock(self);
+        stop_being_alone();
+        parents_account = *pk_runtime.ledger.account;
+    }
+}
+
+static void after_fork_in_parent(void) {
+    struct pk_thread *self = pk_self;
+    if (self->forking) {
+        self->forking = 0;
+        pk_runtime_unlock(self);
+        self->busy = 0;
+        self->depth = 0;
+    }
+}
+
+// One thread, with the lock's memory as it was.
+static void after_fork_in_child(void) {
+    struct pk_thread *self = pk_self;
+    if (!self->forking) { // a signal handler forked inside the ledger, or nothing is recorded
+        pk_runtime_abandon();
+        return;
+    }
+    pk_lock_reset(&pk_runtime.lock);
+    self->holder = (struct pk_lock_holder){0};
+    self->forking = 0;
+    self->locked = 0;
+    self->busy = 0;
+    self->forked = 1; // depth stays 1: the next event comes to pk_process_forked()
+}
+
+void pk_process_watch_forks(void) {
+    (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+static void copy_identity(const struct pk_ledger_header *parents) {
+    struct pk_ledger_header *header = pk_runtime.header;
+    header->python_hex = parents->python_hex;
+    header->python_status = parents->python_status;
+    header->flags = parents->flags & ~(PK_FLAG_DISK_FULL | PK_FLAG_TABLE_FULL | PK_FLAG_UNREACHABLE);
+    memcpy(header->python_version, parents->python_version, sizeof header->python_version);
+    memcpy(header->python_note, parents->python_note, sizeof header->python_note);
+    memcpy(header->command, parents->command, sizeof header->command);
+    header->forked_from = parents->pid;
+}
+
+// All that names nodes, functions or lines of the parent's tables.
+static void forget_parents_stacks(struct pk_thread *self) {
+    pk_codes_clear(&pk_runtime.codes);
+    pk_runtime.anchors = (struct pk_anchors){.usable = pk_runtime.anchors.usable, .lowest = UINT32_MAX};
+    memset(pk_runtime.lines, 0, sizeof pk_runtime.lines);
+    pk_runtime.deaths++; // steps and kept walks
+    self->count = 0;
+    self->root = pk_runtime.ledger.stacks.root;
+    self->base = pk_runtime.node_none;
+    self->nodes[0] = self->root;
+    self->main = 1; // Python, too, takes the thread that forked for its main thread
+}
+
+static bool begin_ledger(struct pk_thread *self) {
+    const struct pk_ledger_header *parents = pk_runtime.header;
+    if (pk_writer_fork(&pk_runtime.writer, pk_sys_getpid()) < 0) {
+        return false;
+    }
+    pk_runtime.header = pk_runtime.writer.header;
+    copy_identity(parents);
+    (void)pk_sys_munmap((void *)(uintptr_t)parents, PK_LEDGER_HEADER_BYTES);
+    if (pk_ledger_fork(&pk_runtime.ledger, &pk_runtime.header->account, &parents_account) < 0) {
+        return false;
+    }
+    pk_runtime_begin_record();
+    forget_parents_stacks(self);
+    return true;
+}
+
+PK_COLD struct pk_thread *pk_process_forked(struct pk_thread *self) {
+    self->forked = 0;
+    self->busy = 1;
+    pk_threads_forked(self);
+    pk_runtime.dropped = 0;
+    if (!begin_ledger(self)) {
+        if (page != NULL) {
+            pk_tree_note(page, PK_NOTE_NO_LEDGER, (uint32_t)pk_sys_getpid(), "");
+        }
+        self->busy = 0;
+        pk_runtime_abandon();
+        return NULL;
+    }
+    pk_runtime.ledger.share = NULL;
+    take_slot();
+    if (slot != PK_TREE_NO_SLOT) {
+        join();
+    }
+    pk_runtime_sync();
+    self->busy = 0;
+    self->depth = 0;
+    return self;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * This process among others: its slot in the page that the run's processes share (record/tree.h), and fork().
+ *
+ * A forked child goes on with its parent's memory and so with its parent's index of blocks; it gets a ledger file and an
+ * account of its own (ledger/ledger.h, pk_ledger_fork). That happens at its first event: a child that only calls exec,
+ * as subprocess makes them, costs nothing and leaves no file. Nothing is copied or walked, however much is live. */
+#pragma once
+
+#include <stdbool.h>
+
+struct pk_thread;
+
+/* From the constructor, when the ledger stands: takes a slot of the page in `directory`, if there is one. */
+void pk_process_enter(const char *directory);
+/* From the constructor, last: forks are noticed from now on. */
+void pk_process_watch_forks(void);
+/* Another process is about to be started: this one is no longer the whole tree. Any thread; also in a vfork child. */
+void pk_process_spawning(void);
+/* At the first event of a forked child. The thread to record on, or NULL: this process records nothing. */
+struct pk_thread *pk_process_forked(struct pk_thread *self);
