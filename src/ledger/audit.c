@@ -115,6 +115,9 @@ const char *pk_ledger_is_valid(const struct pk_ledger *ledger) {
     audit.nodes = pk_sys_mmap(NULL, scratch, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     pk_blocks_each(&ledger->blocks, add_block, &audit);
     pk_maps_each(&ledger->maps, add_map, &audit);
+    for (uint32_t i = 0; i < ledger->sampled_count; i++) {
+        add_holding(&audit, ledger->sampled[i].node, ledger->sampled[i].bytes, ledger->sampled[i].bytes != 0);
+    }
     const char *broken = compare_totals(ledger, &audit);
     if (audit.nodes != NULL) {
         (void)pk_sys_munmap(audit.nodes, scratch);

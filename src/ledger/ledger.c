@@ -26,6 +26,8 @@ int pk_ledger_fork(struct pk_ledger *ledger, struct pk_account *account, const s
     ledger->inherited_lost_blocks += ledger->resizing_blocks;
     ledger->resizing_bytes = 0;
     ledger->resizing_blocks = 0;
+    ledger->sampled_count = 0;
+    ledger->sampled_bytes = 0;
     ledger->dropped = 0;
     ledger->unknown_frees = 0;
     ledger->missed_frees = 0;
@@ -337,6 +339,54 @@ void pk_ledger_remap(struct pk_ledger *ledger, uint64_t old, uint64_t old_size, 
             add_mapped(ledger, &map, size - old_size, 1);
         } else if (pk_maps_extend(&ledger->maps, address + old_size, address + size, &map)) {
             add_mapped(ledger, &map, size - old_size, 0);
+        }
+    }
+}
+
+// ---- maps without reservation --------------------------------------------------------------------------------
+
+struct sampling {
+    struct pk_ledger *ledger;
+    uint64_t (*resident)(uint64_t start, uint64_t end);
+    uint32_t function;
+};
+
+static struct pk_sampled *find_sampled(struct sampling *sampling, uint32_t stack) {
+    struct pk_ledger *ledger = sampling->ledger;
+    for (uint32_t i = 0; i < ledger->sampled_count; i++) {
+        if (ledger->sampled[i].stack == stack) {
+            return &ledger->sampled[i];
+        }
+    }
+    if (ledger->sampled_count == PK_SAMPLED_MAX) {
+        return &ledger->sampled[PK_SAMPLED_MAX - 1];
+    }
+    uint32_t node = pk_stacks_child(&ledger->stacks, stack, sampling->function, 0, PK_NO_INSTRUCTION);
+    struct pk_sampled *sampled = &ledger->sampled[ledger->sampled_count++];
+    *sampled = (struct pk_sampled){.stack = stack, .node = node == 0 ? stack : node};
+    return sampled;
+}
+
+static void sample_map(void *context, const struct pk_map *map) {
+    struct sampling *sampling = context;
+    if (map->kind == PK_MAP_NORESERVE && map->usable && !is_inherited(sampling->ledger, map->stack)) {
+        find_sampled(sampling, map->stack)->seen += sampling->resident(map->start, map->end);
+    }
+}
+
+void pk_ledger_sample(struct pk_ledger *ledger, uint64_t (*resident)(uint64_t start, uint64_t end), uint32_t function) {
+    struct sampling sampling = {.ledger = ledger, .resident = resident, .function = function};
+    pk_maps_each(&ledger->maps, sample_map, &sampling);
+    for (uint32_t i = 0; i < ledger->sampled_count; i++) {
+        struct pk_sampled *sampled = &ledger->sampled[i];
+        uint64_t before = sampled->bytes, now = sampled->seen;
+        sampled->bytes = now;
+        sampled->seen = 0;
+        ledger->sampled_bytes += now - before;
+        if (now > before) {
+            charge(ledger, sampled->node, now - before, before == 0);
+        } else if (now < before) {
+            release(ledger, sampled->node, before - now, now == 0);
         }
     }
 }

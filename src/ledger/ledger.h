@@ -23,6 +23,16 @@
 #include "ledger/share.h"
 #include "ledger/stacks.h"
 
+/* Resident bytes of the maps without reservation that one stack made, as last sampled; charged to `node`. */
+struct pk_sampled {
+    uint32_t stack;
+    uint32_t node;
+    uint64_t bytes;
+    uint64_t seen; /* while sampling */
+};
+
+#define PK_SAMPLED_MAX 32u /* stacks that map so; programs have one or two. Further ones share the last */
+
 struct pk_ledger {
     struct pk_account *account; /* in the ledger file's header, or anywhere in tests */
     struct pk_arena arena;
@@ -43,6 +53,9 @@ struct pk_ledger {
     uint64_t inherited_freed_blocks;
     uint64_t inherited_lost_bytes;  /* of it, being resized, now or (by other threads) at the fork: in no index */
     uint64_t inherited_lost_blocks;
+    struct pk_sampled sampled[PK_SAMPLED_MAX];
+    uint32_t sampled_count;
+    uint64_t sampled_bytes;   /* of all of them, in the account */
     /* Told when a block flagged PK_BLOCK_CODE dies; may be NULL. */
     void (*code_freed)(void *context, uint64_t address);
     void *code_context;
@@ -106,6 +119,10 @@ void pk_ledger_protect(struct pk_ledger *ledger, uint64_t start, uint64_t end, b
  * charged to `stack`. */
 void pk_ledger_remap(struct pk_ledger *ledger, uint64_t old, uint64_t old_size, uint64_t address, uint64_t size,
                      uint32_t stack);
+
+/* Maps without reservation count by what is resident of them: `resident` says it of [start, end), in bytes, and what has
+ * changed since the last time is charged to nodes of the pseudo function `function` below the stacks that mapped them. */
+void pk_ledger_sample(struct pk_ledger *ledger, uint64_t (*resident)(uint64_t start, uint64_t end), uint32_t function);
 
 /* The conservation law, by walking everything. For tests and the checked build: NULL, or a sentence that says what
  * is broken. Per-node sums are left out while a block is being resized, or when the kernel has no scratch memory. */

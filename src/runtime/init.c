@@ -146,6 +146,7 @@ void pk_runtime_begin_record(void) {
     runtime->node_dropped = pseudo_node(PK_FUNCTION_DROPPED, "[stacks not kept]");
     runtime->function_native_thread = pseudo_function(PK_FUNCTION_NATIVE_THREAD, "[native thread]");
     runtime->function_thread = pseudo_function(PK_FUNCTION_THREAD, "[thread]");
+    runtime->function_sampled = pseudo_function(PK_FUNCTION_SAMPLED, "[resident, sampled]");
     pk_writer_publish(&runtime->writer);
 }
 

@@ -10,6 +10,7 @@
 #include "base/sys.h"
 #include "record/tree.h"
 #include "runtime/runtime.h"
+#include "runtime/sample.h"
 #include "runtime/track.h"
 
 static struct pk_tree_page *page; // NULL: this process is not part of a tree
@@ -25,7 +26,9 @@ static void tell_tree(void *context, uint64_t total_bytes) {
     (void)context;
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    pk_tree_publish(page, slot, total_bytes, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    uint64_t mono_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    pk_tree_publish(page, slot, total_bytes, mono_ns);
+    pk_sample_due(mono_ns);
 }
 
 static void join(void) {
@@ -52,6 +55,10 @@ static void stop_being_alone(void) {
         __atomic_store_n(&page->solo_pid, 0, __ATOMIC_RELEASE);
         join();
     }
+}
+
+void pk_process_follow(void) {
+    stop_being_alone();
 }
 
 void pk_process_spawning(void) {

@@ -14,6 +14,9 @@ struct pk_thread;
 void pk_process_enter(const char *directory);
 /* From the constructor, last: forks are noticed from now on. */
 void pk_process_watch_forks(void);
+/* Events that move the total are to be followed, whether this process is alone or not: pk_sample_due() is asked then.
+ * Under the lock. */
+void pk_process_follow(void);
 /* Another process is about to be started: this one is no longer the whole tree. Any thread; also in a vfork child. */
 void pk_process_spawning(void);
 /* At the first event of a forked child. The thread to record on, or NULL: this process records nothing. */

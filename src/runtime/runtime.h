@@ -62,7 +62,9 @@ struct pk_runtime {
     uint32_t node_dropped;
     uint32_t function_native_thread; /* pseudo functions */
     uint32_t function_thread;
+    uint32_t function_sampled;
 
+    bool maps_change; /* the tree of maps is being changed: not to be read. Under the lock */
     uint64_t dropped; /* events dropped since a handler interrupted us. Atomic. */
     uint64_t checked_events; /* checked build: events since the last full walk */
     struct pk_ledger_header *header;

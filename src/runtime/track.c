@@ -7,8 +7,10 @@
 
 #include "base/check.h"
 #include "ledger/hot.h"
+#include "runtime/process.h"
 #include "runtime/python.h"
 #include "runtime/runtime.h"
+#include "runtime/sample.h"
 #include "runtime/stack.h"
 
 #define CHECK_EVERY 65536u /* events between two walks over the whole ledger in the checked build */
@@ -42,6 +44,7 @@ void pk_runtime_sync(void) {
     header->unknown_frees = ledger->unknown_frees;
     header->file_map_bytes = ledger->file_map_bytes;
     header->noreserve_bytes = ledger->noreserve_bytes;
+    header->sampled_bytes = ledger->sampled_bytes;
     header->inherited_bytes = ledger->inherited_bytes;
     header->inherited_blocks = ledger->inherited_blocks;
     header->inherited_freed_bytes = ledger->inherited_freed_bytes;
@@ -198,6 +201,19 @@ void pk_track_resize_abort(struct pk_thread *self, struct pk_block block, uintpt
 
 // ---- maps ----------------------------------------------------------------------------------------------------
 
+// The first map without reservation: what is resident of it is asked for from now on.
+static void follow_unreserved(bool unreserved) {
+    if (PK_UNLIKELY(unreserved) && pk_runtime.ledger.share == NULL) {
+        pk_process_follow();
+    }
+}
+
+static void sample_if_moved(uint64_t unreserved_before) {
+    if (PK_UNLIKELY(pk_runtime.ledger.noreserve_bytes != unreserved_before)) {
+        pk_sample_now();
+    }
+}
+
 static uint64_t page_up(uint64_t value) {
     return (value + 4095u) & ~(uint64_t)4095u;
 }
@@ -247,7 +263,12 @@ void pk_track_map(struct pk_thread *self, uintptr_t address, size_t length, enum
     if (kind != PK_MAP_MEMORY) {
         map.file = file_entry(path, path_flags);
     }
+    follow_unreserved(kind == PK_MAP_NORESERVE);
+    uint64_t unreserved = pk_runtime.ledger.noreserve_bytes;
+    pk_runtime.maps_change = true;
     pk_ledger_map(&pk_runtime.ledger, map);
+    pk_runtime.maps_change = false;
+    sample_if_moved(unreserved);
     pk_runtime_sync();
     leave(self);
 }
@@ -255,7 +276,11 @@ void pk_track_map(struct pk_thread *self, uintptr_t address, size_t length, enum
 void pk_track_unmap(struct pk_thread *self, uintptr_t address, size_t length) {
     enter(self);
     pk_runtime_lock(self);
+    uint64_t unreserved = pk_runtime.ledger.noreserve_bytes;
+    pk_runtime.maps_change = true;
     pk_ledger_unmap(&pk_runtime.ledger, address, address + page_up(length));
+    pk_runtime.maps_change = false;
+    sample_if_moved(unreserved);
     pk_runtime_sync();
     leave(self);
 }
@@ -263,7 +288,9 @@ void pk_track_unmap(struct pk_thread *self, uintptr_t address, size_t length) {
 void pk_track_protect(struct pk_thread *self, uintptr_t address, size_t length, bool usable) {
     enter(self);
     pk_runtime_lock(self);
+    pk_runtime.maps_change = true;
     pk_ledger_protect(&pk_runtime.ledger, address, address + page_up(length), usable);
+    pk_runtime.maps_change = false;
     pk_runtime_sync();
     leave(self);
 }
@@ -271,7 +298,9 @@ void pk_track_protect(struct pk_thread *self, uintptr_t address, size_t length, 
 void pk_track_remap(struct pk_thread *self, uintptr_t old, size_t old_length, uintptr_t address, size_t length) {
     enter(self);
     uint32_t node = lock_and_locate(self);
+    pk_runtime.maps_change = true;
     pk_ledger_remap(&pk_runtime.ledger, old, page_up(old_length), address, page_up(length), node);
+    pk_runtime.maps_change = false;
     pk_runtime_sync();
     leave(self);
 }
