@@ -28,6 +28,8 @@
 #define MAX_FUNCTIONS (1u << 22)
 #define MAX_FILES (1u << 20)
 #define MAX_STRINGS_BYTES (UINT64_C(1) << 30)
+/* Over a whole run: at 100 GB/s after a year and a half. */
+#define MAX_ALLOC_BYTES (UINT64_C(1) << 62)
 
 static const char *const table_names[PK_TABLE_COUNT] = {"counters", "stacks", "functions",
                                                         "strings", "files"};
@@ -83,6 +85,13 @@ static int read_at(const struct input *input, uint64_t offset, void *ret_bytes, 
     return 0;
 }
 
+/* Too large means damaged, or below zero in a process that runs on. */
+static void limit_number(uint64_t *number) {
+    if (*number > PK_SNAPSHOT_MAX_BYTES) {
+        *number = *number > INT64_MAX ? 0 : PK_SNAPSHOT_MAX_BYTES;
+    }
+}
+
 static int read_header(const struct input *input, struct pk_ledger_header *ret_header) {
     static const char magic[8] = PK_LEDGER_MAGIC;
     struct pk_ledger_header *header = ret_header;
@@ -123,11 +132,30 @@ static int read_header(const struct input *input, struct pk_ledger_header *ret_h
     }
     header->python_version[sizeof(header->python_version) - 1] = '\0';
     header->python_note[sizeof(header->python_note) - 1] = '\0';
+    header->command[sizeof(header->command) - 1] = '\0';
     (void)pk_utf8_repair(header->python_version, strlen(header->python_version));
     (void)pk_utf8_repair(header->python_note, strlen(header->python_note));
+    (void)pk_utf8_repair(header->command, strlen(header->command));
     if (header->peak_bytes > PK_SNAPSHOT_MAX_BYTES || header->peak_blocks > PK_SNAPSHOT_MAX_BYTES) {
         return say_error(input, -EBADMSG, "is damaged: its peak is larger than any machine");
     }
+    // numbers beside the account are only shown and added up: made harmless, not refused
+    limit_number(&header->total_bytes);
+    limit_number(&header->total_blocks);
+    limit_number(&header->inherited_bytes);
+    limit_number(&header->inherited_blocks);
+    limit_number(&header->inherited_freed_bytes);
+    limit_number(&header->inherited_freed_blocks);
+    limit_number(&header->sampled_bytes);
+    limit_number(&header->arena_bytes);
+    limit_number(&header->arena_peak_bytes);
+    limit_number(&header->file_map_bytes);
+    limit_number(&header->noreserve_bytes);
+    limit_number(&header->own_bytes);
+    limit_number(&header->dropped_events);
+    limit_number(&header->merged_stacks);
+    limit_number(&header->unknown_frees);
+    limit_number(&header->failed_allocs);
     return 0;
 }
 
@@ -285,27 +313,34 @@ static int check_references(const struct input *input, const struct pk_snapshot 
     return 0;
 }
 
+static uint64_t largest(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
 static int sum_shares(const struct input *input, struct pk_snapshot *snapshot) {
-    for (uint32_t node = 0; node < snapshot->node_count; node++) {
+    for (uint32_t node = PK_NODE_ROOT; node < snapshot->node_count; node++) {
         const struct pk_node_counters *counters = &snapshot->counters[node];
-        uint64_t bytes, blocks;
+        uint64_t bytes, blocks, live_bytes, live_blocks;
         if (counters->free_bytes > counters->alloc_bytes ||
             counters->free_blocks > counters->alloc_blocks) {
             snapshot->negative_nodes++;
         }
-        pk_snapshot_tree_share(snapshot, node, &bytes, &blocks);
-        bool is_sane = bytes <= PK_SNAPSHOT_MAX_BYTES && blocks <= PK_SNAPSHOT_MAX_BYTES;
         pk_snapshot_share(snapshot, node, &bytes, &blocks);
-        is_sane = is_sane && bytes <= PK_SNAPSHOT_MAX_BYTES && blocks <= PK_SNAPSHOT_MAX_BYTES;
-        if (node != PK_NODE_NONE && is_sane) {
-            snapshot->share_bytes += bytes;
-            snapshot->share_blocks += blocks;
-        }
-        if (!is_sane || snapshot->share_bytes > PK_SNAPSHOT_MAX_BYTES ||
-            snapshot->share_blocks > PK_SNAPSHOT_MAX_BYTES) {
+        pk_snapshot_live(snapshot, node, &live_bytes, &live_blocks);
+        uint64_t most = largest(largest(bytes, blocks), largest(live_bytes, live_blocks));
+        most = largest(most, largest(counters->tree_bytes, counters->tree_blocks));
+        if (most > PK_SNAPSHOT_MAX_BYTES || snapshot->most_bytes + most > PK_SNAPSHOT_MAX_BYTES ||
+            counters->alloc_bytes > MAX_ALLOC_BYTES || counters->alloc_blocks > MAX_ALLOC_BYTES ||
+            snapshot->alloc_bytes + counters->alloc_bytes > MAX_ALLOC_BYTES ||
+            snapshot->alloc_blocks + counters->alloc_blocks > MAX_ALLOC_BYTES) {
             return say_error(input, -EBADMSG,
                              "is damaged: stack %u holds more bytes than any machine has", node);
         }
+        snapshot->share_bytes += bytes;
+        snapshot->share_blocks += blocks;
+        snapshot->most_bytes += most;
+        snapshot->alloc_bytes += counters->alloc_bytes;
+        snapshot->alloc_blocks += counters->alloc_blocks;
     }
     return 0;
 }
@@ -378,28 +413,45 @@ static int read_input(const struct input *input, struct pk_snapshot **ret_snapsh
     return 0;
 }
 
+static int open_input(const char *path, struct input *input) {
+    struct stat status;
+    // O_NONBLOCK: opening a FIFO must not wait for a writer
+    input->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (input->fd < 0 || fstat(input->fd, &status) < 0) {
+        int code = errno;
+        if (input->fd >= 0) {
+            close(input->fd);
+        }
+        return say_error(input, -code, "cannot be read: %s", strerror(code));
+    }
+    if (!S_ISREG(status.st_mode)) {
+        close(input->fd);
+        return say_error(input, -EINVAL, "is not a ledger of Peakline: not an ordinary file");
+    }
+    input->size = (uint64_t)status.st_size;
+    return 0;
+}
+
 int pk_snapshot_read(const char *path, struct pk_snapshot **ret_snapshot, char *error,
                      size_t error_size) {
     struct input input = {.fd = -1, .name = path, .error = error, .error_size = error_size};
-    struct stat status;
-
     *ret_snapshot = NULL;
-    // O_NONBLOCK: opening a FIFO must not wait for a writer
-    input.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (input.fd < 0 || fstat(input.fd, &status) < 0) {
-        int code = errno;
-        if (input.fd >= 0) {
-            close(input.fd);
-        }
-        return say_error(&input, -code, "cannot be read: %s", strerror(code));
-    }
-    if (!S_ISREG(status.st_mode)) {
+    int r = open_input(path, &input);
+    if (r >= 0) {
+        r = read_input(&input, ret_snapshot);
         close(input.fd);
-        return say_error(&input, -EINVAL, "is not a ledger of Peakline: not an ordinary file");
     }
-    input.size = (uint64_t)status.st_size;
-    int r = read_input(&input, ret_snapshot);
-    close(input.fd);
+    return r;
+}
+
+int pk_snapshot_read_header(const char *path, struct pk_ledger_header *ret_header, char *error,
+                            size_t error_size) {
+    struct input input = {.fd = -1, .name = path, .error = error, .error_size = error_size};
+    int r = open_input(path, &input);
+    if (r >= 0) {
+        r = read_header(&input, ret_header);
+        close(input.fd);
+    }
     return r;
 }
 
@@ -429,6 +481,13 @@ static uint64_t subtract_to_zero(uint64_t from, uint64_t what) {
     return from > what ? from - what : 0;
 }
 
+void pk_snapshot_live(const struct pk_snapshot *snapshot, uint32_t node, uint64_t *ret_bytes,
+                      uint64_t *ret_blocks) {
+    const struct pk_node_counters *counters = &snapshot->counters[node];
+    *ret_bytes = subtract_to_zero(counters->alloc_bytes, counters->free_bytes);
+    *ret_blocks = subtract_to_zero(counters->alloc_blocks, counters->free_blocks);
+}
+
 void pk_snapshot_share(const struct pk_snapshot *snapshot, uint32_t node, uint64_t *ret_bytes,
                        uint64_t *ret_blocks) {
     const struct pk_node_counters *counters = &snapshot->counters[node];
@@ -436,20 +495,18 @@ void pk_snapshot_share(const struct pk_snapshot *snapshot, uint32_t node, uint64
         *ret_bytes = counters->peak_bytes;
         *ret_blocks = counters->peak_blocks;
     } else {
-        *ret_bytes = subtract_to_zero(counters->alloc_bytes, counters->free_bytes);
-        *ret_blocks = subtract_to_zero(counters->alloc_blocks, counters->free_blocks);
+        pk_snapshot_live(snapshot, node, ret_bytes, ret_blocks);
     }
 }
 
-void pk_snapshot_tree_share(const struct pk_snapshot *snapshot, uint32_t node, uint64_t *ret_bytes,
-                            uint64_t *ret_blocks) {
+void pk_snapshot_tree_share(const struct pk_snapshot *snapshot, uint32_t node, uint32_t tree_epoch,
+                            uint64_t *ret_bytes, uint64_t *ret_blocks) {
     const struct pk_node_counters *counters = &snapshot->counters[node];
-    if (counters->tree_epoch == snapshot->header.tree_epoch) {
+    if (counters->tree_epoch == tree_epoch) {
         *ret_bytes = counters->tree_bytes;
         *ret_blocks = counters->tree_blocks;
     } else {
-        *ret_bytes = subtract_to_zero(counters->alloc_bytes, counters->free_bytes);
-        *ret_blocks = subtract_to_zero(counters->alloc_blocks, counters->free_blocks);
+        pk_snapshot_live(snapshot, node, ret_bytes, ret_blocks);
     }
 }
 

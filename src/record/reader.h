@@ -17,7 +17,7 @@
 #define PK_SNAPSHOT_MAX_BYTES (UINT64_C(1) << 50)
 
 struct pk_snapshot {
-    struct pk_ledger_header header; /* its two texts are NUL-terminated UTF-8 */
+    struct pk_ledger_header header; /* its texts are NUL-terminated UTF-8 */
 
     /* Nodes 0 and 1 are always there, even if the process died before it wrote them. */
     uint32_t node_count;
@@ -37,6 +37,9 @@ struct pk_snapshot {
     uint64_t share_bytes; /* sums of all nodes' shares of the peak; off from header.peak_* by events
                              in flight */
     uint64_t share_blocks;
+    uint64_t most_bytes;  /* no sum over all nodes, of bytes or blocks, at whatever peak, is larger */
+    uint64_t alloc_bytes; /* sums over all nodes */
+    uint64_t alloc_blocks;
     uint64_t negative_nodes; /* nodes whose frees exceeded their allocations when read: a process
                                 still running */
     uint64_t repaired_texts; /* strings that were not UTF-8 */
@@ -53,6 +56,11 @@ int pk_snapshot_read(const char *path, struct pk_snapshot **ret_snapshot, char *
 int pk_snapshot_read_memory(const void *bytes, size_t size, const char *name,
                             struct pk_snapshot **ret_snapshot, char *error, size_t error_size);
 
+/* The header alone, checked like all of it; what identifies a process and what it holds now, without
+ * reading its stacks. Returns and says the same as pk_snapshot_read. */
+int pk_snapshot_read_header(const char *path, struct pk_ledger_header *ret_header, char *error,
+                            size_t error_size);
+
 /* NULL is fine. */
 void pk_snapshot_free(struct pk_snapshot *snapshot);
 
@@ -60,9 +68,13 @@ void pk_snapshot_free(struct pk_snapshot *snapshot);
 void pk_snapshot_share(const struct pk_snapshot *snapshot, uint32_t node, uint64_t *ret_bytes,
                        uint64_t *ret_blocks);
 
-/* What it held at the peak of the whole process tree. */
-void pk_snapshot_tree_share(const struct pk_snapshot *snapshot, uint32_t node, uint64_t *ret_bytes,
-                            uint64_t *ret_blocks);
+/* What it held at the peak of the whole process tree that began `tree_epoch` (record/tree.h). */
+void pk_snapshot_tree_share(const struct pk_snapshot *snapshot, uint32_t node, uint32_t tree_epoch,
+                            uint64_t *ret_bytes, uint64_t *ret_blocks);
+
+/* What it holds at the end of the record. */
+void pk_snapshot_live(const struct pk_snapshot *snapshot, uint32_t node, uint64_t *ret_bytes,
+                      uint64_t *ret_blocks);
 
 /* The text at an offset found in the snapshot's own tables; never NULL. */
 const char *pk_snapshot_string(const struct pk_snapshot *snapshot, uint32_t offset);

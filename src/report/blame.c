@@ -4,12 +4,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* One frame's charge, with what makes two frames the same line to a reader. */
 struct charge {
     uint64_t place;
     uint64_t bytes;
-    uint64_t blocks;
+    uint64_t alloc_bytes;
     int32_t frame;
 };
 
@@ -21,58 +22,85 @@ static int compare_places(const void *left, const void *right) {
     if (a->bytes != b->bytes) {
         return a->bytes > b->bytes ? -1 : 1;
     }
+    if (a->alloc_bytes != b->alloc_bytes) {
+        return a->alloc_bytes > b->alloc_bytes ? -1 : 1;
+    }
     return a->frame < b->frame ? -1 : a->frame > b->frame;
 }
 
 static int compare_blame(const void *left, const void *right) {
     const struct pk_view_blame *a = left, *b = right;
-    if (a->bytes != b->bytes) {
-        return a->bytes > b->bytes ? -1 : 1;
-    }
-    if (a->blocks != b->blocks) {
-        return a->blocks > b->blocks ? -1 : 1;
+    static const enum pk_column order[] = {PK_PEAK_BYTES, PK_PEAK_BLOCKS, PK_ALLOC_BYTES};
+    for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        if (a->columns[order[i]] != b->columns[order[i]]) {
+            return a->columns[order[i]] > b->columns[order[i]] ? -1 : 1;
+        }
     }
     return a->frame < b->frame ? -1 : a->frame > b->frame;
 }
 
-int pk_blame_build(struct pk_view *view, const uint64_t *bytes, const uint64_t *blocks,
-                   uint64_t root_bytes, uint64_t root_blocks) {
-    struct pk_pool scratch = {0};
-    struct charge *charges = pk_pool_array(&scratch, view->frame_count, sizeof(*charges));
-    view->blame = pk_pool_array(&view->pool, (size_t)view->frame_count + 1, sizeof(*view->blame));
-    if (scratch.failed || view->pool.failed) {
-        pk_pool_free(&scratch);
-        return -ENOMEM;
-    }
+/* Frames that are charged with anything, by place. Returns how many. */
+static uint32_t collect_charges(const struct pk_view *view, uint64_t *const columns[PK_COLUMNS],
+                                struct charge *ret_charges) {
     uint32_t used = 0;
     for (uint32_t i = 0; i < view->frame_count; i++) {
-        if (bytes[i] == 0 && blocks[i] == 0) {
+        uint64_t any = 0;
+        for (unsigned column = 0; column < PK_COLUMNS; column++) {
+            any |= columns[column][i];
+        }
+        if (any == 0) {
             continue;
         }
         uint32_t file = view->functions[view->frames[i].function].file;
         bool is_pseudo = view->files[file].kind == PK_FILE_NONE;
         uint64_t place =
             is_pseudo ? UINT64_C(1) << 63 | i : (uint64_t)file << 32 | view->frames[i].line;
-        charges[used++] = (struct charge){.place = place,
-                                          .bytes = bytes[i],
-                                          .blocks = blocks[i],
-                                          .frame = (int32_t)i};
+        ret_charges[used++] = (struct charge){.place = place,
+                                              .bytes = columns[PK_PEAK_BYTES][i],
+                                              .alloc_bytes = columns[PK_ALLOC_BYTES][i],
+                                              .frame = (int32_t)i};
     }
-    qsort(charges, used, sizeof(*charges), compare_places);
+    qsort(ret_charges, used, sizeof(*ret_charges), compare_places);
+    return used;
+}
+
+int pk_blame_build(struct pk_view *view, uint64_t *const columns[PK_COLUMNS],
+                   const uint64_t without[PK_COLUMNS]) {
+    struct pk_pool scratch = {0};
+    struct charge *charges = pk_pool_array(&scratch, view->frame_count, sizeof(*charges));
+    uint32_t used = charges == NULL ? 0 : collect_charges(view, columns, charges);
+    view->blame = pk_pool_array(&view->pool, (size_t)used + 1, sizeof(*view->blame));
+    if (scratch.failed || view->pool.failed) {
+        pk_pool_free(&scratch);
+        return -ENOMEM;
+    }
     for (uint32_t i = 0; i < used; i++) {
-        if (i > 0 && charges[i].place == charges[i - 1].place) {
-            view->blame[view->blame_count - 1].bytes += charges[i].bytes;
-            view->blame[view->blame_count - 1].blocks += charges[i].blocks;
-        } else {
-            view->blame[view->blame_count++] = (struct pk_view_blame){
-                .frame = charges[i].frame, .bytes = charges[i].bytes, .blocks = charges[i].blocks};
+        bool is_new = i == 0 || charges[i].place != charges[i - 1].place;
+        struct pk_view_blame *blame =
+            &view->blame[is_new ? view->blame_count : view->blame_count - 1];
+        if (is_new) {
+            blame->frame = charges[i].frame;
+            view->blame_count++;
+        }
+        for (unsigned column = 0; column < PK_COLUMNS; column++) {
+            blame->columns[column] += columns[column][charges[i].frame];
         }
     }
-    if (root_bytes != 0 || root_blocks != 0) {
-        view->blame[view->blame_count++] = (struct pk_view_blame){
-            .frame = PK_FRAME_ROOT, .bytes = root_bytes, .blocks = root_blocks};
+    uint64_t any = 0;
+    for (unsigned column = 0; column < PK_COLUMNS; column++) {
+        any |= without[column];
+    }
+    if (any != 0) {
+        struct pk_view_blame *blame = &view->blame[view->blame_count++];
+        blame->frame = PK_FRAME_ROOT;
+        memcpy(blame->columns, without, sizeof(blame->columns));
     }
     qsort(view->blame, view->blame_count, sizeof(*view->blame), compare_blame);
+    while (view->peak_blame_count < view->blame_count &&
+           (view->blame[view->peak_blame_count].bytes != 0 ||
+            view->blame[view->peak_blame_count].blocks != 0)) {
+        view->peak_blame_count++;
+    }
     pk_pool_free(&scratch);
     return 0;
 }

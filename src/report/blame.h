@@ -7,7 +7,7 @@
 
 /* One blame line for each file and line that is charged with anything, whatever the function (a
  * comprehension and the function around it); the frame shown is the one with the most. Pseudo
- * frames have no file: each is its own line. `bytes` and `blocks` are indexed by frame, the root's
- * own stand beside them. Fills view->blame. Returns 0 or -ENOMEM. */
-int pk_blame_build(struct pk_view *view, const uint64_t *bytes, const uint64_t *blocks,
-                   uint64_t root_bytes, uint64_t root_blocks);
+ * frames have no file: each is its own line. `columns` are indexed by enum pk_column and then by
+ * frame, `without` is what has no stack. Fills view->blame. Returns 0 or -ENOMEM. */
+int pk_blame_build(struct pk_view *view, uint64_t *const columns[PK_COLUMNS],
+                   const uint64_t without[PK_COLUMNS]);

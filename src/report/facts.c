@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "report/display.h"
+#include "report/gather.h"
 #include "report/model.h"
 
 #define MAX_WARNINGS 64u
@@ -48,7 +49,7 @@ void pk_report_outcome_sentence(const struct pk_report *report, char *ret_text, 
     const struct pk_run_info *run = report->run;
     ret_text[0] = '\0';
     if (run == NULL || run->outcome == PK_RUN_UNKNOWN) {
-        if (report->snapshot->header.state == PK_STATE_RUNNING) {
+        if (pk_report_main(report)->state == PK_STATE_RUNNING) {
             snprintf(ret_text, size, "Nobody saw the program end; this is what it had recorded.");
         }
     } else if (run->outcome == PK_RUN_RUNNING) {
@@ -63,51 +64,54 @@ void pk_report_outcome_sentence(const struct pk_report *report, char *ret_text, 
     }
 }
 
+/* The process whose own peak is the report's; NULL when that is the tree's. */
+static const struct pk_view_process *highest_process(const struct pk_report *report) {
+    for (uint32_t i = 0; !report->is_tree_peak && i < report->view.process_count; i++) {
+        if (report->view.processes[i].took_part) {
+            return &report->view.processes[i];
+        }
+    }
+    return NULL;
+}
+
 static void derive_times(struct pk_report *report) {
-    const struct pk_ledger_header *header = &report->snapshot->header;
+    const struct pk_view_process *first = pk_report_main(report), *highest = highest_process(report);
     const struct pk_run_info *run = report->run;
 
-    report->start_unix_ns =
-        run != NULL && run->start_unix_ns > 0 ? run->start_unix_ns : (int64_t)header->start_unix_ns;
     report->duration_ns = -1;
     report->peak_time_ns = -1;
-    if (report->start_unix_ns < 0) {
-        report->start_unix_ns = 0;
-    }
     if (run != NULL && run->start_unix_ns > 0 && run->end_unix_ns >= run->start_unix_ns) {
         report->duration_ns = run->end_unix_ns - run->start_unix_ns;
-    } else if (header->end_mono_ns >= header->start_mono_ns && header->end_mono_ns != 0) {
-        report->duration_ns = (int64_t)(header->end_mono_ns - header->start_mono_ns);
+    } else if (first->end_ns >= 0 && first->start_ns >= 0) {
+        report->duration_ns = first->end_ns - first->start_ns;
     }
-    if (header->peak_mono_ns >= header->start_mono_ns && header->peak_mono_ns != 0) {
-        report->peak_time_ns = (int64_t)(header->peak_mono_ns - header->start_mono_ns);
-    } else if (header->peak_mono_ns == 0) {
-        report->peak_time_ns = report->duration_ns; // it was highest at the end
+    if (report->is_tree_peak && report->tree->peak_mono_ns >= report->start_mono_ns) {
+        report->peak_time_ns = (int64_t)(report->tree->peak_mono_ns - report->start_mono_ns);
+    } else if (highest != NULL && highest->peak_ns >= 0) {
+        report->peak_time_ns = highest->peak_ns;
+    } else if (highest != NULL) {
+        report->peak_time_ns = report->duration_ns; // it was highest when it was killed
     }
     if (report->duration_ns >= 0 && report->peak_time_ns > report->duration_ns) {
         report->peak_time_ns = report->duration_ns; // two clocks
     }
 }
 
-static void derive_python(struct pk_report *report) {
-    const struct pk_ledger_header *header = &report->snapshot->header;
-    size_t length = strcspn(header->python_version, " ");
-    if (length > 0) {
-        snprintf(report->python, sizeof(report->python), "%.*s%s", (int)(length > 32 ? 32 : length),
-                 header->python_version,
-                 (header->flags & PK_FLAG_FREE_THREADED) != 0 ? " free-threaded" : "");
-    } else if (header->python_hex != 0) {
-        snprintf(report->python, sizeof(report->python), "%u.%u.%u", header->python_hex >> 24,
-                 header->python_hex >> 16 & 0xffu, header->python_hex >> 8 & 0xffu);
-    }
-}
-
 static void derive_failure(struct pk_report *report) {
-    const struct pk_ledger_header *header = &report->snapshot->header;
     const struct pk_view *view = &report->view;
     char size[PK_NUMBER_ROOM], count[PK_NUMBER_ROOM], place[160] = "";
+    uint64_t failed = 0, largest = 0;
 
-    if (header->failed_allocs == 0) {
+    for (uint32_t i = 0; i < view->process_count; i++) {
+        const struct pk_view_process *process = &view->processes[i];
+        failed += process->failed_allocs;
+        largest = process->failed_allocs > 0 && process->largest_failed_bytes > largest
+                      ? process->largest_failed_bytes
+                      : largest;
+    }
+    report->failed_allocs = failed;
+    report->largest_failed_bytes = largest;
+    if (failed == 0) {
         return;
     }
     if (view->failed_frame >= 0) {
@@ -118,14 +122,14 @@ static void derive_failure(struct pk_report *report) {
                      pk_path_short(&report->rules, file->path), frame->line);
         }
     }
-    pk_format_bytes(size, header->largest_failed_bytes);
-    if (header->failed_allocs == 1) {
+    pk_format_bytes(size, largest);
+    if (failed == 1) {
         snprintf(report->failed_note, sizeof(report->failed_note), "An allocation of %s failed%s.",
                  size, place);
     } else {
         snprintf(report->failed_note, sizeof(report->failed_note),
-                 "%s allocations failed, the largest (%s)%s.",
-                 pk_format_count(count, header->failed_allocs), size, place);
+                 "%s allocations failed, the largest (%s)%s.", pk_format_count(count, failed), size,
+                 place);
     }
 }
 
@@ -144,45 +148,83 @@ PK_PRINTF(2, 3) static void warn(struct pk_report *report, const char *format, .
     }
 }
 
+/* " in 3 of 9 processes", or nothing when there is only one. */
+static const char *in_processes(const struct pk_report *report, uint32_t count, char ret_text[64]) {
+    ret_text[0] = '\0';
+    if (report->view.process_count > 1) {
+        snprintf(ret_text, 64, " in %u of %u processes", count, report->view.process_count);
+    }
+    return ret_text;
+}
+
 static void warn_about_python(struct pk_report *report) {
-    const struct pk_ledger_header *header = &report->snapshot->header;
-    if (header->python_status == PK_PYTHON_UNKNOWN || header->python_status == PK_PYTHON_MISMATCH) {
+    const struct pk_view *view = &report->view;
+    const struct pk_view_process *first = NULL;
+    uint32_t unreadable = 0, pythons = 0;
+    char where[64];
+    for (uint32_t i = 0; i < view->process_count; i++) {
+        const struct pk_view_process *process = &view->processes[i];
+        if (process->python_status == PK_PYTHON_UNKNOWN ||
+            process->python_status == PK_PYTHON_MISMATCH) {
+            first = unreadable++ == 0 ? process : first;
+        }
+        pythons += process->python_status != PK_PYTHON_NONE ? 1u : 0u;
+    }
+    if (first != NULL) {
         warn(report,
-             "Stacks of this Python (%s) cannot be read, its memory is shown as unknown Python "
+             "Stacks of this Python (%s) cannot be read%s, its memory is shown as unknown Python "
              "stack.%s%s",
-             report->python[0] == '\0' ? "no version" : report->python,
-             header->python_note[0] == '\0' ? "" : " ", header->python_note);
-    } else if (header->python_status == PK_PYTHON_NONE && header->peak_bytes > 0) {
+             first->python[0] == '\0' ? "no version" : first->python,
+             in_processes(report, unreadable, where), first->python_note[0] == '\0' ? "" : " ",
+             first->python_note);
+    } else if (pythons == 0 && view->peak_bytes > 0) {
         warn(report, "No Python was found in the program: its memory is shown without stacks.");
     }
 }
 
+/* How many processes have the flag. */
+static uint32_t count_flag(const struct pk_report *report, uint32_t flag) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < report->view.process_count; i++) {
+        count += (report->view.processes[i].flags & flag) != 0 ? 1u : 0u;
+    }
+    return count;
+}
+
 static void warn_about_losses(struct pk_report *report) {
-    const struct pk_ledger_header *header = &report->snapshot->header;
-    char number[PK_NUMBER_ROOM];
-    if ((header->flags & PK_FLAG_DISK_FULL) != 0) {
-        warn(report,
-             "The disk was full: stacks first seen after that are charged to their callers.");
+    static const struct {
+        uint32_t flag;
+        const char *what, *meaning;
+    } losses[] = {
+        {PK_FLAG_DISK_FULL, "The disk was full",
+         "stacks first seen after that are charged to their callers."},
+        {PK_FLAG_UNREACHABLE, "The record could not grow, its file was not to be reached",
+         "stacks first seen after that are charged to their callers."},
+        {PK_FLAG_TABLE_FULL, "There were more stacks than the record holds",
+         "those first seen after that are charged to their callers."},
+        {PK_FLAG_DEEPBIND, "A library was loaded with RTLD_DEEPBIND",
+         "its own C allocations may be missing."},
+        {PK_FLAG_OTHER_MALLOC, "The program brings its own malloc",
+         "what C libraries allocate is missing, Python's objects are not."},
+    };
+    const struct pk_view *view = &report->view;
+    char number[PK_NUMBER_ROOM], where[64];
+    uint64_t dropped = 0;
+    uint32_t droppers = 0;
+    for (size_t i = 0; i < PK_LEN(losses); i++) {
+        uint32_t count = count_flag(report, losses[i].flag);
+        if (count > 0) {
+            warn(report, "%s%s: %s", losses[i].what, in_processes(report, count, where),
+                 losses[i].meaning);
+        }
     }
-    if ((header->flags & PK_FLAG_UNREACHABLE) != 0) {
-        warn(report, "The record could not grow, its file was not to be reached: stacks first seen "
-                     "after that are charged to their callers.");
+    for (uint32_t i = 0; i < view->process_count; i++) {
+        dropped += view->processes[i].dropped_events;
+        droppers += view->processes[i].dropped_events > 0 ? 1u : 0u;
     }
-    if ((header->flags & PK_FLAG_TABLE_FULL) != 0) {
-        warn(report, "There were more stacks than the record holds: those first seen after that are "
-                     "charged to their callers.");
-    }
-    if (header->dropped_events > 0) {
-        warn(report, "%s events could not be recorded, the numbers may be off by what they moved.",
-             pk_format_count(number, header->dropped_events));
-    }
-    if ((header->flags & PK_FLAG_DEEPBIND) != 0) {
-        warn(report,
-             "A library was loaded with RTLD_DEEPBIND: its own C allocations may be missing.");
-    }
-    if ((header->flags & PK_FLAG_OTHER_MALLOC) != 0) {
-        warn(report, "The program brings its own malloc: what C libraries allocate is missing, "
-                     "Python's objects are not.");
+    if (dropped > 0) {
+        warn(report, "%s events%s could not be recorded, the numbers may be off by what they moved.",
+             pk_format_count(number, dropped), in_processes(report, droppers, where));
     }
 }
 
@@ -197,13 +239,12 @@ static void warn_about_sums(struct pk_report *report) {
     if (view->surplus_bytes > 0 || view->surplus_blocks > 0) {
         warn(report,
              "The stacks add up to %s bytes more than the recorded peak: the record ended in the "
-             "middle of "
-             "an event.",
+             "middle of an event.",
              pk_format_count(number, view->surplus_bytes));
     }
-    if (report->snapshot->negative_nodes > 0) {
+    if (view->negative_nodes > 0) {
         warn(report, "%s stacks were being changed while they were read.",
-             pk_format_count(number, report->snapshot->negative_nodes));
+             pk_format_count(number, view->negative_nodes));
     }
 }
 
@@ -234,30 +275,102 @@ static void warn_about_sources(struct pk_report *report) {
     }
 }
 
-static void warn_about_processes(struct pk_report *report) {
-    if (report->process_count > 1) {
+/* What the processes published of the peak and what their stacks say may differ by one step each. */
+static void warn_about_tree_sum(struct pk_report *report) {
+    const struct pk_view *view = &report->view;
+    char sum[PK_NUMBER_ROOM], published[PK_NUMBER_ROOM];
+    uint64_t processes = 0;
+    for (uint32_t i = 0; i < view->process_count; i++) {
+        processes += view->processes[i].took_part ? 1u : 0u;
+    }
+    uint64_t peak = report->tree->peak;
+    uint64_t difference = peak > view->peak_bytes ? peak - view->peak_bytes : view->peak_bytes - peak;
+    if (difference > (processes + 1) * PK_TREE_STEP) {
         warn(report,
-             "%u processes were recorded; this report shows the one with the largest peak, process "
-             "%u.",
-             report->process_count, report->snapshot->header.pid);
+             "The stacks of the peak add up to %s, the processes had published %s: a ledger of one "
+             "of them is missing, or damaged.",
+             pk_format_bytes(sum, view->peak_bytes), pk_format_bytes(published, peak));
     }
 }
 
-int pk_report_derive(struct pk_report *report, char *const *load_warnings) {
+static void warn_about_note(struct pk_report *report, const struct pk_tree_note *note) {
+    const char *text = note->text[0] == '\0' ? "a program" : note->text;
+    switch (note->kind) {
+    case PK_NOTE_SET_ID:
+        warn(report, "%s runs with other privileges: what ran below it is not measured.", text);
+        break;
+    case PK_NOTE_STATIC:
+        warn(report,
+             "%s is linked statically, or for another system: Pythons below it are measured only "
+             "if it passes its environment on.",
+             text);
+        break;
+    case PK_NOTE_NO_LEDGER:
+        warn(report,
+             "No record could be made for %u Python process%s (%s): not measured, not in the peak.",
+             note->count, note->count == 1 ? "" : "es", text);
+        break;
+    default:
+        break; // PK_NOTE_NO_SLOT: counted in the header
+    }
+}
+
+static void warn_about_processes(struct pk_report *report) {
+    const struct pk_view *view = &report->view;
+    const struct pk_tree_snapshot *tree = report->tree;
+    uint32_t alive = 0;
+    for (uint32_t i = 0; i < view->process_count; i++) {
+        alive += view->processes[i].is_alive ? 1u : 0u;
+    }
+    bool is_ended = report->run != NULL && report->run->outcome != PK_RUN_RUNNING &&
+                    report->run->outcome != PK_RUN_UNKNOWN;
+    if (alive > 0 && is_ended) {
+        warn(report,
+             "%u process%s still running, this is what %s had recorded: `peakline report` again "
+             "later shows the rest.",
+             alive, alive == 1 ? " was" : "es were", alive == 1 ? "it" : "they");
+    }
+    if (tree == NULL && view->process_count > 1) {
+        warn(report,
+             "It is not known what the %u processes held together: this is the largest peak of one "
+             "of them, without the others.",
+             view->process_count);
+    }
+    if (report->is_tree_peak) {
+        warn_about_tree_sum(report);
+    }
+    if (tree != NULL && tree->refused > 0) {
+        warn(report, "%u processes were too many for the tree file: they are not in the peak.",
+             tree->refused);
+    }
+    for (uint32_t i = 0; tree != NULL && i < tree->note_count; i++) {
+        warn_about_note(report, &tree->notes[i]);
+    }
+    if (report->merged_count > 0) {
+        warn(report,
+             "The processes have too many stacks to show each by itself: of the smaller ones, those "
+             "that ran the same code are shown as one.");
+    }
+}
+
+int pk_report_derive(struct pk_report *report, const struct pk_load_warnings *load_warnings) {
     report->warnings = pk_pool_array(&report->pool, MAX_WARNINGS, sizeof(*report->warnings));
     if (report->warnings == NULL) {
         return -ENOMEM;
     }
+    report->python = pk_report_main(report)->python;
     derive_times(report);
-    derive_python(report);
     derive_failure(report);
     for (size_t i = 0;
          report->run != NULL && report->run->warnings != NULL && report->run->warnings[i] != NULL;
          i++) {
         warn(report, "%s", report->run->warnings[i]);
     }
-    for (size_t i = 0; load_warnings[i] != NULL; i++) {
-        warn(report, "%s", load_warnings[i]);
+    for (uint32_t i = 0; i < load_warnings->count; i++) {
+        warn(report, "%s", load_warnings->list[i]);
+    }
+    if (load_warnings->unread > 0) {
+        warn(report, "%u more ledgers could not be read.", load_warnings->unread);
     }
     warn_about_python(report);
     warn_about_losses(report);

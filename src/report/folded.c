@@ -59,12 +59,22 @@ static void append_name(struct line *line, const char *name) {
     }
 }
 
+/* "process 1234" of "process 1234 app.py": what is behind the number is for people. */
+static size_t process_length(const char *name) {
+    size_t length = strlen("process ");
+    return length + strcspn(name + length, " ");
+}
+
 static void append_frame(struct line *line, const struct pk_view *view, int32_t frame_index) {
     const struct pk_view_frame *frame = &view->frames[frame_index];
     const struct pk_view_function *function = &view->functions[frame->function];
     const struct pk_view_file *file = &view->files[function->file];
     char number[16];
 
+    if (function->kind == PK_VIEW_PROCESS && function->name[strlen("process ")] != 'x') {
+        append(line, function->name, process_length(function->name));
+        return;
+    }
     append_name(line, function->name);
     if (file->kind == PK_FILE_NONE) {
         return; // "[native thread]"
@@ -75,9 +85,14 @@ static void append_frame(struct line *line, const struct pk_view *view, int32_t 
     append(line, number, (size_t)length);
 }
 
-/* "[thread]" is no frame of Python's: stacks begin below it, as `sys._getframe` sees them. */
-static bool is_thread(const struct pk_view *view, int32_t frame) {
-    return view->functions[view->frames[frame].function].kind == PK_FUNCTION_THREAD;
+static uint32_t kind_of(const struct pk_view *view, int32_t frame) {
+    return view->functions[view->frames[frame].function].kind;
+}
+
+/* What a process or a thread holds outside of all frames has a frame all the same. */
+static const char *name_own(const struct pk_view *view, int32_t frame) {
+    uint32_t kind = kind_of(view, frame);
+    return kind == PK_VIEW_PROCESS ? "[no stack]" : kind == PK_FUNCTION_THREAD ? "[thread]" : NULL;
 }
 
 /* One level deeper: remember where its frame ends. */
@@ -112,7 +127,8 @@ int pk_write_folded(const struct pk_report *report, FILE *out) {
         depths[i] = depths[i - tree->up[i]] + 1;
         line.depth = depths[i] - 1;
         line.used = line.depth == 0 ? 0 : line.ends[line.depth - 1];
-        if (!is_thread(view, tree->frames[i])) {
+        // "[thread]" is no frame of Python's: stacks begin below it, as `sys._getframe` sees them
+        if (kind_of(view, tree->frames[i]) != PK_FUNCTION_THREAD) {
             if (line.used > 0) {
                 append(&line, ";", 1);
             }
@@ -120,10 +136,12 @@ int pk_write_folded(const struct pk_report *report, FILE *out) {
         }
         push_level(&line);
         if (tree->bytes[i] > 0 && !line.failed) {
+            const char *own = name_own(view, tree->frames[i]);
             if (line.used > 0) {
                 fwrite(line.text, 1, line.used, out);
-            } else {
-                fputs("[thread]", out); // no frame was running
+            }
+            if (own != NULL) {
+                fprintf(out, "%s%s", line.used > 0 ? ";" : "", own);
             }
             fprintf(out, " %" PRIu64 "\n", tree->bytes[i]);
         }

@@ -78,6 +78,9 @@ static int make_selection(const struct pk_view *view, const struct pk_tree *tree
         select_with_starter(s, view->blame[i].frame);
     }
     select_with_starter(s, view->failed_frame);
+    for (uint32_t i = 0; i < view->process_count; i++) {
+        select_frame(s, view->processes[i].frame);
+    }
     return 0;
 }
 
@@ -112,7 +115,7 @@ static void write_run(struct pk_json *json, const struct pk_report *report) {
     pk_json_text(json, "started", started);
     write_optional_seconds(json, "duration_s", report->duration_ns);
     pk_json_text(json, "python", report->python);
-    pk_json_unsigned(json, "pid", report->snapshot->header.pid);
+    pk_json_unsigned(json, "pid", pk_report_main(report)->pid);
     pk_json_object(json, "outcome");
     pk_json_text(json, "kind", pk_report_outcome_name(report));
     pk_json_signed(json, "code", run == NULL ? 0 : run->code);
@@ -128,7 +131,7 @@ static void write_peak(struct pk_json *json, const struct pk_report *report) {
     pk_json_unsigned(json, "blocks", report->view.peak_blocks);
     write_optional_seconds(json, "time_s", report->peak_time_ns);
     pk_json_unsigned(json, "rss_bytes", report->run == NULL ? 0 : report->run->rss_peak_bytes);
-    pk_json_unsigned(json, "other_processes", report->process_count - 1);
+    pk_json_unsigned(json, "other_processes", report->view.process_count - 1);
     pk_json_end_object(json);
 }
 
@@ -222,10 +225,13 @@ static void write_tables(struct pk_json *json, const struct selection *s,
     pk_json_end_object(json);
 }
 
+static const char *const column_names[PK_COLUMNS] = {"bytes",      "blocks",      "end_bytes",
+                                                     "end_blocks", "alloc_bytes", "alloc_blocks"};
+
 /* The tree, as distances to the caller (the page) or as its number, -1 for the root (the document).
  */
 static void write_tree(struct pk_json *json, const char *key, const struct selection *s,
-                       bool with_distance) {
+                       bool with_distance, unsigned column_count) {
     const struct pk_tree *tree = s->tree;
 
     pk_json_object(json, key);
@@ -243,25 +249,22 @@ static void write_tree(struct pk_json *json, const char *key, const struct selec
         pk_json_signed(json, NULL, new_frame(s, tree->frames[i]));
     }
     pk_json_end_array(json);
-    pk_json_array(json, "bytes");
-    for (uint32_t i = 0; i < tree->count; i++) {
-        pk_json_unsigned(json, NULL, tree->bytes[i]);
+    for (unsigned column = 0; column < column_count; column++) {
+        pk_json_array(json, column_names[column]);
+        for (uint32_t i = 0; i < tree->count; i++) {
+            pk_json_unsigned(json, NULL, tree->columns[column][i]);
+        }
+        pk_json_end_array(json);
     }
-    pk_json_end_array(json);
-    pk_json_array(json, "blocks");
-    for (uint32_t i = 0; i < tree->count; i++) {
-        pk_json_unsigned(json, NULL, tree->blocks[i]);
-    }
-    pk_json_end_array(json);
     pk_json_end_object(json);
 }
 
 static void write_blame(struct pk_json *json, const struct selection *s) {
     const struct pk_view *view = s->view;
     uint64_t rest_bytes = 0, rest_blocks = 0;
-    bool has_rest = s->blame_count < view->blame_count;
+    bool has_rest = s->blame_count < view->peak_blame_count;
 
-    for (uint32_t i = s->blame_count; i < view->blame_count; i++) {
+    for (uint32_t i = s->blame_count; i < view->peak_blame_count; i++) {
         rest_bytes += view->blame[i].bytes;
         rest_blocks += view->blame[i].blocks;
     }
@@ -319,122 +322,149 @@ static void write_blame_lines(struct pk_json *json, const struct pk_report *repo
             pk_json_text(json, "source", "");
             pk_json_unsigned(json, "kind", PK_FILE_NONE);
         }
+        for (unsigned column = PK_END_BYTES; column < PK_COLUMNS; column++) {
+            pk_json_unsigned(json, column_names[column], blame->columns[column]);
+        }
         pk_json_end_object(json);
     }
     pk_json_end_array(json);
 }
 
-struct map_entry {
-    const char *path;
-    uint64_t bytes;
-    bool is_reserved;
-};
-
-static int compare_maps(const void *left, const void *right) {
-    const struct map_entry *a = left, *b = right;
-    if (a->bytes != b->bytes) {
-        return a->bytes > b->bytes ? -1 : 1;
-    }
-    return strcmp(a->path, b->path);
-}
-
-static int write_maps(struct pk_json *json, const struct pk_report *report, uint32_t limit) {
-    const struct pk_snapshot *snapshot = report->snapshot;
-    struct pk_pool scratch = {0};
-    struct map_entry *maps = pk_pool_array(&scratch, snapshot->file_count, sizeof(*maps));
-
+static void write_maps(struct pk_json *json, const struct pk_report *report, uint32_t limit) {
+    const struct pk_view *view = &report->view;
     pk_json_array(json, "maps");
-    for (uint32_t i = 0; maps != NULL && i < snapshot->file_count; i++) {
-        const struct pk_file_map *map = &snapshot->files[i];
-        maps[i] = (struct map_entry){.path = pk_snapshot_string(snapshot, map->path),
-                                     .bytes = map->most_bytes > PK_SNAPSHOT_MAX_BYTES
-                                                  ? PK_SNAPSHOT_MAX_BYTES
-                                                  : map->most_bytes,
-                                     .is_reserved = (map->flags & 4u) != 0};
-    }
-    if (maps != NULL) {
-        qsort(maps, snapshot->file_count, sizeof(*maps), compare_maps);
-    }
-    for (uint32_t i = 0; maps != NULL && i < snapshot->file_count && i < limit; i++) {
+    for (uint32_t i = 0; i < view->map_count && i < limit; i++) {
         pk_json_object(json, NULL);
-        pk_json_text(json, "path", maps[i].path);
-        pk_json_unsigned(json, "bytes", maps[i].bytes);
+        pk_json_text(json, "path", view->maps[i].path);
+        pk_json_unsigned(json, "bytes", view->maps[i].most_bytes);
         pk_json_text(json, "note",
-                     maps[i].is_reserved ? "reserved address space, not counted"
-                                         : "file, not counted");
+                     view->maps[i].is_reserved ? "reserved address space, not counted"
+                                               : "file, not counted");
         pk_json_end_object(json);
     }
     pk_json_end_array(json);
-    pk_pool_free(&scratch);
-    return maps == NULL ? -ENOMEM : 0;
 }
 
 static void write_failed(struct pk_json *json, const struct pk_report *report,
                          const struct selection *s) {
-    const struct pk_ledger_header *header = &report->snapshot->header;
-    if (header->failed_allocs == 0) {
+    if (report->failed_allocs == 0) {
         pk_json_null(json, "failed");
         return;
     }
     pk_json_object(json, "failed");
-    pk_json_unsigned(json, "bytes", header->largest_failed_bytes);
-    pk_json_unsigned(json, "count", header->failed_allocs);
+    pk_json_unsigned(json, "bytes", report->largest_failed_bytes);
+    pk_json_unsigned(json, "count", report->failed_allocs);
     pk_json_signed(json, "frame", new_frame(s, report->view.failed_frame));
     pk_json_end_object(json);
 }
 
-static void write_processes(struct pk_json *json, const struct pk_report *report) {
+static const char *state_name(uint32_t state) {
+    static const char *const states[] = {"running", "ended", "exec"};
+    return state < sizeof(states) / sizeof(states[0]) ? states[state] : "unknown";
+}
+
+static void write_process(struct pk_json *json, const struct pk_view_process *process,
+                          bool is_tree_known, const struct selection *s) {
+    pk_json_object(json, NULL);
+    pk_json_unsigned(json, "pid", process->pid);
+    pk_json_unsigned(json, "parent_pid", process->parent_pid);
+    pk_json_unsigned(json, "peak_bytes", process->peak_bytes);
+    if (is_tree_known || process->took_part) {
+        pk_json_unsigned(json, "bytes_at_tree_peak", process->tree_bytes);
+    } else {
+        pk_json_null(json, "bytes_at_tree_peak");
+    }
+    pk_json_text(json, "ledger", process->ledger);
+    pk_json_bool(json, "shown", process->took_part);
+    pk_json_unsigned(json, "forked_from", process->forked_from);
+    pk_json_signed(json, "parent", process->parent);
+    pk_json_unsigned(json, "group", process->group);
+    pk_json_signed(json, "frame", new_frame(s, process->frame));
+    pk_json_text(json, "command", process->command);
+    pk_json_text(json, "label", process->label);
+    pk_json_text(json, "state", state_name(process->state));
+    pk_json_bool(json, "still_running", process->is_alive);
+    write_optional_seconds(json, "start_s", process->start_ns);
+    write_optional_seconds(json, "end_s", process->end_ns);
+    write_optional_seconds(json, "peak_s", process->peak_ns);
+    pk_json_unsigned(json, "peak_blocks", process->peak_blocks);
+    pk_json_unsigned(json, "blocks_at_tree_peak", process->tree_blocks);
+    pk_json_unsigned(json, "end_bytes", process->end_bytes);
+    pk_json_unsigned(json, "end_blocks", process->end_blocks);
+    pk_json_unsigned(json, "alloc_bytes", process->alloc_bytes);
+    pk_json_unsigned(json, "alloc_blocks", process->alloc_blocks);
+    pk_json_unsigned(json, "inherited_bytes", process->inherited_bytes);
+    pk_json_unsigned(json, "inherited_blocks", process->inherited_blocks);
+    pk_json_unsigned(json, "inherited_freed_bytes", process->inherited_freed_bytes);
+    pk_json_unsigned(json, "inherited_freed_blocks", process->inherited_freed_blocks);
+    pk_json_unsigned(json, "sampled_bytes", process->sampled_bytes);
+    pk_json_unsigned(json, "arena_peak_bytes", process->arena_peak_bytes);
+    pk_json_unsigned(json, "own_bytes", process->own_bytes);
+    pk_json_unsigned(json, "dropped_events", process->dropped_events);
+    pk_json_unsigned(json, "failed_allocs", process->failed_allocs);
+    pk_json_text(json, "python", process->python);
+    pk_json_text(json, "python_status", pk_report_python_status(process->python_status));
+    pk_json_end_object(json);
+}
+
+static void write_processes(struct pk_json *json, const struct pk_report *report,
+                            const struct selection *s) {
     pk_json_array(json, "processes");
-    for (uint32_t i = 0; i < report->process_count; i++) {
-        const struct pk_report_process *process = &report->processes[i];
-        pk_json_object(json, NULL);
-        pk_json_unsigned(json, "pid", process->pid);
-        pk_json_unsigned(json, "parent_pid", process->parent_pid);
-        pk_json_unsigned(json, "peak_bytes", process->peak_bytes);
-        if (process->is_tree_known) {
-            pk_json_unsigned(json, "bytes_at_tree_peak", process->tree_bytes);
-        } else {
-            pk_json_null(json, "bytes_at_tree_peak");
-        }
-        pk_json_text(json, "ledger", process->ledger);
-        pk_json_bool(json, "shown", i == report->main_process);
-        pk_json_end_object(json);
+    for (uint32_t i = 0; i < report->view.process_count; i++) {
+        write_process(json, &report->view.processes[i], report->tree != NULL, s);
     }
     pk_json_end_array(json);
 }
 
+/* What the records themselves say, added up over all processes; a flag is one of any. */
 static void write_ledger_facts(struct pk_json *json, const struct pk_report *report) {
-    static const char *const states[] = {"running", "ended", "exec"};
-    const struct pk_snapshot *snapshot = report->snapshot;
-    const struct pk_ledger_header *header = &snapshot->header;
+    const struct pk_view *view = &report->view;
+    struct pk_view_process sum = {0};
+    uint64_t stacks = 0, functions = 0;
 
+    for (uint32_t i = 0; i < view->process_count; i++) {
+        const struct pk_view_process *process = &view->processes[i];
+        stacks += process->node_count;
+        functions += process->function_count;
+        sum.end_bytes += process->end_bytes;
+        sum.end_blocks += process->end_blocks;
+        sum.arena_bytes += process->arena_bytes;
+        sum.arena_peak_bytes += process->arena_peak_bytes;
+        sum.file_map_bytes += process->file_map_bytes;
+        sum.noreserve_bytes += process->noreserve_bytes;
+        sum.own_bytes += process->own_bytes;
+        sum.dropped_events += process->dropped_events;
+        sum.merged_stacks += process->merged_stacks;
+        sum.unknown_frees += process->unknown_frees;
+        sum.flags |= process->flags;
+    }
     pk_json_object(json, "ledger");
-    pk_json_text(json, "state", header->state < 3 ? states[header->state] : "unknown");
-    pk_json_unsigned(json, "stacks", snapshot->node_count);
-    pk_json_unsigned(json, "functions", snapshot->function_count);
-    pk_json_unsigned(json, "live_bytes", header->total_bytes);
-    pk_json_unsigned(json, "live_blocks", header->total_blocks);
-    pk_json_unsigned(json, "arena_bytes", header->arena_bytes);
-    pk_json_unsigned(json, "arena_peak_bytes", header->arena_peak_bytes);
-    pk_json_unsigned(json, "file_map_bytes", header->file_map_bytes);
-    pk_json_unsigned(json, "noreserve_bytes", header->noreserve_bytes);
-    pk_json_unsigned(json, "own_bytes", header->own_bytes);
-    pk_json_unsigned(json, "dropped_events", header->dropped_events);
-    pk_json_unsigned(json, "merged_stacks", header->merged_stacks);
-    pk_json_unsigned(json, "unknown_frees", header->unknown_frees);
-    pk_json_unsigned(json, "failed_allocs", header->failed_allocs);
-    pk_json_unsigned(json, "in_flight_bytes", report->view.in_flight_bytes);
-    pk_json_unsigned(json, "in_flight_blocks", report->view.in_flight_blocks);
-    pk_json_unsigned(json, "surplus_bytes", report->view.surplus_bytes);
-    pk_json_unsigned(json, "surplus_blocks", report->view.surplus_blocks);
-    pk_json_bool(json, "disk_full", (header->flags & PK_FLAG_DISK_FULL) != 0);
-    pk_json_bool(json, "unreachable", (header->flags & PK_FLAG_UNREACHABLE) != 0);
-    pk_json_bool(json, "table_full", (header->flags & PK_FLAG_TABLE_FULL) != 0);
-    pk_json_bool(json, "deepbind", (header->flags & PK_FLAG_DEEPBIND) != 0);
-    pk_json_bool(json, "other_malloc", (header->flags & PK_FLAG_OTHER_MALLOC) != 0);
-    pk_json_bool(json, "allocators_late", (header->flags & PK_FLAG_ALLOCATORS_LATE) != 0);
-    pk_json_bool(json, "free_threaded", (header->flags & PK_FLAG_FREE_THREADED) != 0);
-    pk_json_bool(json, "checked", (header->flags & PK_FLAG_CHECKED) != 0);
+    pk_json_text(json, "state", state_name(pk_report_main(report)->state));
+    pk_json_unsigned(json, "stacks", stacks);
+    pk_json_unsigned(json, "functions", functions);
+    pk_json_unsigned(json, "live_bytes", sum.end_bytes);
+    pk_json_unsigned(json, "live_blocks", sum.end_blocks);
+    pk_json_unsigned(json, "arena_bytes", sum.arena_bytes);
+    pk_json_unsigned(json, "arena_peak_bytes", sum.arena_peak_bytes);
+    pk_json_unsigned(json, "file_map_bytes", sum.file_map_bytes);
+    pk_json_unsigned(json, "noreserve_bytes", sum.noreserve_bytes);
+    pk_json_unsigned(json, "own_bytes", sum.own_bytes);
+    pk_json_unsigned(json, "dropped_events", sum.dropped_events);
+    pk_json_unsigned(json, "merged_stacks", sum.merged_stacks);
+    pk_json_unsigned(json, "unknown_frees", sum.unknown_frees);
+    pk_json_unsigned(json, "failed_allocs", report->failed_allocs);
+    pk_json_unsigned(json, "in_flight_bytes", view->in_flight_bytes);
+    pk_json_unsigned(json, "in_flight_blocks", view->in_flight_blocks);
+    pk_json_unsigned(json, "surplus_bytes", view->surplus_bytes);
+    pk_json_unsigned(json, "surplus_blocks", view->surplus_blocks);
+    pk_json_bool(json, "disk_full", (sum.flags & PK_FLAG_DISK_FULL) != 0);
+    pk_json_bool(json, "unreachable", (sum.flags & PK_FLAG_UNREACHABLE) != 0);
+    pk_json_bool(json, "table_full", (sum.flags & PK_FLAG_TABLE_FULL) != 0);
+    pk_json_bool(json, "deepbind", (sum.flags & PK_FLAG_DEEPBIND) != 0);
+    pk_json_bool(json, "other_malloc", (sum.flags & PK_FLAG_OTHER_MALLOC) != 0);
+    pk_json_bool(json, "allocators_late", (sum.flags & PK_FLAG_ALLOCATORS_LATE) != 0);
+    pk_json_bool(json, "free_threaded", (sum.flags & PK_FLAG_FREE_THREADED) != 0);
+    pk_json_bool(json, "checked", (sum.flags & PK_FLAG_CHECKED) != 0);
     pk_json_end_object(json);
 }
 
@@ -459,14 +489,14 @@ int pk_write_json(const struct pk_report *report, FILE *out) {
     write_peak(&json, report);
     write_run(&json, report);
     pk_json_text(&json, "python_status",
-                 pk_report_python_status(report->snapshot->header.python_status));
-    pk_json_text(&json, "python_note", report->snapshot->header.python_note);
+                 pk_report_python_status(pk_report_main(report)->python_status));
+    pk_json_text(&json, "python_note", pk_report_main(report)->python_note);
     write_warnings(&json, report);
-    write_processes(&json, report);
+    write_processes(&json, report, &selection);
     write_blame_lines(&json, report);
     write_tables(&json, &selection, NULL);
-    write_tree(&json, "stacks", &selection, false);
-    r = write_maps(&json, report, UINT32_MAX);
+    write_tree(&json, "stacks", &selection, false, PK_COLUMNS);
+    write_maps(&json, report, UINT32_MAX);
     write_failed(&json, report, &selection);
     write_ledger_facts(&json, report);
     pk_json_end_object(&json);
@@ -482,8 +512,8 @@ int pk_write_page_data(const struct pk_report *report, uint32_t max_nodes, uint3
     struct pk_json json;
 
     uint32_t blame_count =
-        report->view.blame_count < max_blame ? report->view.blame_count : max_blame;
-    int r = pk_tree_fold(&pool, &report->view.tree, max_nodes, &tree);
+        report->view.peak_blame_count < max_blame ? report->view.peak_blame_count : max_blame;
+    int r = pk_tree_fold(&pool, &report->view.tree, max_nodes, PK_BY_PEAK, &tree);
     if (r >= 0) {
         r = make_selection(&report->view, &tree, blame_count, &selection);
     }
@@ -497,9 +527,9 @@ int pk_write_page_data(const struct pk_report *report, uint32_t max_nodes, uint3
     write_peak(&json, report);
     write_warnings(&json, report);
     write_tables(&json, &selection, &report->rules);
-    write_tree(&json, "nodes", &selection, true);
+    write_tree(&json, "nodes", &selection, true, 2);
     write_blame(&json, &selection);
-    r = write_maps(&json, report, PAGE_MAX_MAPS);
+    write_maps(&json, report, PAGE_MAX_MAPS);
     write_failed(&json, report, &selection);
     pk_json_end_object(&json);
     pk_pool_free(&selection.pool);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "record/reader.h"
+#include "record/tree_read.h"
 #include "report/json.h"
 #include "report/report.h"
 #include "report/view.h"
@@ -14,14 +15,7 @@
 #define PK_PAGE_MAX_BLAME 5000u
 #define PK_PAGE_MAX_DATA_BYTES 500000u /* packed, as written into the page */
 
-struct pk_report_process {
-    const char *ledger; /* name of its file */
-    uint32_t pid;
-    uint32_t parent_pid;
-    uint64_t peak_bytes; /* as its own report would say */
-    uint64_t tree_bytes; /* at the peak of the process tree */
-    bool is_tree_known;
-};
+struct pk_load_warnings; /* gather.h */
 
 struct pk_report {
     struct pk_pool pool;
@@ -29,17 +23,19 @@ struct pk_report {
     struct pk_path_rules rules;
     const char *command_text; /* of `-c`, or NULL */
 
-    uint32_t process_count;
-    struct pk_report_process *processes; /* in order of ledger name */
-    uint32_t main_process;               /* the one with the largest peak */
+    struct pk_tree_snapshot *tree; /* DIR/tree; NULL: none, or not readable */
+    bool is_one_ledger;            /* a ledger was named, not a directory */
+    bool is_tree_peak;             /* the peak is the tree's; else one process's own, the larger */
+    uint32_t merged_count;         /* processes that share a frame because there are too many */
+    struct pk_view view;           /* with all processes; the first is the one that was started */
 
-    struct pk_snapshot *snapshot; /* of the main process */
-    struct pk_view view;
-
+    uint64_t start_mono_ns; /* the run's, on the clock of the ledgers */
     int64_t start_unix_ns;
     int64_t duration_ns;   /* -1: unknown */
     int64_t peak_time_ns;  /* since the start; -1: unknown */
-    char python[64];       /* "3.13.0 free-threaded"; "" when there was none */
+    const char *python;    /* "3.13.0 free-threaded"; "" when there was none */
+    uint64_t failed_allocs; /* of all processes */
+    uint64_t largest_failed_bytes;
     char failed_note[256]; /* a sentence on the largest failed allocation, or "" */
 
     uint32_t warning_count;
@@ -47,7 +43,12 @@ struct pk_report {
 };
 
 /* Derive times, Python's name and warnings from what was loaded. Returns 0 or -ENOMEM. (facts.c) */
-int pk_report_derive(struct pk_report *report, char *const *load_warnings);
+int pk_report_derive(struct pk_report *report, const struct pk_load_warnings *load_warnings);
+
+/* The process that was started first: what is said of "the program". */
+static inline const struct pk_view_process *pk_report_main(const struct pk_report *report) {
+    return &report->view.processes[0];
+}
 
 const char *
 pk_report_outcome_name(const struct pk_report *report);      /* exit, signal, running, unknown */

@@ -201,10 +201,10 @@ static void write_rest(const struct summary *s, uint32_t shown) {
     const struct pk_view *view = &s->report->view;
     char count[PK_NUMBER_ROOM], bytes[PK_NUMBER_ROOM], share[PK_NUMBER_ROOM];
     uint64_t rest = 0;
-    for (uint32_t i = shown; i < view->blame_count; i++) {
+    for (uint32_t i = shown; i < view->peak_blame_count; i++) {
         rest += view->blame[i].bytes;
     }
-    uint32_t more = view->blame_count - shown;
+    uint32_t more = view->peak_blame_count - shown;
     fprintf(s->out, "  ... %s more line%s, %s (%s)\n", pk_format_count(count, more),
             more == 1 ? "" : "s", pk_format_bytes(bytes, rest),
             pk_format_share(share, rest, view->peak_bytes));
@@ -249,7 +249,7 @@ int pk_write_text(const struct pk_report *report, FILE *out,
 
     unsigned room =
         MAX_LINES - 1 - note_lines - (outcome[0] != '\0' ? 1u : 0u) - (path != NULL ? 1u : 0u);
-    uint32_t rows = report->view.blame_count;
+    uint32_t rows = report->view.peak_blame_count;
     if (rows > room || rows > MAX_ROWS) {
         rows = room - 1 < MAX_ROWS ? room - 1 : MAX_ROWS;
     }
@@ -259,7 +259,7 @@ int pk_write_text(const struct pk_report *report, FILE *out,
     write_first_line(&s);
     if (report->view.peak_bytes > 0) {
         write_rows(&s, rows);
-        if (rows < report->view.blame_count) {
+        if (rows < report->view.peak_blame_count) {
             write_rest(&s, rows);
         }
     }

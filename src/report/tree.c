@@ -3,12 +3,15 @@
 #include "report/tree.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 struct sibling {
     uint64_t bytes; /* totals, callees included */
     uint64_t blocks;
+    uint64_t alloc_bytes;
     uint32_t node;
+    bool is_used; /* it or a callee has anything in any column */
 };
 
 static int compare_siblings(const void *left, const void *right) {
@@ -19,6 +22,9 @@ static int compare_siblings(const void *left, const void *right) {
     if (a->blocks != b->blocks) {
         return a->blocks > b->blocks ? -1 : 1;
     }
+    if (a->alloc_bytes != b->alloc_bytes) {
+        return a->alloc_bytes > b->alloc_bytes ? -1 : 1;
+    }
     return a->node < b->node ? -1 : a->node > b->node; // the same input gives the same order
 }
 
@@ -26,24 +32,34 @@ static int allocate_tree(struct pk_pool *pool, uint32_t count, struct pk_tree *r
     ret_tree->count = count;
     ret_tree->up = pk_pool_array(pool, count, sizeof(*ret_tree->up));
     ret_tree->frames = pk_pool_array(pool, count, sizeof(*ret_tree->frames));
-    ret_tree->bytes = pk_pool_array(pool, count, sizeof(*ret_tree->bytes));
-    ret_tree->blocks = pk_pool_array(pool, count, sizeof(*ret_tree->blocks));
+    for (unsigned column = 0; column < PK_COLUMNS; column++) {
+        ret_tree->columns[column] = pk_pool_array(pool, count, sizeof(uint64_t));
+    }
     return pool->failed ? -ENOMEM : 0;
 }
 
-/* Totals of all subtrees; returns the number of nodes that hold anything, the root always among
+/* Totals of all subtrees; returns the number of nodes that have anything, the root always among
  * them. */
 static uint32_t add_up(const struct pk_tree_input *input, struct sibling *totals) {
     uint32_t kept = 1;
     for (uint32_t i = 0; i < input->count; i++) {
-        totals[i] =
-            (struct sibling){.bytes = input->bytes[i], .blocks = input->blocks[i], .node = i};
+        uint64_t any = 0;
+        for (unsigned column = 0; column < PK_COLUMNS; column++) {
+            any |= input->columns[column][i];
+        }
+        totals[i] = (struct sibling){.bytes = input->columns[PK_PEAK_BYTES][i],
+                                     .blocks = input->columns[PK_PEAK_BLOCKS][i],
+                                     .alloc_bytes = input->columns[PK_ALLOC_BYTES][i],
+                                     .node = i,
+                                     .is_used = any != 0 || i == 0};
     }
     for (uint32_t i = input->count; i-- > 1;) {
         struct sibling *parent = &totals[input->parents[i]];
         parent->bytes += totals[i].bytes;
         parent->blocks += totals[i].blocks;
-        kept += totals[i].bytes != 0 || totals[i].blocks != 0 ? 1u : 0u;
+        parent->alloc_bytes += totals[i].alloc_bytes;
+        parent->is_used = parent->is_used || totals[i].is_used;
+        kept += totals[i].is_used ? 1u : 0u;
     }
     return kept;
 }
@@ -53,7 +69,7 @@ static uint32_t add_up(const struct pk_tree_input *input, struct sibling *totals
 static void group_children(const struct pk_tree_input *input, const struct sibling *totals,
                            uint32_t *first, uint32_t *filled, struct sibling *children) {
     for (uint32_t i = 1; i < input->count; i++) {
-        if (totals[i].bytes != 0 || totals[i].blocks != 0) {
+        if (totals[i].is_used) {
             first[input->parents[i] + 1]++;
         }
     }
@@ -62,7 +78,7 @@ static void group_children(const struct pk_tree_input *input, const struct sibli
         filled[i] = first[i];
     }
     for (uint32_t i = 1; i < input->count; i++) {
-        if (totals[i].bytes != 0 || totals[i].blocks != 0) {
+        if (totals[i].is_used) {
             children[filled[input->parents[i]]++] = totals[i];
         }
     }
@@ -79,7 +95,6 @@ int pk_tree_order(struct pk_pool *pool, const struct pk_tree_input *input,
     struct pk_pool scratch = {0};
     uint32_t count = input->count;
     struct sibling *totals = pk_pool_array(&scratch, count, sizeof(*totals));
-    struct sibling *children = pk_pool_array(&scratch, count, sizeof(*children));
     uint32_t *first = pk_pool_array(&scratch, (size_t)count + 1, sizeof(*first));
     uint32_t *filled =
         pk_pool_array(&scratch, count, sizeof(*filled)); // later: each node's place in the output
@@ -88,7 +103,9 @@ int pk_tree_order(struct pk_pool *pool, const struct pk_tree_input *input,
         pk_pool_free(&scratch);
         return -ENOMEM;
     }
-    int r = allocate_tree(pool, add_up(input, totals), ret_tree);
+    uint32_t kept = add_up(input, totals);
+    struct sibling *children = pk_pool_array(&scratch, kept, sizeof(*children));
+    int r = children == NULL ? -ENOMEM : allocate_tree(pool, kept, ret_tree);
     if (r < 0) {
         pk_pool_free(&scratch);
         return r;
@@ -103,8 +120,9 @@ int pk_tree_order(struct pk_pool *pool, const struct pk_tree_input *input,
         place[node] = written;
         ret_tree->up[written] = node == 0 ? 0 : written - place[input->parents[node]];
         ret_tree->frames[written] = node == 0 ? PK_FRAME_ROOT : input->frames[node];
-        ret_tree->bytes[written] = input->bytes[node];
-        ret_tree->blocks[written] = input->blocks[node];
+        for (unsigned column = 0; column < PK_COLUMNS; column++) {
+            ret_tree->columns[column][written] = input->columns[column][node];
+        }
         written++;
         for (uint32_t i = first[node + 1]; i-- > first[node];) {
             waiting[stacked++] = children[i].node;
@@ -112,6 +130,46 @@ int pk_tree_order(struct pk_pool *pool, const struct pk_tree_input *input,
     }
     pk_pool_free(&scratch);
     return 0;
+}
+
+/* A node's size for the choice of those that stay: the largest of its shares of each measure. A
+ * share never grows from caller to callee, so neither does this. */
+struct size {
+    double share;
+    uint32_t node;
+};
+
+static int compare_sizes(const void *left, const void *right) {
+    const struct size *a = left, *b = right;
+    if (a->share != b->share) {
+        return a->share > b->share ? -1 : 1;
+    }
+    return a->node < b->node ? -1 : a->node > b->node; // a caller comes before its callees
+}
+
+/* `ret_sizes` by node. `totals` is for one column at a time. */
+static void measure_nodes(const struct pk_tree *tree, unsigned measures, uint64_t *totals,
+                          struct size *ret_sizes) {
+    for (uint32_t i = 0; i < tree->count; i++) {
+        ret_sizes[i] = (struct size){.node = i};
+    }
+    for (unsigned column = 0; column < PK_COLUMNS; column++) {
+        if ((measures >> column / 2 & 1u) == 0) {
+            continue;
+        }
+        for (uint32_t i = 0; i < tree->count; i++) {
+            totals[i] = tree->columns[column][i];
+        }
+        for (uint32_t i = tree->count; i-- > 1;) {
+            totals[i - tree->up[i]] += totals[i];
+        }
+        // blocks only decide between nodes without bytes: they weigh a millionth
+        double whole = totals[0] == 0 ? 1 : (double)totals[0] * (column % 2 == 0 ? 1 : 1e6);
+        for (uint32_t i = 0; i < tree->count; i++) {
+            double share = (double)totals[i] / whole;
+            ret_sizes[i].share = share > ret_sizes[i].share ? share : ret_sizes[i].share;
+        }
+    }
 }
 
 /* How many of the largest nodes can stay so that they and the leaves they need are at most `limit`.
@@ -145,14 +203,15 @@ static uint32_t choose_kept(const struct pk_tree *tree, const uint32_t *rank, ui
 }
 
 int pk_tree_fold(struct pk_pool *pool, const struct pk_tree *tree, uint32_t limit,
-                 struct pk_tree *ret_tree) {
+                 unsigned measures, struct pk_tree *ret_tree) {
     if (tree->count <= limit) {
         *ret_tree = *tree;
         return 0;
     }
     struct pk_pool scratch = {0};
     uint32_t count = tree->count;
-    struct sibling *totals = pk_pool_array(&scratch, count, sizeof(*totals));
+    struct size *sizes = pk_pool_array(&scratch, count, sizeof(*sizes));
+    uint64_t *totals = pk_pool_array(&scratch, count, sizeof(*totals));
     uint32_t *rank = pk_pool_array(&scratch, count, sizeof(*rank));
     uint32_t *last_child =
         pk_pool_array(&scratch, count, sizeof(*last_child)); // later: each node's new index
@@ -160,24 +219,20 @@ int pk_tree_fold(struct pk_pool *pool, const struct pk_tree *tree, uint32_t limi
     int32_t *change = pk_pool_array(&scratch, (size_t)count + 2, sizeof(*change));
     uint32_t *parents = pk_pool_array(&scratch, limit, sizeof(*parents));
     int32_t *frames = pk_pool_array(&scratch, limit, sizeof(*frames));
-    uint64_t *bytes = pk_pool_array(&scratch, limit, sizeof(*bytes));
-    uint64_t *blocks = pk_pool_array(&scratch, limit, sizeof(*blocks));
+    uint64_t *columns[PK_COLUMNS];
+    for (unsigned column = 0; column < PK_COLUMNS; column++) {
+        columns[column] = pk_pool_array(&scratch, limit, sizeof(uint64_t));
+    }
     if (scratch.failed) {
         pk_pool_free(&scratch);
         return -ENOMEM;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        totals[i] = (struct sibling){.bytes = tree->bytes[i], .blocks = tree->blocks[i], .node = i};
-    }
-    for (uint32_t i = count; i-- > 1;) {
-        totals[i - tree->up[i]].bytes += totals[i].bytes;
-        totals[i - tree->up[i]].blocks += totals[i].blocks;
-    }
-    // A parent is never smaller than its child, and before it in preorder: the largest are closed
+    // A caller is never smaller than its callee, and before it in preorder: the largest are closed
     // under "caller of".
-    qsort(totals, count, sizeof(*totals), compare_siblings);
+    measure_nodes(tree, measures, totals, sizes);
+    qsort(sizes, count, sizeof(*sizes), compare_sizes);
     for (uint32_t i = 0; i < count; i++) {
-        rank[totals[i].node] = i;
+        rank[sizes[i].node] = i;
     }
     uint32_t kept = choose_kept(tree, rank, last_child, change, limit);
 
@@ -203,11 +258,12 @@ int pk_tree_fold(struct pk_pool *pool, const struct pk_tree *tree, uint32_t limi
             }
             target = leaf[i];
         }
-        bytes[target] += tree->bytes[i];
-        blocks[target] += tree->blocks[i];
+        for (unsigned column = 0; column < PK_COLUMNS; column++) {
+            columns[column][target] += tree->columns[column][i];
+        }
     }
     const struct pk_tree_input input = {
-        .count = used, .parents = parents, .frames = frames, .bytes = bytes, .blocks = blocks};
+        .count = used, .parents = parents, .frames = frames, .columns = columns};
     int r = pk_tree_order(pool, &input, ret_tree);
     pk_pool_free(&scratch);
     return r;

@@ -1,42 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Snapshot to view. Stacks come with parents before children, so everything that flows down a stack
- * (its frame, its blame line) is one pass upwards through the indices, and totals are one pass
- * downwards. May use record/reader.h, blame.h, tree.h, paths.h, pool.h. */
+ * Snapshots to one view. Every ledger's stacks are put, from the root outwards, into one tree: a
+ * stack that is there already (another process stood at the same lines) only gets more. Whose code
+ * a node belongs to flows down from its caller, into a thread from the stack that started it.
+ *
+ * May use record/reader.h, blame.h, names.h, tree.h. Must stay true: a caller's node number is
+ * smaller than its callee's; memory grows with the stacks that differ, not with the ledgers. */
 #include "report/view.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "report/blame.h"
+#include "report/names.h"
 
 #define NO_FRAME UINT32_MAX
+#define NO_NODE UINT32_MAX
+#define MAX_PEAK_BYTES (UINT64_C(1) << 53) /* of all ledgers: JavaScript counts exactly to there */
+#define MAX_ALLOC_BYTES (UINT64_C(1) << 63)
 
 static const char *const kind_names[PK_FUNCTION_KINDS] = {
     "<unknown>",         "[before Python]",   "[native thread]", "[unknown Python stack]",
     "[no Python stack]", "[stacks not kept]", "[thread]",        "[resident, sampled]",
 };
 
-/* Open addressing, at most half full; entries are an index + 1. */
-struct table {
-    uint32_t *slots;
-    uint32_t mask;
-};
-
-/* What is needed while the view is built, and no longer. Nodes are the snapshot's, and one more at
- * the end for bytes in flight; functions likewise. */
-struct builder {
-    const struct pk_snapshot *snapshot;
-    struct pk_path_rules rules;
+struct pk_view_builder {
     struct pk_view *view;
-    struct pk_pool scratch;
-    uint32_t node_count;
-    uint32_t *parents; /* minus one: the root, node 1 of the snapshot, is node 0 here */
+    struct pk_names names;
+
+    /* The tree so far, node 0 the root. */
+    uint32_t node_count, node_room;
+    uint32_t *parents;
     int32_t *frames;
-    uint64_t *bytes;
-    uint64_t *blocks;
     uint32_t *user;    /* the innermost frame of the user's own code, of the node or around it */
     uint32_t *library; /* of a library */
-    struct table files, by_function, by_line; /* by_function, by_line: of frames */
+    uint64_t *columns[PK_COLUMNS];
+    uint32_t *slots; /* (caller, frame) -> node + 1; open addressing */
+    uint32_t slot_mask;
+
+    uint64_t most_failed_bytes;
+    bool failed;
 };
 
 static uint32_t mix(uint64_t value) {
@@ -44,297 +47,371 @@ static uint32_t mix(uint64_t value) {
     return (uint32_t)(value >> 32);
 }
 
-static uint32_t hash_text(const char *text) {
-    uint64_t hash = 1469598103934665603u;
-    for (; *text != '\0'; text++) {
-        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-    }
-    return mix(hash);
+static uint32_t slot_of(const struct pk_view_builder *builder, uint32_t parent, int32_t frame) {
+    return mix((uint64_t)parent << 32 | (uint32_t)frame) & builder->slot_mask;
 }
 
-static bool start_table(struct builder *builder, uint32_t count, struct table *ret_table) {
-    uint32_t size = 16;
-    while (size < count * 2) {
-        size *= 2;
+static bool grow_slots(struct pk_view_builder *builder) {
+    uint32_t size = (builder->slot_mask + 1) * 2;
+    uint32_t *slots = calloc(size, sizeof(*slots));
+    if (slots == NULL) {
+        return false;
     }
-    ret_table->slots = pk_pool_array(&builder->scratch, size, sizeof(*ret_table->slots));
-    ret_table->mask = size - 1;
-    return ret_table->slots != NULL;
+    free(builder->slots);
+    builder->slots = slots;
+    builder->slot_mask = size - 1;
+    for (uint32_t node = 1; node < builder->node_count; node++) {
+        uint32_t slot = slot_of(builder, builder->parents[node], builder->frames[node]);
+        while (slots[slot] != 0) {
+            slot = (slot + 1) & builder->slot_mask;
+        }
+        slots[slot] = node + 1;
+    }
+    return true;
 }
 
-/* The index of the file with this path; a new one is classified. */
-static uint32_t intern_file(struct builder *builder, const char *path) {
-    struct pk_view *view = builder->view;
-    struct table *table = &builder->files;
-    uint32_t slot = hash_text(path) & table->mask;
-    for (; table->slots[slot] != 0; slot = (slot + 1) & table->mask) {
-        if (strcmp(view->files[table->slots[slot] - 1].path, path) == 0) {
-            return table->slots[slot] - 1;
-        }
-    }
-    view->files[view->file_count] = (struct pk_view_file){
-        .path = path, .kind = pk_path_kind(&builder->rules, path), .status = PK_SOURCE_SAME};
-    table->slots[slot] = ++view->file_count;
-    return view->file_count - 1;
+/* `array` with room for `room` elements, or as it was (and builder->failed). */
+static void *resize(struct pk_view_builder *builder, void *array, size_t room, size_t size) {
+    void *grown = builder->failed ? NULL : realloc(array, room * size);
+    builder->failed = builder->failed || grown == NULL;
+    return grown == NULL ? array : grown;
 }
 
-/* Files and functions. The function behind the last stands for bytes in flight. */
-static int build_functions(struct builder *builder) {
-    const struct pk_snapshot *snapshot = builder->snapshot;
-    struct pk_view *view = builder->view;
-    uint32_t count = snapshot->function_count + 1;
-
-    view->functions = pk_pool_array(&view->pool, count, sizeof(*view->functions));
-    view->files = pk_pool_array(&view->pool, (size_t)count + 1, sizeof(*view->files));
-    const char **paths = pk_pool_array(&builder->scratch, count, sizeof(*paths));
-    if (view->pool.failed || builder->scratch.failed ||
-        !start_table(builder, count + 1, &builder->files)) {
-        return -ENOMEM;
-    }
-    for (uint32_t i = 0; i < count - 1; i++) {
-        const struct pk_function *function = &snapshot->functions[i];
-        bool is_python = function->kind == PK_FUNCTION_PYTHON;
-        const char *path = is_python ? pk_snapshot_string(snapshot, function->file) : "";
-        paths[i] = pk_path_resolve(&view->pool, &builder->rules, path);
-        if (paths[i] == NULL) {
-            return -ENOMEM;
+/* Room for `more` nodes; columns are resized together, and rarely. */
+static bool make_room(struct pk_view_builder *builder, uint32_t more) {
+    if (builder->node_room - builder->node_count < more) {
+        uint32_t room = builder->node_room + builder->node_room / 2 + more;
+        builder->parents = resize(builder, builder->parents, room, sizeof(*builder->parents));
+        builder->frames = resize(builder, builder->frames, room, sizeof(*builder->frames));
+        builder->user = resize(builder, builder->user, room, sizeof(*builder->user));
+        builder->library = resize(builder, builder->library, room, sizeof(*builder->library));
+        for (unsigned i = 0; i < PK_COLUMNS; i++) {
+            builder->columns[i] = resize(builder, builder->columns[i], room, sizeof(uint64_t));
         }
-        // (a package `encodings` of the user's own would be below the run's directory)
-        bool is_candidate =
-            builder->rules.stdlib == NULL && pk_path_short(&builder->rules, paths[i]) == paths[i];
-        size_t stdlib = is_candidate ? pk_path_stdlib_length(paths[i]) : 0;
-        if (stdlib > 0) {
-            builder->rules.stdlib = pk_pool_text(&view->pool, paths[i], stdlib);
-        }
+        builder->node_room = builder->failed ? builder->node_room : room;
     }
-    for (uint32_t i = 0; i < count - 1; i++) {
-        const struct pk_function *function = &snapshot->functions[i];
-        const char *name = pk_snapshot_string(snapshot, function->qualname);
-        if (name[0] == '\0') {
-            name = pk_snapshot_string(snapshot, function->name);
-        }
-        view->functions[i] =
-            (struct pk_view_function){.name = name[0] == '\0' ? kind_names[function->kind] : name,
-                                      .file = intern_file(builder, paths[i]),
-                                      .kind = function->kind};
+    while (!builder->failed && builder->node_count + more > builder->slot_mask / 2) {
+        builder->failed = !grow_slots(builder);
     }
-    view->functions[count - 1] = (struct pk_view_function){
-        .name = "[in flight]", .file = intern_file(builder, ""), .kind = PK_FUNCTION_DROPPED};
-    view->function_count = count;
-    return 0;
-}
-
-static uint32_t intern_frame(struct builder *builder, uint32_t function, uint32_t line,
-                             int32_t started_by) {
-    struct pk_view *view = builder->view;
-    struct table *table = &builder->by_function;
-    uint32_t number = started_by < 0 ? line : (uint32_t)started_by;
-    uint32_t slot = mix((uint64_t)function << 32 | number) & table->mask;
-    for (; table->slots[slot] != 0; slot = (slot + 1) & table->mask) {
-        const struct pk_view_frame *frame = &view->frames[table->slots[slot] - 1];
-        if (frame->function == function && frame->line == line && frame->started_by == started_by) {
-            return table->slots[slot] - 1;
-        }
-    }
-    view->frames[view->frame_count] = (struct pk_view_frame){
-        .function = function, .line = line, .started_by = started_by, .source = ""};
-    table->slots[slot] = ++view->frame_count;
-    return view->frame_count - 1;
+    return !builder->failed;
 }
 
 static const struct pk_view_file *file_of(const struct pk_view *view, uint32_t frame) {
     return &view->files[view->functions[view->frames[frame].function].file];
 }
 
-/* The first frame of all that stand at the same line of the same file. */
-static uint32_t intern_line(struct builder *builder, uint32_t frame) {
-    const struct pk_view *view = builder->view;
-    struct table *table = &builder->by_line;
-    uint32_t file = view->functions[view->frames[frame].function].file;
-    uint32_t line = view->frames[frame].line;
-    uint32_t slot = mix((uint64_t)file << 32 | line) & table->mask;
-    for (; table->slots[slot] != 0; slot = (slot + 1) & table->mask) {
-        const struct pk_view_frame *other = &view->frames[table->slots[slot] - 1];
-        if (view->functions[other->function].file == file && other->line == line) {
-            return table->slots[slot] - 1;
+/* The node below `parent` with this frame; there must be room for a new one. `around` is the node
+ * whose code a new one continues: the caller, or the line that started a thread. */
+static uint32_t find_node(struct pk_view_builder *builder, uint32_t parent, uint32_t frame,
+                          uint32_t around) {
+    uint32_t slot = slot_of(builder, parent, (int32_t)frame);
+    for (; builder->slots[slot] != 0; slot = (slot + 1) & builder->slot_mask) {
+        uint32_t node = builder->slots[slot] - 1;
+        if (builder->parents[node] == parent && builder->frames[node] == (int32_t)frame) {
+            return node;
         }
     }
-    table->slots[slot] = frame + 1;
-    return frame;
+    uint32_t node = builder->node_count++;
+    enum pk_file_kind kind = file_of(builder->view, frame)->kind;
+    builder->slots[slot] = node + 1;
+    builder->parents[node] = parent;
+    builder->frames[node] = (int32_t)frame;
+    builder->user[node] = kind == PK_FILE_USER ? frame : builder->user[around];
+    builder->library[node] = kind == PK_FILE_LIBRARY ? frame : builder->library[around];
+    for (unsigned i = 0; i < PK_COLUMNS; i++) {
+        builder->columns[i][node] = 0;
+    }
+    return node;
 }
 
-/* The frame blamed for what a node holds itself. */
-static uint32_t blamed_frame(const struct builder *builder, uint32_t node) {
-    return builder->user[node] != NO_FRAME      ? builder->user[node]
-           : builder->library[node] != NO_FRAME ? builder->library[node]
-           : node == 0                          ? NO_FRAME
-                                                : (uint32_t)builder->frames[node];
+/* The frame blamed for what a node holds itself; NO_FRAME: no stack. */
+static uint32_t blamed_frame(const struct pk_view_builder *builder, uint32_t node) {
+    if (builder->user[node] != NO_FRAME) {
+        return builder->user[node];
+    }
+    if (builder->library[node] != NO_FRAME) {
+        return builder->library[node];
+    }
+    if (node == 0) {
+        return NO_FRAME;
+    }
+    uint32_t frame = (uint32_t)builder->frames[node];
+    const struct pk_view *view = builder->view;
+    bool is_process = view->functions[view->frames[frame].function].kind == PK_VIEW_PROCESS;
+    return is_process ? NO_FRAME : frame;
 }
 
 /* "[thread]": one frame for all threads that one line started. */
-static uint32_t intern_thread(struct builder *builder, uint32_t function, uint32_t starter) {
+static uint32_t thread_frame(struct pk_view_builder *builder, uint32_t function, uint32_t starter) {
     uint32_t blamed = blamed_frame(builder, starter);
     bool is_line = blamed != NO_FRAME && file_of(builder->view, blamed)->kind != PK_FILE_NONE;
-    int32_t started_by = is_line ? (int32_t)intern_line(builder, blamed) : PK_FRAME_ROOT;
-    return intern_frame(builder, function, 0, started_by);
+    int32_t started_by = is_line ? (int32_t)pk_names_line(&builder->names, blamed) : PK_FRAME_ROOT;
+    return pk_names_frame(&builder->names, function, 0, started_by);
 }
 
-static bool allocate_nodes(struct builder *builder, uint32_t count) {
-    struct pk_pool *scratch = &builder->scratch;
-    builder->node_count = count;
-    builder->parents = pk_pool_array(scratch, count, sizeof(*builder->parents));
-    builder->frames = pk_pool_array(scratch, count, sizeof(*builder->frames));
-    builder->bytes = pk_pool_array(scratch, count, sizeof(*builder->bytes));
-    builder->blocks = pk_pool_array(scratch, count, sizeof(*builder->blocks));
-    builder->user = pk_pool_array(scratch, count, sizeof(*builder->user));
-    builder->library = pk_pool_array(scratch, count, sizeof(*builder->library));
-    builder->view->frames =
-        pk_pool_array(&builder->view->pool, count, sizeof(*builder->view->frames));
-    return !builder->view->pool.failed && !scratch->failed &&
-           start_table(builder, count, &builder->by_function) &&
-           start_table(builder, count, &builder->by_line);
+static uint32_t pseudo_frame(struct pk_view_builder *builder, const char *name, uint32_t kind) {
+    uint32_t file = pk_names_file(&builder->names, "");
+    uint32_t function = pk_names_function(&builder->names, name, file, kind, 0);
+    return pk_names_frame(&builder->names, function, 0, PK_FRAME_ROOT);
 }
 
-/* The snapshot's nodes from the root on, and the bytes in flight as a child of the root. Whose code
- * a node belongs to flows down from its caller; into a thread, from the stack that started it. */
-static int build_nodes(struct builder *builder) {
-    const struct pk_snapshot *snapshot = builder->snapshot;
-    struct pk_view *view = builder->view;
-    uint32_t count = snapshot->node_count; // one less for node 0, one more for what is in flight
+/* The view's number of each function of the ledger. */
+static bool map_functions(struct pk_view_builder *builder, const struct pk_snapshot *snapshot,
+                          uint32_t *ret_functions) {
+    uint32_t raw = UINT32_MAX, file = 0; // functions of one file follow one another
+    for (uint32_t i = 0; i < snapshot->function_count; i++) {
+        const struct pk_function *function = &snapshot->functions[i];
+        const char *name = pk_snapshot_string(snapshot, function->qualname);
+        if (name[0] == '\0') {
+            name = pk_snapshot_string(snapshot, function->name);
+        }
+        if (name[0] == '\0') {
+            name = kind_names[function->kind];
+        }
+        uint32_t wanted = function->kind == PK_FUNCTION_PYTHON ? function->file : 0;
+        if (wanted != raw) {
+            file = pk_names_file(&builder->names, pk_snapshot_string(snapshot, wanted));
+            raw = wanted;
+        }
+        ret_functions[i] = pk_names_function(&builder->names, name, file, function->kind,
+                                             function->first_line);
+    }
+    return !builder->names.failed;
+}
 
-    if (!allocate_nodes(builder, count)) {
-        return -ENOMEM;
+/* What one node of the ledger holds, by column. */
+static void read_amounts(const struct pk_snapshot *snapshot, const struct pk_view_source *source,
+                         uint32_t node, uint64_t ret_amounts[PK_COLUMNS]) {
+    const struct pk_node_counters *counters = &snapshot->counters[node];
+    ret_amounts[PK_PEAK_BYTES] = ret_amounts[PK_PEAK_BLOCKS] = 0;
+    if (source->share == PK_SHARE_OWN) {
+        pk_snapshot_share(snapshot, node, &ret_amounts[PK_PEAK_BYTES],
+                          &ret_amounts[PK_PEAK_BLOCKS]);
+    } else if (source->share == PK_SHARE_TREE) {
+        pk_snapshot_tree_share(snapshot, node, source->tree_epoch, &ret_amounts[PK_PEAK_BYTES],
+                               &ret_amounts[PK_PEAK_BLOCKS]);
     }
-    builder->frames[0] = PK_FRAME_ROOT;
-    builder->user[0] = builder->library[0] = NO_FRAME;
-    pk_snapshot_share(snapshot, PK_NODE_ROOT, &builder->bytes[0], &builder->blocks[0]);
-    for (uint32_t i = 1; i < count; i++) {
-        bool is_last = i == count - 1;
-        const struct pk_node_ident in_flight = {.parent = PK_NODE_ROOT,
-                                                .function = view->function_count - 1};
-        const struct pk_node_ident *ident = is_last ? &in_flight : &snapshot->idents[i + 1];
-        uint32_t above = ident->parent - 1, frame;
-        builder->parents[i] = above;
-        if (view->functions[ident->function].kind == PK_FUNCTION_THREAD) {
-            above = ident->line != 0 ? ident->line - 1 : above;
-            frame = intern_thread(builder, ident->function, above);
-        } else {
-            frame = intern_frame(builder, ident->function, ident->line, PK_FRAME_ROOT);
-        }
-        enum pk_file_kind kind = file_of(view, frame)->kind;
-        builder->frames[i] = (int32_t)frame;
-        builder->user[i] = kind == PK_FILE_USER ? frame : builder->user[above];
-        builder->library[i] = kind == PK_FILE_LIBRARY ? frame : builder->library[above];
-        if (is_last) {
-            builder->bytes[i] = view->in_flight_bytes;
-            builder->blocks[i] = view->in_flight_blocks;
-        } else {
-            pk_snapshot_share(snapshot, i + 1, &builder->bytes[i], &builder->blocks[i]);
-        }
+    pk_snapshot_live(snapshot, node, &ret_amounts[PK_END_BYTES], &ret_amounts[PK_END_BLOCKS]);
+    ret_amounts[PK_ALLOC_BYTES] = counters->alloc_bytes;
+    ret_amounts[PK_ALLOC_BLOCKS] = counters->alloc_blocks;
+}
+
+static void charge(struct pk_view_builder *builder, uint32_t node,
+                   const uint64_t amounts[PK_COLUMNS], struct pk_view_added *added) {
+    for (unsigned i = 0; i < PK_COLUMNS; i++) {
+        builder->columns[i][node] += amounts[i];
+        builder->view->totals[i] += amounts[i];
+        added->columns[i] += amounts[i];
     }
-    return 0;
+}
+
+/* The ledger's stacks below `base`. `nodes` gets the tree's number of each. */
+static bool add_nodes(struct pk_view_builder *builder, const struct pk_snapshot *snapshot,
+                      const struct pk_view_source *source, uint32_t base,
+                      const uint32_t *functions, uint32_t *nodes, struct pk_view_added *added) {
+    uint64_t amounts[PK_COLUMNS];
+    nodes[PK_NODE_NONE] = nodes[PK_NODE_ROOT] = base;
+    read_amounts(snapshot, source, PK_NODE_ROOT, amounts);
+    charge(builder, base, amounts, added);
+    for (uint32_t i = PK_NODE_ROOT + 1; i < snapshot->node_count; i++) {
+        const struct pk_node_ident *ident = &snapshot->idents[i];
+        uint32_t parent = nodes[ident->parent], around = parent, frame;
+        uint32_t function = functions[ident->function];
+        if (snapshot->functions[ident->function].kind == PK_FUNCTION_THREAD) {
+            around = ident->line != 0 ? nodes[ident->line] : parent;
+            frame = thread_frame(builder, function, around);
+        } else {
+            frame = pk_names_frame(&builder->names, function, ident->line, PK_FRAME_ROOT);
+        }
+        if (builder->names.failed) {
+            return false;
+        }
+        nodes[i] = find_node(builder, parent, frame, around);
+        read_amounts(snapshot, source, i, amounts);
+        charge(builder, nodes[i], amounts, added);
+    }
+    return true;
 }
 
 /* Sums differ from the recorded peak only by events the process was in the middle of. Nothing is
- * scaled: what is missing becomes a frame of its own, what is too much is kept and said. */
-static void settle_peak(const struct pk_snapshot *snapshot, struct pk_view *view) {
-    uint64_t bytes = snapshot->share_bytes, blocks = snapshot->share_blocks;
-    if (bytes < snapshot->header.peak_bytes) {
-        view->in_flight_bytes = snapshot->header.peak_bytes - bytes;
-    } else {
-        view->surplus_bytes = bytes - snapshot->header.peak_bytes;
-    }
-    if (blocks < snapshot->header.peak_blocks) {
-        view->in_flight_blocks = snapshot->header.peak_blocks - blocks;
-    } else {
-        view->surplus_blocks = blocks - snapshot->header.peak_blocks;
-    }
-    view->peak_bytes = bytes + view->in_flight_bytes;
-    view->peak_blocks = blocks + view->in_flight_blocks;
-}
-
-/* Charge every node's own bytes to its blame line. */
-static int charge_frames(struct builder *builder) {
+ * scaled: what is missing becomes a frame of its own, what is too much is kept and said. Of the
+ * tree's peak no other record exists. */
+static bool settle_peak(struct pk_view_builder *builder, const struct pk_snapshot *snapshot,
+                        uint32_t base, struct pk_view_added *added) {
     struct pk_view *view = builder->view;
-    uint64_t *bytes = pk_pool_array(&builder->scratch, view->frame_count, sizeof(*bytes));
-    uint64_t *blocks = pk_pool_array(&builder->scratch, view->frame_count, sizeof(*blocks));
-    if (builder->scratch.failed) {
-        return -ENOMEM;
-    }
-    for (uint32_t i = 1; i < builder->node_count; i++) {
-        uint32_t frame = blamed_frame(builder, i);
-        bytes[frame] += builder->bytes[i];
-        blocks[frame] += builder->blocks[i];
-    }
-    uint32_t failed_node = builder->snapshot->header.largest_failed_node;
-    view->failed_frame = failed_node > PK_NODE_ROOT && failed_node < builder->node_count
-                             ? (int32_t)blamed_frame(builder, failed_node - 1)
-                             : PK_FRAME_ROOT;
-    return pk_blame_build(view, bytes, blocks, builder->bytes[0], builder->blocks[0]);
-}
-
-/* Threads that one line started have become one frame: what is the same below them becomes one
- * node, too. The node merged into another is left with nothing, and so left out of the tree. */
-static int merge_nodes(struct builder *builder) {
-    struct table table;
-    uint32_t *kept = pk_pool_array(&builder->scratch, builder->node_count, sizeof(*kept));
-    if (kept == NULL || !start_table(builder, builder->node_count, &table)) {
-        return -ENOMEM;
-    }
-    for (uint32_t i = 1; i < builder->node_count; i++) {
-        uint32_t parent = builder->parents[i] = kept[builder->parents[i]];
-        int32_t frame = builder->frames[i];
-        uint32_t slot = mix((uint64_t)parent << 32 | (uint32_t)frame) & table.mask;
-        kept[i] = i;
-        for (; table.slots[slot] != 0; slot = (slot + 1) & table.mask) {
-            uint32_t other = table.slots[slot] - 1;
-            if (builder->parents[other] == parent && builder->frames[other] == frame) {
-                kept[i] = other;
-                builder->bytes[other] += builder->bytes[i];
-                builder->blocks[other] += builder->blocks[i];
-                builder->bytes[i] = builder->blocks[i] = 0;
-                break;
-            }
-        }
-        if (kept[i] == i) {
-            table.slots[slot] = i + 1;
+    uint64_t recorded[2] = {snapshot->header.peak_bytes, snapshot->header.peak_blocks};
+    uint64_t missing[PK_COLUMNS] = {0}, surplus[2] = {0};
+    for (unsigned i = 0; i < 2; i++) {
+        if (added->columns[i] < recorded[i]) {
+            missing[i] = recorded[i] - added->columns[i];
+        } else {
+            surplus[i] = added->columns[i] - recorded[i];
         }
     }
-    return 0;
+    view->in_flight_bytes += missing[PK_PEAK_BYTES];
+    view->in_flight_blocks += missing[PK_PEAK_BLOCKS];
+    view->surplus_bytes += surplus[0];
+    view->surplus_blocks += surplus[1];
+    if (missing[PK_PEAK_BYTES] != 0 || missing[PK_PEAK_BLOCKS] != 0) {
+        uint32_t frame = pseudo_frame(builder, "[in flight]", PK_FUNCTION_DROPPED);
+        if (builder->names.failed) {
+            return false;
+        }
+        charge(builder, find_node(builder, base, frame, base), missing, added);
+    }
+    return true;
 }
 
-int pk_view_build(const struct pk_snapshot *snapshot, const struct pk_path_rules *rules,
-                  struct pk_view *ret_view) {
-    struct builder builder = {.snapshot = snapshot, .rules = *rules, .view = ret_view};
+/* The line of the ledger's largest failed allocation, and whether it is the largest of all. */
+static void note_failure(struct pk_view_builder *builder, const struct pk_snapshot *snapshot,
+                         const uint32_t *nodes, struct pk_view_added *added) {
+    const struct pk_ledger_header *header = &snapshot->header;
+    uint32_t node = header->largest_failed_node;
+    if (header->failed_allocs == 0) {
+        return;
+    }
+    if (node > PK_NODE_ROOT && node < snapshot->node_count) {
+        added->failed_frame = (int32_t)blamed_frame(builder, nodes[node]);
+    }
+    if (header->largest_failed_bytes >= builder->most_failed_bytes) {
+        builder->most_failed_bytes = header->largest_failed_bytes;
+        builder->view->failed_frame = added->failed_frame;
+    }
+}
 
+struct pk_view_builder *pk_view_begin(const struct pk_path_rules *rules, struct pk_view *ret_view) {
+    struct pk_view_builder *builder = calloc(1, sizeof(*builder));
     memset(ret_view, 0, sizeof(*ret_view));
-    settle_peak(snapshot, ret_view);
-    int r = build_functions(&builder);
-    if (r >= 0) {
-        r = build_nodes(&builder);
+    ret_view->failed_frame = PK_FRAME_ROOT;
+    if (builder == NULL) {
+        return NULL;
+    }
+    builder->view = ret_view;
+    pk_names_start(&builder->names, rules, ret_view);
+    builder->slot_mask = 511;
+    builder->slots = calloc(builder->slot_mask + 1, sizeof(*builder->slots));
+    builder->failed = builder->slots == NULL;
+    if (make_room(builder, 1)) {
+        builder->node_count = 1;
+        builder->parents[0] = 0;
+        builder->frames[0] = PK_FRAME_ROOT;
+        builder->user[0] = builder->library[0] = NO_FRAME;
+        for (unsigned i = 0; i < PK_COLUMNS; i++) {
+            builder->columns[i][0] = 0;
+        }
+    }
+    return builder;
+}
+
+int pk_view_add(struct pk_view_builder *builder, const struct pk_snapshot *snapshot,
+                const struct pk_view_source *source, struct pk_view_added *ret_added) {
+    struct pk_view *view = builder->view;
+    struct pk_pool scratch = {0};
+
+    *ret_added = (struct pk_view_added){.frame = PK_FRAME_ROOT, .failed_frame = PK_FRAME_ROOT};
+    if (view->peak_bytes + snapshot->most_bytes > MAX_PEAK_BYTES ||
+        view->peak_blocks + snapshot->most_bytes > MAX_PEAK_BYTES ||
+        view->alloc_bytes + snapshot->alloc_bytes > MAX_ALLOC_BYTES ||
+        view->alloc_blocks + snapshot->alloc_blocks > MAX_ALLOC_BYTES) {
+        return -ERANGE;
+    }
+    uint32_t *functions = pk_pool_array(&scratch, snapshot->function_count, sizeof(*functions));
+    uint32_t *nodes = pk_pool_array(&scratch, snapshot->node_count, sizeof(*nodes));
+    // beyond the ledger's own stacks: the process, and what is in flight
+    bool is_good = !scratch.failed && make_room(builder, snapshot->node_count + 2) &&
+                   map_functions(builder, snapshot, functions);
+    uint32_t base = 0;
+    if (is_good && source->process != NULL) {
+        ret_added->frame = (int32_t)pseudo_frame(builder, source->process, PK_VIEW_PROCESS);
+        is_good = !builder->names.failed;
+        base = is_good ? find_node(builder, 0, (uint32_t)ret_added->frame, 0) : 0;
+    }
+    is_good = is_good &&
+              add_nodes(builder, snapshot, source, base, functions, nodes, ret_added) &&
+              (source->share != PK_SHARE_OWN || settle_peak(builder, snapshot, base, ret_added));
+    if (is_good) {
+        note_failure(builder, snapshot, nodes, ret_added);
+        view->negative_nodes += snapshot->negative_nodes;
+    }
+    pk_pool_free(&scratch);
+    builder->failed = builder->failed || !is_good;
+    return is_good ? 0 : -ENOMEM;
+}
+
+/* Charge every node's own amounts to its blame line. */
+static int charge_frames(struct pk_view_builder *builder) {
+    struct pk_view *view = builder->view;
+    struct pk_pool scratch = {0};
+    uint64_t *by_frame[PK_COLUMNS];
+    uint64_t without[PK_COLUMNS] = {0};
+    for (unsigned i = 0; i < PK_COLUMNS; i++) {
+        by_frame[i] = pk_pool_array(&scratch, view->frame_count, sizeof(uint64_t));
+    }
+    int r = scratch.failed ? -ENOMEM : 0;
+    for (uint32_t node = 0; r >= 0 && node < builder->node_count; node++) {
+        uint32_t frame = blamed_frame(builder, node);
+        for (unsigned i = 0; i < PK_COLUMNS; i++) {
+            uint64_t *to = frame == NO_FRAME ? &without[i] : &by_frame[i][frame];
+            *to += builder->columns[i][node];
+        }
     }
     if (r >= 0) {
-        r = charge_frames(&builder);
+        r = pk_blame_build(view, by_frame, without);
     }
+    pk_pool_free(&scratch);
+    return r;
+}
+
+static void free_builder(struct pk_view_builder *builder) {
+    pk_names_end(&builder->names);
+    free(builder->parents);
+    free(builder->frames);
+    free(builder->user);
+    free(builder->library);
+    for (unsigned i = 0; i < PK_COLUMNS; i++) {
+        free(builder->columns[i]);
+    }
+    free(builder->slots);
+    free(builder);
+}
+
+int pk_view_end(struct pk_view_builder *builder) {
+    struct pk_view *view = builder->view;
+    int r = builder->failed ? -ENOMEM : charge_frames(builder);
     if (r >= 0) {
-        r = merge_nodes(&builder);
+        const struct pk_tree_input input = {.count = builder->node_count,
+                                            .parents = builder->parents,
+                                            .frames = builder->frames,
+                                            .columns = builder->columns};
+        r = pk_tree_order(&view->pool, &input, &view->tree);
     }
-    if (r >= 0) {
-        const struct pk_tree_input input = {.count = builder.node_count,
-                                            .parents = builder.parents,
-                                            .frames = builder.frames,
-                                            .bytes = builder.bytes,
-                                            .blocks = builder.blocks};
-        r = pk_tree_order(&ret_view->pool, &input, &ret_view->tree);
-    }
-    pk_pool_free(&builder.scratch);
+    free_builder(builder);
     if (r < 0) {
-        pk_view_free(ret_view);
+        pk_view_free(view);
     }
     return r;
 }
 
+int pk_view_build(const struct pk_snapshot *snapshot, const struct pk_path_rules *rules,
+                  struct pk_view *ret_view) {
+    const struct pk_view_source source = {.share = PK_SHARE_OWN};
+    struct pk_view_added added;
+    struct pk_view_builder *builder = pk_view_begin(rules, ret_view);
+    if (builder == NULL) {
+        return -ENOMEM;
+    }
+    int r = pk_view_add(builder, snapshot, &source, &added);
+    int end = pk_view_end(builder);
+    if (r < 0 && end >= 0) {
+        pk_view_free(ret_view);
+    }
+    return r < 0 ? r : end;
+}
+
 void pk_view_free(struct pk_view *view) {
+    free(view->files);
+    free(view->functions);
+    free(view->frames);
     pk_pool_free(&view->pool);
     memset(view, 0, sizeof(*view));
 }

@@ -72,7 +72,7 @@ static void check_view(const struct pk_snapshot *snapshot) {
         return;
     }
     require(view.peak_bytes >= snapshot->header.peak_bytes, "the peak is not shrunk");
-    require(pk_tree_fold(&pool, &view.tree, 8, &folded) == 0 && folded.count <= 8,
+    require(pk_tree_fold(&pool, &view.tree, 8, PK_BY_PEAK | PK_BY_END, &folded) == 0 && folded.count <= 8,
             "folding keeps to its limit");
     uint64_t in_tree = 0, in_folded = 0, in_blame = 0;
     for (uint32_t i = 0; i < view.tree.count; i++) {
