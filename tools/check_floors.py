@@ -26,7 +26,16 @@ FLOOR = {
 
 # Rooms that run inside other people's processes, and the files in them that do not.
 IN_PROCESS = {"base", "ledger", "pyframe", "record", "runtime"}
-PROGRAM_ONLY = {"record/reader.c", "record/reader.h", "record/tree_read.c", "record/tree_read.h", "record/utf8.c", "record/utf8.h"}
+PROGRAM_ONLY = {
+    "record/reader.c",
+    "record/reader.h",
+    "record/timeline.c",
+    "record/timeline.h",
+    "record/tree_read.c",
+    "record/tree_read.h",
+    "record/utf8.c",
+    "record/utf8.h",
+}
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)

@@ -3,6 +3,7 @@
  * May use everything below. Must stay true: the ledger is only read. */
 #include "cli/browser.h"
 #include "cli/cmd.h"
+#include "cli/ending.h"
 #include "cli/errors.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
@@ -70,6 +71,7 @@ static int render(const char *source, enum pk_report_format format, const char *
     if (!to_stdout && strlen(output) < PATH_MAX) {
         pk_output_partial(output, partial);
     }
+    pk_ending_finish_late(source);
     error = pk_report_load(source, &report, failure->text, sizeof(failure->text));
     if (error != 0) {
         failure->status = PK_EXIT_REPORT;

@@ -4,19 +4,24 @@
  * once it has started, nothing that happens here changes how it is seen to end. */
 #include "cli/browser.h"
 #include "cli/cmd.h"
+#include "cli/ending.h"
 #include "cli/errors.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/term.h"
+#include "record/tree.h"
+#include "report/display.h"
 #include "supervise/command.h"
 #include "supervise/interpreter.h"
 #include "supervise/locate.h"
 #include "supervise/outcome.h"
 #include "supervise/place.h"
+#include "supervise/sample.h"
 #include "supervise/spawn.h"
 #include "supervise/watch.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,6 +35,9 @@ static const struct pk_option options[] = {
     {.name = "python",
      .value = "PATH",
      .help = "the Python to use (default: beside peakline, else python3 on PATH)"},
+    {.name = "wait",
+     .value = "SECONDS",
+     .help = "how long to wait for processes that outlive the program (default: up to 1)"},
     {.name = "quiet", .letter = 'q', .help = "no summary"},
     {.name = "no-open", .help = "do not open the report in a browser"},
     {.name = "color",
@@ -48,9 +56,31 @@ struct run {
     char program[PATH_MAX];  /* that file */
     char runtime[PATH_MAX];
     char directory[PATH_MAX]; /* where we are */
+    double wait_s;            /* --wait; negative: not given */
     struct pk_place place;
     struct pk_run_info info;
+    struct pk_ending ending;
+    struct pk_tree_page *tree; /* NULL: could not be made */
+    struct pk_sampler sampler;
 };
+
+/* --wait SECONDS */
+static int parse_wait(const char *text, double *ret_seconds, struct pk_failure *failure) {
+    char *end = NULL;
+
+    *ret_seconds = -1;
+    if (text == NULL) {
+        return 0;
+    }
+    double seconds = strtod(text, &end);
+    bool is_number = end != text && *end == '\0' && seconds >= 0; // false for a nan
+    if (!is_number) {
+        return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE,
+                              "--wait needs a number of seconds, not %s", text);
+    }
+    *ret_seconds = seconds;
+    return 0;
+}
 
 static int parse(size_t count, char **words, struct run *run, struct pk_failure *failure) {
     for (size_t i = 0; i < count;) {
@@ -72,6 +102,9 @@ static int parse(size_t count, char **words, struct run *run, struct pk_failure 
         return 0;
     }
     int error = pk_term_check_when(pk_opts_get(&run->opts, "color"), failure);
+    if (error == 0) {
+        error = parse_wait(pk_opts_get(&run->opts, "wait"), &run->wait_s, failure);
+    }
     if (error == 0) {
         error = pk_command_check(&run->command, failure);
     }
@@ -126,6 +159,27 @@ static int64_t to_nanoseconds(const struct timespec *time) {
     return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
 }
 
+/* What the processes of the run and we share. Without it the run goes on, and the report says so. */
+static void prepare_watch(struct run *run, uint64_t start_ns) {
+    uint64_t start_unix_ns = (uint64_t)run->info.start_unix_ns;
+    const char *directory = run->place.path;
+
+    int error = pk_tree_create(directory, start_unix_ns, start_ns);
+    run->tree = error == 0 ? pk_tree_map(directory, true) : NULL;
+    if (run->tree == NULL) {
+        pk_ending_warn(&run->ending, &run->info,
+                       "What the processes of the run held together was not recorded: %s/tree could "
+                       "not be made (%s).",
+                       run->place.shown, strerror(-error));
+    }
+    error = pk_sampler_start(directory, run->tree, start_unix_ns, start_ns, &run->sampler);
+    if (error != 0) {
+        pk_ending_warn(&run->ending, &run->info,
+                       "There is no timeline: %s/timeline could not be made (%s).",
+                       run->place.shown, strerror(-error));
+    }
+}
+
 /* Result directory and run.json. */
 static int prepare(struct run *run, struct pk_failure *failure) {
     char own[PATH_MAX] = ".", name[64];
@@ -148,6 +202,8 @@ static int prepare(struct run *run, struct pk_failure *failure) {
     run->info.directory = getcwd(run->directory, sizeof(run->directory));
     run->info.start_unix_ns = to_nanoseconds(&now);
     run->info.outcome = PK_RUN_RUNNING;
+    pk_ending_begin(&run->ending, &run->info);
+    prepare_watch(run, pk_sampler_now());
     error = pk_run_info_write(run->place.path, &run->info);
     if (error != 0) {
         pk_place_discard(&run->place);
@@ -220,23 +276,70 @@ static void guard_report(const struct run *run) {
     pk_interrupt_guard(run->place.shown, partial);
 }
 
+/* SIGUSR2: report.html of the run so far, and a line that says so. In a process of its own. */
+static void report_so_far(void *context) {
+    const struct run *run = context;
+    char shown[PATH_MAX + 16], absolute[PATH_MAX + 16];
+    struct pk_failure failure = {.status = PK_EXIT_REPORT};
+    struct pk_report_options how = {0};
+    struct pk_report *report = NULL;
+
+    (void)snprintf(shown, sizeof(shown), "%s/report.html", run->place.shown);
+    (void)snprintf(absolute, sizeof(absolute), "%s/report.html", run->place.path);
+    int error = pk_report_load(run->place.path, &report, failure.text, sizeof(failure.text));
+    if (error == 0) {
+        error = pk_output_write(report, PK_FORMAT_HTML, absolute, &how, &failure);
+    }
+    if (error != 0) {
+        (void)pk_error_print(&failure);
+        return;
+    }
+    char peak[PK_NUMBER_ROOM];
+    (void)fprintf(stderr, "peakline: report of the run so far, peak %s: %s\n",
+                  pk_format_bytes(peak, pk_report_peak_bytes(report)), shown);
+}
+
+/* The run is over: what is known of its end goes into run.json. */
+static void note_end(struct run *run, const struct pk_watched *watched) {
+    pk_ending_finish(&run->ending, run->place.path, watched, &run->sampler, &run->info);
+    int error = pk_run_info_write(run->place.path, &run->info);
+    if (error == -ENOENT) {
+        (void)pk_error_say(0, "the result directory %s was removed during the run: there is no "
+                              "report", run->place.shown);
+    } else if (error != 0) {
+        (void)pk_error_say(0,
+                           "cannot write %s/run.json: %s; how the program ended is missing there",
+                           run->place.shown, strerror(-error));
+    }
+}
+
 /* Start, wait, report. Returns only when the program could not be started. */
 static int supervise(struct run *run, struct pk_failure *failure) {
     struct pk_spawn_request request = {.path = run->program,
                                        .argv = run->command.argv,
                                        .runtime = run->runtime,
                                        .result = run->place.path};
+    struct pk_watch_request watch = {.sampler = &run->sampler,
+                                     .report_so_far = report_so_far,
+                                     .context = run,
+                                     .wait_s = run->wait_s};
     struct pk_spawned spawned;
     struct pk_watched watched;
 
+    if (run->tree != NULL && run->command.kind != PK_COMMAND_PROGRAM) {
+        request.solo_pid = &run->tree->solo_pid;
+    }
     int error = pk_spawn_start(&request, &spawned, failure);
     if (error != 0) {
+        pk_sampler_stop(&run->sampler);
         pk_place_discard(&run->place);
         return error;
     }
     pk_place_link_latest(&run->place);
-    error = pk_watch_wait(&spawned, &watched);
+    error = pk_watch_wait(&spawned, &watch, &watched);
     guard_report(run);
+    // Beyond `ulimit -f` a write shall fail, and not kill us.
+    (void)signal(SIGXFSZ, SIG_IGN);
     pk_spawn_restore(&spawned);
     if (error != 0) {
         // Cannot happen while the program is our child; its end would then be unknown, which is not
@@ -244,21 +347,13 @@ static int supervise(struct run *run, struct pk_failure *failure) {
         return pk_failure_set(failure, error, PK_EXIT_FAILED, "lost sight of the program: %s",
                               strerror(-error));
     }
+    note_end(run, &watched);
+    pk_sampler_stop(&run->sampler);
     struct pk_outcome outcome = pk_outcome_from_status(watched.status);
-    run->info.end_unix_ns = to_nanoseconds(&watched.end);
-    run->info.outcome = outcome.by_signal ? PK_RUN_SIGNAL : PK_RUN_EXIT;
-    run->info.code = outcome.code;
-    run->info.signal = outcome.signal;
-    run->info.rss_peak_bytes = (uint64_t)watched.usage.ru_maxrss * 1024;
-    error = pk_run_info_write(run->place.path, &run->info);
-    if (error != 0) {
-        (void)pk_error_say(0,
-                           "cannot write %s/run.json: %s; how the program ended is missing there",
-                           run->place.shown, strerror(-error));
-    }
-    if (pk_place_has_ledger(run->place.path) == 0) {
+    int has_ledger = pk_place_has_ledger(run->place.path);
+    if (has_ledger == 0) {
         explain_nothing(run);
-    } else {
+    } else if (has_ledger > 0) {
         report_run(run);
     }
     pk_outcome_leave(&outcome);

@@ -23,6 +23,41 @@ enum pk_run_outcome {
     PK_RUN_RUNNING = 3,
 };
 
+/* Which limit stopped the program from having more memory. */
+enum pk_oom_kind {
+    PK_OOM_NONE = 0,
+    PK_OOM_CGROUP = 1,        /* the kernel killed a process at the limit of a cgroup */
+    PK_OOM_MACHINE = 2,       /* the kernel killed a process since the machine had no memory left */
+    PK_OOM_ADDRESS_SPACE = 3, /* `ulimit -v`: requests got nothing */
+    PK_OOM_DATA = 4,          /* `ulimit -d`: the same */
+};
+
+struct pk_run_oom {
+    enum pk_oom_kind kind;
+    uint64_t limit_bytes;  /* 0: unknown; PK_OOM_MACHINE: the machine's memory */
+    uint64_t usage_bytes;  /* most that was charged against the limit, as the kernel counts; 0: unknown */
+    uint64_t held_bytes;   /* in the ledgers of the killed process, when it died; 0: unknown */
+    uint64_t failed_bytes; /* largest request that got nothing; 0: none */
+    uint64_t kills;        /* processes that the kernel killed for memory during the run */
+    int64_t killed_pid;    /* 0: unknown, or nobody */
+    bool is_program;       /* the killed process is the program itself */
+    bool is_certain;       /* false: a counter tells of a kill, but not of whom */
+    const char *path;      /* of the cgroup with the limit, as in /proc/PID/cgroup; NULL: none */
+};
+
+/* A cgroup that the run is in, itself first, and the kernel's counters when the run began. Counters
+ * that do not exist are -1. For whoever finishes the job of a killed supervisor. */
+struct pk_run_group {
+    const char *directory; /* where its files are */
+    const char *path;      /* as in /proc/PID/cgroup */
+    int64_t version;       /* 1 or 2 */
+    int64_t limit_bytes;   /* -1: none */
+    int64_t high_bytes;    /* memory.high; -1: none */
+    int64_t kills_group;   /* memory.oom.group: all die together */
+    int64_t oom_kills;     /* processes of this very group killed for memory */
+    int64_t limit_hits;    /* v1: memory.failcnt; v2: `oom` of memory.events.local */
+};
+
 /* How the program was started and how it ended: what run.json keeps. All texts are borrowed when
  * written with pk_run_info_write, and owned when they come from pk_run_info_read. */
 struct pk_run_info {
@@ -35,8 +70,32 @@ struct pk_run_info {
     enum pk_run_outcome outcome;
     int code;                /* PK_RUN_EXIT: exit status */
     int signal;              /* PK_RUN_SIGNAL: number */
-    uint64_t rss_peak_bytes; /* 0: unknown */
     char *const *warnings;   /* NULL-terminated sentences; may be NULL */
+
+    /* What the operating system says; 0: unknown. The sampled ones are in DIR/timeline with their
+     * times. */
+    uint64_t rss_peak_bytes;         /* resident, all processes of the run together: the largest
+                                        sample, or what the kernel says of one alone if that is more */
+    uint64_t rss_peak_file_bytes;    /* of the largest sample: pages of files and shared memory */
+    uint64_t program_rss_peak_bytes; /* of the program, or of the largest child it waited for: exact */
+    uint64_t pss_peak_bytes;
+    uint64_t swap_peak_bytes;
+    uint64_t tracked_peak_bytes; /* largest sampled sum of what the ledgers held */
+    uint64_t processes_most;     /* at one time */
+
+    /* Peakline's own. */
+    uint64_t own_rss_bytes; /* resident, of the supervisor, before it wrote the report */
+    uint64_t own_cpu_ns;    /* until then */
+
+    uint64_t still_running; /* processes that ran on when the report was written */
+    struct pk_run_oom oom;
+    const char *headline; /* a plain sentence for the first line when memory ran out; else NULL */
+
+    const struct pk_run_group *groups;
+    uint64_t group_count;
+    int64_t machine_oom_kills; /* /proc/vmstat when the run began; -1: unknown */
+    uint64_t machine_bytes;    /* memory of the machine */
+    const char *boot_id;       /* of the kernel whose counters these are; NULL: unknown */
 };
 
 /* Write DIR/run.json: to a temporary name first, then renamed. Returns 0 or a negative errno. */

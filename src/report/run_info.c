@@ -4,18 +4,52 @@
  * that are not UTF-8 included. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
+#include <stddef.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "report/json.h"
 #include "report/report.h"
+#include "report/run_info.h"
 
-#define RUN_FORMAT 1
-#define MAX_FILE_BYTES (16u << 20) /* a command line is at most a few MiB */
+const char *const pk_run_outcome_names[4] = {"unknown", "exit", "signal", "running"};
+const char *const pk_run_oom_names[PK_RUN_OOM_KINDS] = {"none", "cgroup", "machine",
+                                                        "address-space", "data"};
 
-static const char *const outcome_names[] = {"unknown", "exit", "signal", "running"};
+const struct pk_run_number pk_run_numbers[] = {
+    {"rss_peak_bytes", offsetof(struct pk_run_info, rss_peak_bytes)},
+    {"rss_peak_file_bytes", offsetof(struct pk_run_info, rss_peak_file_bytes)},
+    {"program_rss_peak_bytes", offsetof(struct pk_run_info, program_rss_peak_bytes)},
+    {"pss_peak_bytes", offsetof(struct pk_run_info, pss_peak_bytes)},
+    {"swap_peak_bytes", offsetof(struct pk_run_info, swap_peak_bytes)},
+    {"tracked_peak_bytes", offsetof(struct pk_run_info, tracked_peak_bytes)},
+    {"processes_most", offsetof(struct pk_run_info, processes_most)},
+    {"own_rss_bytes", offsetof(struct pk_run_info, own_rss_bytes)},
+    {"own_cpu_ns", offsetof(struct pk_run_info, own_cpu_ns)},
+    {"still_running", offsetof(struct pk_run_info, still_running)},
+    {"machine_bytes", offsetof(struct pk_run_info, machine_bytes)},
+};
+const size_t pk_run_number_count = PK_LEN(pk_run_numbers);
+
+const struct pk_run_number pk_run_oom_numbers[] = {
+    {"limit_bytes", offsetof(struct pk_run_oom, limit_bytes)},
+    {"usage_bytes", offsetof(struct pk_run_oom, usage_bytes)},
+    {"held_bytes", offsetof(struct pk_run_oom, held_bytes)},
+    {"failed_bytes", offsetof(struct pk_run_oom, failed_bytes)},
+    {"kills", offsetof(struct pk_run_oom, kills)},
+};
+const size_t pk_run_oom_number_count = PK_LEN(pk_run_oom_numbers);
+
+const struct pk_run_number pk_run_group_numbers[] = {
+    {"version", offsetof(struct pk_run_group, version)},
+    {"limit_bytes", offsetof(struct pk_run_group, limit_bytes)},
+    {"high_bytes", offsetof(struct pk_run_group, high_bytes)},
+    {"kills_group", offsetof(struct pk_run_group, kills_group)},
+    {"oom_kills", offsetof(struct pk_run_group, oom_kills)},
+    {"limit_hits", offsetof(struct pk_run_group, limit_hits)},
+};
+const size_t pk_run_group_number_count = PK_LEN(pk_run_group_numbers);
+
 
 static void write_texts(struct pk_json *json, const char *key, char *const *texts) {
     pk_json_array(json, key);
@@ -25,11 +59,42 @@ static void write_texts(struct pk_json *json, const char *key, char *const *text
     pk_json_end_array(json);
 }
 
+static void write_oom(struct pk_json *json, const struct pk_run_oom *oom) {
+    pk_json_object(json, "oom");
+    pk_json_text(json, "kind", pk_run_oom_names[oom->kind]);
+    for (size_t i = 0; i < pk_run_oom_number_count; i++) {
+        pk_json_unsigned(json, pk_run_oom_numbers[i].key,
+                         *(const uint64_t *)((const char *)oom + pk_run_oom_numbers[i].offset));
+    }
+    pk_json_signed(json, "killed_pid", oom->killed_pid);
+    pk_json_bool(json, "is_program", oom->is_program);
+    pk_json_bool(json, "is_certain", oom->is_certain);
+    pk_json_bytes(json, "path", oom->path);
+    pk_json_end_object(json);
+}
+
+static void write_groups(struct pk_json *json, const struct pk_run_info *info) {
+    pk_json_array(json, "groups");
+    for (uint64_t i = 0; i < info->group_count; i++) {
+        const struct pk_run_group *group = &info->groups[i];
+        pk_json_object(json, NULL);
+        pk_json_bytes(json, "directory", group->directory);
+        pk_json_bytes(json, "path", group->path);
+        for (size_t j = 0; j < pk_run_group_number_count; j++) {
+            const struct pk_run_number *number = &pk_run_group_numbers[j];
+            pk_json_signed(json, number->key,
+                           *(const int64_t *)((const char *)group + number->offset));
+        }
+        pk_json_end_object(json);
+    }
+    pk_json_end_array(json);
+}
+
 static void write_info(FILE *file, const struct pk_run_info *info) {
     struct pk_json json;
     pk_json_start(&json, file, PK_JSON_LINES);
     pk_json_object(&json, NULL);
-    pk_json_unsigned(&json, "format", RUN_FORMAT);
+    pk_json_unsigned(&json, "format", PK_RUN_FORMAT);
     pk_json_text(&json, "tool", info->tool);
     write_texts(&json, "command", info->argv);
     pk_json_bytes(&json, "directory", info->directory);
@@ -37,11 +102,19 @@ static void write_info(FILE *file, const struct pk_run_info *info) {
     pk_json_signed(&json, "start_unix_ns", info->start_unix_ns);
     pk_json_signed(&json, "end_unix_ns", info->end_unix_ns);
     pk_json_object(&json, "outcome");
-    pk_json_text(&json, "kind", outcome_names[info->outcome]);
+    pk_json_text(&json, "kind", pk_run_outcome_names[info->outcome]);
     pk_json_signed(&json, "code", info->code);
     pk_json_signed(&json, "signal", info->signal);
     pk_json_end_object(&json);
-    pk_json_unsigned(&json, "rss_peak_bytes", info->rss_peak_bytes);
+    for (size_t i = 0; i < pk_run_number_count; i++) {
+        pk_json_unsigned(&json, pk_run_numbers[i].key,
+                         *(const uint64_t *)((const char *)info + pk_run_numbers[i].offset));
+    }
+    pk_json_text(&json, "headline", info->headline);
+    write_oom(&json, &info->oom);
+    write_groups(&json, info);
+    pk_json_signed(&json, "machine_oom_kills", info->machine_oom_kills);
+    pk_json_text(&json, "boot_id", info->boot_id);
     write_texts(&json, "warnings", info->warnings);
     pk_json_end_object(&json);
 }
@@ -76,222 +149,4 @@ int pk_run_info_write(const char *dir, const struct pk_run_info *info) {
     }
     close(dir_fd);
     return r;
-}
-
-/* The whole small file, NUL-terminated. */
-static int read_file(const char *dir, char **ret_text, size_t *ret_size) {
-    int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir_fd < 0) {
-        return -errno;
-    }
-    int fd = openat(dir_fd, "run.json", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    int r = fd < 0 ? -errno : 0;
-    close(dir_fd);
-    if (r < 0) {
-        return r;
-    }
-    struct stat status;
-    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
-        status.st_size > (off_t)MAX_FILE_BYTES) {
-        close(fd);
-        return -EBADMSG;
-    }
-    size_t size = (size_t)status.st_size, done = 0;
-    char *text = malloc(size + 1);
-    if (text == NULL) {
-        close(fd);
-        return -ENOMEM;
-    }
-    while (done < size) {
-        ssize_t got = read(fd, text + done, size - done);
-        if (got <= 0) {
-            break;
-        }
-        done += (size_t)got;
-    }
-    close(fd);
-    text[done] = '\0';
-    *ret_text = text;
-    *ret_size = done;
-    return 0;
-}
-
-/* An array of strings behind its key. */
-static bool read_texts(struct pk_json_reader *reader, char *const **ret_texts) {
-    char **texts = calloc(1, sizeof(*texts));
-    size_t count = 0, room = 1;
-    *ret_texts = texts;
-    if (texts == NULL || pk_json_next(reader) != PK_JSON_BEGIN_ARRAY) {
-        return false;
-    }
-    for (;;) {
-        enum pk_json_token token = pk_json_next(reader);
-        if (token == PK_JSON_END_ARRAY) {
-            return true;
-        }
-        if (token != PK_JSON_STRING) {
-            return false;
-        }
-        if (count + 2 > room) {
-            room = room * 2 + 8;
-            char **grown = realloc(texts, room * sizeof(*texts));
-            if (grown == NULL) {
-                return false;
-            }
-            texts = grown;
-            *ret_texts = texts;
-        }
-        texts[count++] = pk_json_take_string(reader);
-        texts[count] = NULL;
-    }
-}
-
-/* A string or null behind its key. */
-static bool read_text(struct pk_json_reader *reader, const char **ret_text) {
-    enum pk_json_token token = pk_json_next(reader);
-    free((char *)(uintptr_t)*ret_text); // a key given twice
-    *ret_text = token == PK_JSON_STRING ? pk_json_take_string(reader) : NULL;
-    return token == PK_JSON_STRING || token == PK_JSON_NULL;
-}
-
-static bool read_number(struct pk_json_reader *reader, int64_t *ret_number) {
-    bool is_number = pk_json_next(reader) == PK_JSON_NUMBER;
-    *ret_number = is_number ? reader->number : 0;
-    return is_number;
-}
-
-static bool read_outcome(struct pk_json_reader *reader, struct pk_run_info *info) {
-    if (pk_json_next(reader) != PK_JSON_BEGIN_OBJECT) {
-        return false;
-    }
-    for (;;) {
-        enum pk_json_token token = pk_json_next(reader);
-        if (token != PK_JSON_KEY) {
-            return token == PK_JSON_END_OBJECT;
-        }
-        int64_t number = 0;
-        bool is_good;
-        if (strcmp(reader->string, "kind") == 0) {
-            is_good = pk_json_next(reader) == PK_JSON_STRING;
-            for (unsigned i = 0; is_good && i < sizeof(outcome_names) / sizeof(outcome_names[0]);
-                 i++) {
-                if (strcmp(reader->string, outcome_names[i]) == 0) {
-                    info->outcome = (enum pk_run_outcome)i;
-                }
-            }
-        } else if (strcmp(reader->string, "code") == 0) {
-            is_good = read_number(reader, &number);
-            info->code = (int)(number & 0xffff);
-        } else if (strcmp(reader->string, "signal") == 0) {
-            is_good = read_number(reader, &number);
-            info->signal = (int)(number & 0xff);
-        } else {
-            is_good = pk_json_skip(reader);
-        }
-        if (!is_good) {
-            return false;
-        }
-    }
-}
-
-static void free_texts(char *const *texts) {
-    for (size_t i = 0; texts != NULL && texts[i] != NULL; i++) {
-        free(texts[i]);
-    }
-    free((void *)(uintptr_t)texts);
-}
-
-static bool read_member(struct pk_json_reader *reader, struct pk_run_info *info,
-                        int64_t *ret_format) {
-    const char *key = reader->string;
-    int64_t number = 0;
-    if (strcmp(key, "format") == 0) {
-        return read_number(reader, ret_format);
-    }
-    if (strcmp(key, "tool") == 0) {
-        return read_text(reader, &info->tool);
-    }
-    if (strcmp(key, "command") == 0) {
-        free_texts(info->argv);
-        return read_texts(reader, &info->argv);
-    }
-    if (strcmp(key, "directory") == 0) {
-        return read_text(reader, &info->directory);
-    }
-    if (strcmp(key, "report") == 0) {
-        return read_text(reader, &info->report_path);
-    }
-    if (strcmp(key, "start_unix_ns") == 0) {
-        return read_number(reader, &info->start_unix_ns);
-    }
-    if (strcmp(key, "end_unix_ns") == 0) {
-        return read_number(reader, &info->end_unix_ns);
-    }
-    if (strcmp(key, "outcome") == 0) {
-        return read_outcome(reader, info);
-    }
-    if (strcmp(key, "rss_peak_bytes") == 0) {
-        bool is_good = read_number(reader, &number);
-        info->rss_peak_bytes = number > 0 ? (uint64_t)number : 0;
-        return is_good;
-    }
-    if (strcmp(key, "warnings") == 0) {
-        free_texts(info->warnings);
-        return read_texts(reader, &info->warnings);
-    }
-    return pk_json_skip(reader); // of a later version
-}
-
-static bool parse_info(const char *text, size_t size, struct pk_run_info *info) {
-    struct pk_json_reader reader;
-    int64_t format = 0;
-    bool is_good = true;
-
-    pk_json_reader_start(&reader, text, size);
-    is_good = pk_json_next(&reader) == PK_JSON_BEGIN_OBJECT;
-    while (is_good) {
-        enum pk_json_token token = pk_json_next(&reader);
-        if (token != PK_JSON_KEY) {
-            is_good = token == PK_JSON_END_OBJECT && pk_json_next(&reader) == PK_JSON_END;
-            break;
-        }
-        is_good = read_member(&reader, info, &format);
-    }
-    pk_json_reader_end(&reader);
-    return is_good && format == RUN_FORMAT;
-}
-
-int pk_run_info_read(const char *dir, struct pk_run_info **ret_info) {
-    char *text = NULL;
-    size_t size = 0;
-
-    *ret_info = NULL;
-    int r = read_file(dir, &text, &size);
-    if (r < 0) {
-        return r;
-    }
-    struct pk_run_info *info = calloc(1, sizeof(*info));
-    if (info == NULL) {
-        free(text);
-        return -ENOMEM;
-    }
-    bool is_good = parse_info(text, size, info);
-    free(text);
-    if (!is_good) {
-        pk_run_info_free(info);
-        return -EBADMSG;
-    }
-    *ret_info = info;
-    return 0;
-}
-
-void pk_run_info_free(struct pk_run_info *info) {
-    if (info != NULL) {
-        free((char *)(uintptr_t)info->tool);
-        free((char *)(uintptr_t)info->directory);
-        free((char *)(uintptr_t)info->report_path);
-        free_texts(info->argv);
-        free_texts(info->warnings);
-        free(info);
-    }
 }

@@ -3,6 +3,8 @@
 #include "supervise/place.h"
 
 #include "record/settings.h"
+#include "record/timeline.h"
+#include "record/tree.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -21,7 +23,7 @@
 /* A file that an earlier run or report of ours wrote. */
 static bool is_ours(const char *name) {
     static const char *const names[] = {"report.html", "report.html.part", "run.json",
-                                        "run.json.part", PROBE_NAME};
+                                        "run.json.new", PK_TREE_NAME, PK_TIMELINE_NAME, PROBE_NAME};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(name, names[i]) == 0) {

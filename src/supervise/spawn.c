@@ -122,6 +122,9 @@ __attribute__((noreturn)) static void become_program(const struct pk_spawn_reque
                                                      const struct pk_spawned *spawned,
                                                      int error_fd) {
     (void)sigaction(SIGCHLD, &spawned->on_child, NULL);
+    if (request->solo_pid != NULL) {
+        __atomic_store_n(request->solo_pid, (uint32_t)getpid(), __ATOMIC_RELEASE);
+    }
     (void)sigprocmask(SIG_SETMASK, &spawned->mask, NULL);
     (void)execve(request->path, request->argv, environment);
     int error = errno;

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct pk_spawn_request {
@@ -17,6 +18,7 @@ struct pk_spawn_request {
     char *const *argv;
     const char *runtime; /* libpeakline.so */
     const char *result;  /* result directory, absolute */
+    uint32_t *solo_pid;  /* of DIR/tree: the program's pid is put there, if it is a Python; or NULL */
 };
 
 struct pk_spawned {

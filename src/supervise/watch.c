@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * See watch.h. All signals are blocked since pk_spawn_start; they are taken one by one with
- * sigwaitinfo, so no code of ours ever runs inside a handler. */
+ * sigtimedwait, so no code of ours ever runs inside a handler. */
 #include "supervise/watch.h"
 
 #include "supervise/witness.h"
@@ -8,8 +8,21 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define USUAL_WAIT_S 1.0
+#define LONGEST_WAIT_S 1e9 /* 30 years, as nanoseconds in 64 bits */
+#define OTHERS_LOOK_NS UINT64_C(5000000)
+
+/* What happens while the program runs. */
+struct watch {
+    pid_t program;
+    const struct pk_watch_request *request;
+    struct pk_witness witness;
+    pid_t reporter; /* writes a report of the run so far; 0: nobody does */
+};
 
 /* The program was stopped by `number`. Stop the same way, so that the shell sees its job stopped
  * for that reason. */
@@ -34,9 +47,16 @@ static void stop_with_program(int number) {
 }
 
 /* A child changed. Returns 1 when the program has ended, 0 when not, or a negative errno. */
-static int reap(pid_t pid, struct pk_watched *watched) {
+static int reap(struct watch *watch, struct pk_watched *watched) {
+    if (watch->reporter > 0 && waitpid(watch->reporter, NULL, WNOHANG) == watch->reporter) {
+        watch->reporter = 0;
+    }
+    // While it is not reaped its limits can still be asked for: it may have set them itself.
+    (void)prlimit(watch->program, RLIMIT_AS, NULL, &watched->address_space);
+    (void)prlimit(watch->program, RLIMIT_DATA, NULL, &watched->data);
     for (;;) {
-        pid_t changed = wait4(pid, &watched->status, WNOHANG | WUNTRACED, &watched->usage);
+        pid_t changed =
+            wait4(watch->program, &watched->status, WNOHANG | WUNTRACED, &watched->usage);
         if (changed == 0) {
             return 0;
         }
@@ -64,29 +84,111 @@ static bool is_for_program(const struct pk_witness *witness, int number, sigset_
     return witness->pid >= 0 || !from_keyboard;
 }
 
-static int take_signals(pid_t pid, const struct pk_witness *witness, struct pk_watched *watched) {
-    sigset_t all, seen;
+/* A report of the run so far, by a process of its own: the program's signals and its end do not
+ * wait for it, and what it allocates goes with it. */
+static void start_report(struct watch *watch) {
+    if (watch->request->report_so_far == NULL || watch->reporter > 0) {
+        return;
+    }
+    pid_t supervisor = getpid();
+    watch->reporter = fork();
+    if (watch->reporter == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() == supervisor) {
+            watch->request->report_so_far(watch->request->context);
+        }
+        _exit(0);
+    }
+}
+
+/* The last report is about to be written under the same name. */
+static void stop_report(struct watch *watch) {
+    if (watch->reporter > 0) {
+        (void)kill(watch->reporter, SIGKILL);
+        while (waitpid(watch->reporter, NULL, 0) < 0 && errno == EINTR) {
+        }
+        watch->reporter = 0;
+    }
+}
+
+/* The next signal, or 0 when it is `until` (CLOCK_MONOTONIC, ns); a negative errno. */
+static int take_signal(uint64_t until) {
+    siginfo_t info;
+    sigset_t all;
 
     (void)sigfillset(&all);
-    (void)sigemptyset(&seen);
     for (;;) {
-        siginfo_t info;
-        int number = sigwaitinfo(&all, &info);
-        if (number < 0) {
-            if (errno == EINTR) {
-                continue;
-            }
+        uint64_t now = pk_sampler_now();
+        uint64_t left = until > now ? until - now : 0;
+        struct timespec pause = {.tv_sec = (time_t)(left / 1000000000u),
+                                 .tv_nsec = (long)(left % 1000000000u)};
+        int number = sigtimedwait(&all, &info, &pause);
+        if (number > 0) {
+            return number;
+        }
+        if (errno == EAGAIN) {
+            return 0;
+        }
+        if (errno != EINTR) {
             return -errno;
         }
+    }
+}
+
+static int take_signals(struct watch *watch, struct pk_watched *watched) {
+    struct pk_sampler *sampler = watch->request->sampler;
+    sigset_t seen;
+
+    (void)sigemptyset(&seen);
+    for (;;) {
+        int number = take_signal(sampler->next_ns);
+        if (number < 0) {
+            return number;
+        }
         if (number == SIGCHLD) {
-            int ended = reap(pid, watched);
+            int ended = reap(watch, watched);
             if (ended != 0) {
                 return ended < 0 ? ended : 0;
             }
-        } else if (is_for_program(witness, number, &seen)) {
-            (void)kill(pid, number);
+        } else if (number > 0 && is_for_program(&watch->witness, number, &seen)) {
+            if (number == SIGUSR2) {
+                start_report(watch);
+            } else {
+                (void)kill(watch->program, number);
+            }
+        }
+        if (pk_sampler_now() >= sampler->next_ns) { // also in a storm of signals
+            pk_sampler_take(sampler, watch->program);
         }
     }
+}
+
+/* The program has ended, others of the run may not have. Whoever presses Ctrl-C or ends us has
+ * waited long enough. */
+static void wait_for_others(const struct watch *watch, struct pk_watched *watched) {
+    const struct pk_watch_request *request = watch->request;
+    // A session of its own is how a daemon says that nobody is to wait for it.
+    pid_t session = request->wait_s < 0 ? getsid(0) : 0;
+    double wait_s = request->wait_s < 0 ? USUAL_WAIT_S : request->wait_s;
+    wait_s = wait_s < LONGEST_WAIT_S ? wait_s : LONGEST_WAIT_S;
+    uint64_t deadline = pk_sampler_now() + (uint64_t)(wait_s * 1e9);
+
+    while (pk_sampler_others(request->sampler, watch->program, session, NULL, 0) > 0) {
+        uint64_t now = pk_sampler_now();
+        if (now >= deadline) {
+            break;
+        }
+        if (now >= request->sampler->next_ns) {
+            pk_sampler_take(request->sampler, 0); // the pid may be another's by now
+        }
+        uint64_t look = now + OTHERS_LOOK_NS;
+        int number = take_signal(look < deadline ? look : deadline);
+        if (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT) {
+            break;
+        }
+    }
+    watched->others = pk_sampler_others(request->sampler, watch->program, 0, watched->other_pids,
+                                        PK_WATCH_SHOWN);
 }
 
 /* The program has ended: what is still pending was meant for it, and must not end us when signals
@@ -105,18 +207,24 @@ static double subtract(const struct timespec *later, const struct timespec *earl
            (double)(later->tv_nsec - earlier->tv_nsec) * 1e-9;
 }
 
-int pk_watch_wait(const struct pk_spawned *spawned, struct pk_watched *ret_watched) {
+int pk_watch_wait(const struct pk_spawned *spawned, const struct pk_watch_request *request,
+                  struct pk_watched *ret_watched) {
+    struct watch watch = {.program = spawned->pid, .request = request};
     struct timespec start, end;
-    struct pk_witness witness;
 
     memset(ret_watched, 0, sizeof(*ret_watched));
+    request->sampler->program = spawned->pid;
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
-    (void)pk_witness_start(&witness);
-    int error = take_signals(spawned->pid, &witness, ret_watched);
-    drop_pending();
-    pk_witness_stop(&witness);
+    (void)pk_witness_start(&watch.witness);
+    int error = take_signals(&watch, ret_watched);
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
     (void)clock_gettime(CLOCK_REALTIME, &ret_watched->end);
     ret_watched->duration_s = subtract(&end, &start);
+    stop_report(&watch);
+    if (error == 0) {
+        wait_for_others(&watch, ret_watched);
+    }
+    drop_pending();
+    pk_witness_stop(&watch.witness);
     return error;
 }

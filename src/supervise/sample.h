@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Looks at the processes of the run from outside, as cheaply as the kernel allows: resident memory
+ * and swap of all, now and then the proportional size, and what their ledgers hold together. The
+ * processes of the run are the program itself and whoever has a slot in DIR/tree. May use libc and
+ * record/. Must stay true: at most 1 % of a core, by this process's own CPU clock; nothing is
+ * allocated and nothing is written but DIR/timeline, so it may run at a memory limit. */
+#pragma once
+
+#include "record/timeline.h"
+#include "record/tree.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct pk_sampler {
+    struct pk_timeline timeline;
+    const struct pk_tree_page *tree; /* NULL: only the program itself is known */
+    const char *directory;           /* of the result, absolute */
+    pid_t program;
+    int ledger_fd;        /* the program's own ledger; -1: not there yet */
+    uint64_t start_ns;    /* of the run; all times are CLOCK_MONOTONIC */
+    uint64_t next_ns;     /* when to look again */
+    uint64_t interval_ns; /* to the next look */
+    uint64_t pss_next_ns;
+    uint64_t cpu_last_ns; /* own CPU time at the end of the last look */
+    uint64_t cpu_spent_ns;
+    uint64_t rss_last;
+};
+
+/* CLOCK_MONOTONIC. */
+uint64_t pk_sampler_now(void);
+
+/* Before the program starts: makes DIR/timeline. `directory` and `tree` (may be NULL) are borrowed.
+ * Returns 0 or a negative errno when the timeline could not be kept on the disk (the sampler works
+ * all the same). */
+int pk_sampler_start(const char *directory, const struct pk_tree_page *tree, uint64_t start_unix_ns,
+                     uint64_t start_mono_ns, struct pk_sampler *ret_sampler);
+
+/* Look now, and decide when to look again (next_ns). */
+void pk_sampler_take(struct pk_sampler *sampler, pid_t program);
+
+/* How many processes of the run besides the program are alive; up to `room` of their pids. Without
+ * those that left the session of the program (daemons) if `session` is not 0. */
+uint32_t pk_sampler_others(const struct pk_sampler *sampler, pid_t program, pid_t session,
+                           pid_t *ret_pids, uint32_t room);
+
+void pk_sampler_stop(struct pk_sampler *sampler);
