@@ -29,6 +29,7 @@ static void tell_tree(void *context, uint64_t total_bytes) {
     uint64_t mono_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     pk_tree_publish(page, slot, total_bytes, mono_ns);
     pk_sample_due(mono_ns);
+    pk_runtime_sync();
 }
 
 static void join(void) {
