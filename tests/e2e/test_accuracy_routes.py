@@ -305,3 +305,27 @@ def test_without_deepbind_nothing_is_said(run_peakline, peakline, routes, tmp_pa
     assert report["ledger"]["deepbind"] is False
     assert report["warnings"] == []
     assert held_at(report, tmp_path / "app.py", 4) == (5_000_011, 1)
+
+
+UNRESERVED = """\
+import mmap
+NORESERVE = 0x4000
+space = mmap.mmap(-1, 1 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NORESERVE)
+for at in range(0, 50 << 20, 4096):
+    space[at] = 1
+kept = [bytes(100_000) for _ in range(10)]
+"""
+
+
+def test_touched_pages_of_a_map_without_reservation(run_peakline, peakline, tmp_path):
+    """A gibibyte of address space of which 50 MiB are touched counts 50 MiB, on the line that mapped it, marked as
+    sampled. The kernel may make a touched page a huge one: 2 MiB more at the most."""
+    path = tmp_path / "app.py"
+    path.write_text(UNRESERVED)
+    done = run_peakline(["-S", path])
+    assert (done.returncode, done.stderr) == (0, "")
+    report = read_report(peakline, done.result)
+    (held,) = report.below(path, 3, "[resident, sampled]")
+    assert 50 << 20 <= held.size <= 52 << 20
+    assert held.blocks == 1
+    assert report["ledger"]["noreserve_bytes"] == 0  # given back at the end
