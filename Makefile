@@ -12,7 +12,7 @@ PEAKLINE := build/src/cli/peakline
 SANITIZE := --buildtype=debugoptimized -Db_lundef=false -Dwerror=false
 SANITIZED_SUITES := --suite unit --suite model
 
-.PHONY: help setup setup-demo build checked demo check unit asan tsan fuzz web e2e e2e-checked pythons chromium bench \
+.PHONY: help setup setup-demo build checked demo check unit asan tsan fuzz web e2e e2e-checked pythons chromium bench bench-trees \
         wheel clean
 .DEFAULT_GOAL := help
 
@@ -87,6 +87,9 @@ e2e: setup build ## end-to-end and meta tests over every CPython found
 
 bench: setup build ## time and memory against plain Python, Fil and memray (long); ARGS=... are passed on
 	@$(PY) bench/compare.py $(ARGS)
+
+bench-trees: setup build ## what several processes cost: pools, forks, the tree's peak; ARGS=... are passed on
+	@$(PY) bench/trees.py $(ARGS)
 
 wheel: setup ## dist/peakline-*.whl
 	@$(PY) -m build --wheel --no-isolation
