@@ -12,6 +12,7 @@
 #include "report/display.h"
 #include "report/gather.h"
 #include "report/model.h"
+#include "report/resident.h"
 
 #define MAX_WARNINGS 64u
 
@@ -361,6 +362,7 @@ int pk_report_derive(struct pk_report *report, const struct pk_load_warnings *lo
     report->python = pk_report_main(report)->python;
     derive_times(report);
     derive_failure(report);
+    pk_resident_explain(report, report->resident_note, sizeof(report->resident_note));
     for (size_t i = 0;
          report->run != NULL && report->run->warnings != NULL && report->run->warnings[i] != NULL;
          i++) {
@@ -375,7 +377,7 @@ int pk_report_derive(struct pk_report *report, const struct pk_load_warnings *lo
     warn_about_python(report);
     warn_about_losses(report);
     warn_about_sums(report);
-    warn_about_sources(report);
     warn_about_processes(report);
+    warn_about_sources(report);
     return report->pool.failed ? -ENOMEM : 0;
 }

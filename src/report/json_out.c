@@ -96,6 +96,27 @@ static void write_optional_seconds(struct pk_json *json, const char *key, int64_
     }
 }
 
+/* What stopped the program from having more memory. */
+static void write_oom(struct pk_json *json, const struct pk_run_info *run) {
+    static const char *const kinds[] = {"none", "cgroup", "machine", "address space", "data"};
+    if (run == NULL || run->oom.kind == PK_OOM_NONE || run->oom.kind > PK_OOM_DATA) {
+        pk_json_null(json, "oom");
+        return;
+    }
+    pk_json_object(json, "oom");
+    pk_json_text(json, "kind", kinds[run->oom.kind]);
+    pk_json_unsigned(json, "limit_bytes", run->oom.limit_bytes);
+    pk_json_unsigned(json, "usage_bytes", run->oom.usage_bytes);
+    pk_json_unsigned(json, "held_bytes", run->oom.held_bytes);
+    pk_json_unsigned(json, "failed_bytes", run->oom.failed_bytes);
+    pk_json_unsigned(json, "kills", run->oom.kills);
+    pk_json_signed(json, "killed_pid", run->oom.killed_pid);
+    pk_json_bool(json, "is_program", run->oom.is_program);
+    pk_json_bool(json, "is_certain", run->oom.is_certain);
+    pk_json_text(json, "cgroup", run->oom.path != NULL ? run->oom.path : "");
+    pk_json_end_object(json);
+}
+
 static void write_run(struct pk_json *json, const struct pk_report *report) {
     const struct pk_run_info *run = report->run;
     char started[40] = "";
@@ -122,6 +143,8 @@ static void write_run(struct pk_json *json, const struct pk_report *report) {
     pk_json_signed(json, "signal", run == NULL ? 0 : run->signal);
     pk_json_text(json, "signal_name", run == NULL ? "" : pk_report_signal_name(run->signal));
     pk_json_end_object(json);
+    pk_json_text(json, "headline", run != NULL && run->headline != NULL ? run->headline : "");
+    write_oom(json, run);
     pk_json_end_object(json);
 }
 
@@ -132,6 +155,9 @@ static void write_peak(struct pk_json *json, const struct pk_report *report) {
     write_optional_seconds(json, "time_s", report->peak_time_ns);
     pk_json_unsigned(json, "rss_bytes", report->run == NULL ? 0 : report->run->rss_peak_bytes);
     pk_json_unsigned(json, "other_processes", report->view.process_count - 1);
+    pk_json_text(json, "resident_note", report->resident_note);
+    pk_json_unsigned(json, "pss_bytes", report->run == NULL ? 0 : report->run->pss_peak_bytes);
+    pk_json_unsigned(json, "swap_bytes", report->run == NULL ? 0 : report->run->swap_peak_bytes);
     pk_json_end_object(json);
 }
 

@@ -49,11 +49,12 @@ void pk_label_command(const char *command, char ret_label[PK_LABEL_ROOM]) {
         if (strncmp(label, "python", strlen("python")) == 0 || strncmp(label, "pypy", 4) == 0) {
             label = "python";
             while (next_word(&rest, word, sizeof(word))) {
-                if (strcmp(word, "-m") == 0) {
+                char last = word[0] == '-' && word[1] != '-' ? word[strlen(word) - 1] : '\0';
+                if (last == 'm') { // "-m", "-Im"
                     label = next_word(&rest, word, sizeof(word)) ? word : "-m";
                     break;
                 }
-                if (strcmp(word, "-c") == 0) {
+                if (last == 'c') {
                     label = name_code(rest);
                     break;
                 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The terminal summary: what a person reads when the program has ended.
  *
- *     Peak memory 135.8 MiB at 12.4 s of 31.0 s (resident peak 188.0 MiB)
+ *     Out of memory: the limit of 512 MiB was reached ...
+ *     Peak memory 135.8 MiB in 4 processes at 12.4 s of 31.0 s
+ *     Resident peak 188.0 MiB: 30.1 MiB are pages of files (code, mapped data) ...
  *       61.2 MiB  45.1 %      10  load.py:123  data = load(path)
  *       40.0 MiB  29.5 %       1  model.py:88   w = np.zeros((5000, 1000))
  *       ... 212 more lines, 34.6 MiB (25.4 %)
@@ -79,14 +81,30 @@ static unsigned write_sentence(const struct summary *s, const char *sequence, co
     return 2;
 }
 
+/* " in 3 processes", " in 3 of 9 processes": those that held something at the peak. */
+static void name_processes(const struct pk_report *report, char ret_text[64]) {
+    const struct pk_view *view = &report->view;
+    uint32_t holding = 0;
+    ret_text[0] = '\0';
+    for (uint32_t i = 0; i < view->process_count; i++) {
+        holding += view->processes[i].tree_bytes > 0 ? 1u : 0u;
+    }
+    if (view->process_count > 1 && holding == view->process_count) {
+        snprintf(ret_text, 64, " in %u processes", holding);
+    } else if (view->process_count > 1) {
+        snprintf(ret_text, 64, " in %u of %u processes", holding, view->process_count);
+    }
+}
+
 /* The peak, then as much of when and of the resident size as fits. */
 static void write_first_line(const struct summary *s) {
     const struct pk_report *report = s->report;
-    char bytes[PK_NUMBER_ROOM], number[PK_NUMBER_ROOM];
+    char bytes[PK_NUMBER_ROOM], number[PK_NUMBER_ROOM], processes[64];
     char when[2 * PK_NUMBER_ROOM] = "", total[2 * PK_NUMBER_ROOM] = "",
                   resident[2 * PK_NUMBER_ROOM] = "";
 
     pk_format_bytes(bytes, report->view.peak_bytes);
+    name_processes(report, processes);
     if (report->peak_time_ns >= 0) {
         snprintf(when, sizeof(when), " at %s",
                  pk_format_time(number, (uint64_t)report->peak_time_ns));
@@ -95,17 +113,33 @@ static void write_first_line(const struct summary *s) {
         snprintf(total, sizeof(total), " %s %s", report->peak_time_ns >= 0 ? "of" : "in",
                  pk_format_time(number, (uint64_t)report->duration_ns));
     }
-    if (report->run != NULL && report->run->rss_peak_bytes > 0) {
+    if (report->run != NULL && report->run->rss_peak_bytes > 0 &&
+        report->resident_note[0] == '\0') {
         snprintf(resident, sizeof(resident), " (resident peak %s)",
                  pk_format_bytes(number, report->run->rss_peak_bytes));
     }
-    size_t columns = strlen("Peak memory ") + strlen(bytes) + strlen(when) + strlen(total);
-    bool is_long = columns + strlen(resident) > s->width;
+    size_t columns = strlen("Peak memory ") + strlen(bytes);
     fprintf(s->out, "Peak memory %s%s%s", style(s, BOLD), bytes, style(s, PLAIN));
-    if (columns <= s->width) {
-        fprintf(s->out, "%s%s", when, total);
+    const char *const parts[] = {processes, when, total, resident};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        columns += strlen(parts[i]);
+        if (columns > s->width || (i == 1 && columns + strlen(total) > s->width)) {
+            break; // "at 3 s" belongs to "of 4 s"
+        }
+        fputs(parts[i], s->out);
     }
-    fprintf(s->out, "%s\n", is_long ? "" : resident);
+    putc('\n', s->out);
+}
+
+/* The resident peak and why it is another, where it is. */
+static unsigned write_resident(const struct summary *s, bool two_lines) {
+    char text[400], number[PK_NUMBER_ROOM];
+    if (s->report->resident_note[0] == '\0') {
+        return 0;
+    }
+    snprintf(text, sizeof(text), "Resident peak %s: %s",
+             pk_format_bytes(number, s->report->run->rss_peak_bytes), s->report->resident_note);
+    return write_sentence(s, "", text, two_lines);
 }
 
 /* One blame line, ready to be aligned. */
@@ -211,22 +245,46 @@ static void write_rest(const struct summary *s, uint32_t shown) {
 }
 
 /* What must be said besides the numbers: the failed allocation first, then the warnings, at most
- * two lines. */
-static unsigned choose_notes(const struct pk_report *report, const char *ret_notes[MAX_NOTES],
-                             unsigned *ret_more) {
+ * `room` lines. */
+static unsigned choose_notes(const struct pk_report *report, unsigned room,
+                             const char *ret_notes[MAX_NOTES], unsigned *ret_more) {
     unsigned count = 0, total = report->warning_count + (report->failed_note[0] != '\0' ? 1u : 0u);
     if (report->failed_note[0] != '\0') {
         ret_notes[count++] = report->failed_note;
     }
-    for (uint32_t i = 0; i < report->warning_count && count < MAX_NOTES; i++) {
+    for (uint32_t i = 0; i < report->warning_count && count < room; i++) {
         ret_notes[count++] = report->warnings[i];
     }
     *ret_more = total - count;
     return count;
 }
 
+/* Lines that a sentence needs, when it may have two. */
+static unsigned lines_of(const struct summary *s, const char *text) {
+    return text[0] == '\0' ? 0 : pk_text_columns(text, s->utf8) > s->width ? 2 : 1;
+}
+
+static void write_notes(const struct summary *s, const char *const *notes, unsigned count,
+                        unsigned more, bool two_lines) {
+    for (unsigned i = 0; i < count; i++) {
+        char text[700];
+        if (i == count - 1 && more > 0) {
+            // the count must be seen, however long the sentence
+            char start[600], end[48];
+            snprintf(end, sizeof(end), " (%u more in the report)", more);
+            (void)pk_text_clean(start, sizeof(start), notes[i], s->width - strlen(end), s->utf8,
+                                false);
+            snprintf(text, sizeof(text), "%s%s", start, end);
+        } else {
+            snprintf(text, sizeof(text), "%s", notes[i]);
+        }
+        (void)write_sentence(s, YELLOW, text, two_lines);
+    }
+}
+
 int pk_write_text(const struct pk_report *report, FILE *out,
                   const struct pk_report_options *options) {
+    const struct pk_view *view = &report->view;
     unsigned width = options->width == 0 ? 80 : options->width;
     struct summary s = {.report = report,
                         .out = out,
@@ -239,44 +297,43 @@ int pk_write_text(const struct pk_report *report, FILE *out,
     unsigned more_notes;
     char outcome[160];
 
-    unsigned note_count = choose_notes(report, notes, &more_notes);
-    bool one_long_note = note_count == 1 && pk_text_columns(notes[0], s.utf8) > s.width;
-    unsigned note_lines = one_long_note ? 2 : note_count;
+    const char *headline =
+        report->run != NULL && report->run->headline != NULL ? report->run->headline : "";
     pk_report_outcome_sentence(report, outcome, sizeof(outcome));
     const char *path = options->report_path != NULL ? options->report_path
                        : report->run != NULL        ? report->run->report_path
                                                     : NULL;
-
-    unsigned room =
-        MAX_LINES - 1 - note_lines - (outcome[0] != '\0' ? 1u : 0u) - (path != NULL ? 1u : 0u);
-    uint32_t rows = report->view.peak_blame_count;
+    unsigned note_count =
+        choose_notes(report, headline[0] != '\0' ? 1 : MAX_NOTES, notes, &more_notes);
+    bool one_long_note =
+        note_count == 1 && more_notes == 0 && lines_of(&s, notes[0]) > 1;
+    // the resident size gets its second line where nothing went wrong
+    bool long_resident = headline[0] == '\0' && outcome[0] == '\0';
+    unsigned used = 1 + lines_of(&s, headline) + (one_long_note ? 2 : note_count) +
+                    (report->resident_note[0] == '\0' ? 0
+                     : long_resident                  ? 2
+                                                      : 1) +
+                    (outcome[0] != '\0' ? 1u : 0u) + (path != NULL ? 1u : 0u);
+    unsigned room = MAX_LINES - used;
+    uint32_t rows = view->peak_blame_count;
     if (rows > room || rows > MAX_ROWS) {
         rows = room - 1 < MAX_ROWS ? room - 1 : MAX_ROWS;
     }
-    while (rows > SURE_ROWS && report->view.blame[rows - 1].bytes < report->view.peak_bytes / 100) {
+    while (rows > SURE_ROWS && view->blame[rows - 1].bytes < view->peak_bytes / 100) {
         rows--;
     }
+    if (headline[0] != '\0') {
+        (void)write_sentence(&s, RED, headline, true);
+    }
     write_first_line(&s);
-    if (report->view.peak_bytes > 0) {
+    (void)write_resident(&s, long_resident);
+    if (view->peak_bytes > 0) {
         write_rows(&s, rows);
-        if (rows < report->view.peak_blame_count) {
+        if (rows < view->peak_blame_count) {
             write_rest(&s, rows);
         }
     }
-    for (unsigned i = 0; i < note_count; i++) {
-        char text[700];
-        if (i == note_count - 1 && more_notes > 0) {
-            // the count must be seen, however long the sentence
-            char start[600], end[48];
-            snprintf(end, sizeof(end), " (%u more in the report)", more_notes);
-            (void)pk_text_clean(start, sizeof(start), notes[i], s.width - strlen(end), s.utf8,
-                                false);
-            snprintf(text, sizeof(text), "%s%s", start, end);
-        } else {
-            snprintf(text, sizeof(text), "%s", notes[i]);
-        }
-        (void)write_sentence(&s, YELLOW, text, one_long_note);
-    }
+    write_notes(&s, notes, note_count, more_notes, one_long_note);
     if (outcome[0] != '\0') {
         (void)write_sentence(&s, RED, outcome, false);
     }

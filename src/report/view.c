@@ -16,7 +16,7 @@
 
 #define NO_FRAME UINT32_MAX
 #define NO_NODE UINT32_MAX
-#define MAX_PEAK_BYTES (UINT64_C(1) << 53) /* of all ledgers: JavaScript counts exactly to there */
+#define MAX_HELD_BYTES (UINT64_C(1) << 53) /* of all ledgers: JavaScript counts exactly to there */
 #define MAX_ALLOC_BYTES (UINT64_C(1) << 63)
 
 static const char *const kind_names[PK_FUNCTION_KINDS] = {
@@ -309,8 +309,11 @@ int pk_view_add(struct pk_view_builder *builder, const struct pk_snapshot *snaps
     struct pk_pool scratch = {0};
 
     *ret_added = (struct pk_view_added){.frame = PK_FRAME_ROOT, .failed_frame = PK_FRAME_ROOT};
-    if (view->peak_bytes + snapshot->most_bytes > MAX_PEAK_BYTES ||
-        view->peak_blocks + snapshot->most_bytes > MAX_PEAK_BYTES ||
+    uint64_t most = 0; // of any column but the last two
+    for (unsigned i = 0; i < PK_ALLOC_BYTES; i++) {
+        most = view->totals[i] > most ? view->totals[i] : most;
+    }
+    if (most + snapshot->most_bytes > MAX_HELD_BYTES ||
         view->alloc_bytes + snapshot->alloc_bytes > MAX_ALLOC_BYTES ||
         view->alloc_blocks + snapshot->alloc_blocks > MAX_ALLOC_BYTES) {
         return -ERANGE;

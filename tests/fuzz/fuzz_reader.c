@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Fuzz target: any bytes as a ledger. What the reader accepts must keep the reader's promises and
- * make a view that adds up.
+ * Fuzz target: any bytes as a ledger, or as a tree file. What the readers accept must keep the
+ * readers' promises; a ledger must make a view that adds up, alone and beside another process.
  *
  *     clang -fsanitize=fuzzer,address,undefined ...        libFuzzer
  *     gcc -DPK_FUZZ_STANDALONE -fsanitize=address,undefined ...
@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "record/reader.h"
+#include "record/tree_read.h"
 #include "record/utf8.h"
 #include "report/view.h"
 
@@ -63,37 +64,88 @@ static void check_snapshot(const struct pk_snapshot *snapshot) {
     require(total == snapshot->share_bytes, "shares add up");
 }
 
+/* Every column of the tree, the folded tree and the blame lines adds up to the view's total. */
+static void check_sums(const struct pk_view *view) {
+    struct pk_pool pool = {0};
+    struct pk_tree folded;
+    require(pk_tree_fold(&pool, &view->tree, 8, PK_BY_PEAK | PK_BY_ALLOC, &folded) == 0 &&
+                folded.count <= 8,
+            "folding keeps to its limit");
+    for (unsigned column = 0; column < PK_COLUMNS; column++) {
+        uint64_t in_tree = 0, in_folded = 0, in_blame = 0;
+        for (uint32_t i = 0; i < view->tree.count; i++) {
+            in_tree += view->tree.columns[column][i];
+        }
+        for (uint32_t i = 0; i < folded.count; i++) {
+            in_folded += folded.columns[column][i];
+        }
+        for (uint32_t i = 0; i < view->blame_count; i++) {
+            in_blame += view->blame[i].columns[column];
+        }
+        require(in_tree == view->totals[column] && in_folded == view->totals[column] &&
+                    in_blame == view->totals[column],
+                "tree, folded tree and blame lines add up");
+    }
+    pk_pool_free(&pool);
+}
+
 static void check_view(const struct pk_snapshot *snapshot) {
     const struct pk_path_rules rules = {.directory = "/app"};
     struct pk_view view;
-    struct pk_pool pool = {0};
-    struct pk_tree folded;
     if (pk_view_build(snapshot, &rules, &view) < 0) {
         return;
     }
     require(view.peak_bytes >= snapshot->header.peak_bytes, "the peak is not shrunk");
-    require(pk_tree_fold(&pool, &view.tree, 8, PK_BY_PEAK | PK_BY_END, &folded) == 0 && folded.count <= 8,
-            "folding keeps to its limit");
-    uint64_t in_tree = 0, in_folded = 0, in_blame = 0;
-    for (uint32_t i = 0; i < view.tree.count; i++) {
-        in_tree += view.tree.bytes[i];
-    }
-    for (uint32_t i = 0; i < folded.count; i++) {
-        in_folded += folded.bytes[i];
-    }
-    for (uint32_t i = 0; i < view.blame_count; i++) {
-        in_blame += view.blame[i].bytes;
-    }
-    require(in_tree == view.peak_bytes && in_folded == view.peak_bytes &&
-                in_blame == view.peak_bytes,
-            "tree, folded tree and blame lines add up to the peak");
-    pk_pool_free(&pool);
+    check_sums(&view);
     pk_view_free(&view);
+
+    // the same ledger as two processes of a tree
+    struct pk_view_added added[2];
+    struct pk_view_source source = {.share = PK_SHARE_TREE, .tree_epoch = 7, .process = "process 1"};
+    struct pk_view_builder *builder = pk_view_begin(&rules, &view);
+    require(builder != NULL && pk_view_add(builder, snapshot, &source, &added[0]) == 0,
+            "one process fits");
+    source.share = PK_SHARE_NONE;
+    source.process = "process 2";
+    require(pk_view_add(builder, snapshot, &source, &added[1]) == 0, "a second one does too");
+    require(pk_view_end(builder) == 0, "they make a view");
+    require(added[0].columns[PK_PEAK_BYTES] == view.peak_bytes &&
+                added[1].columns[PK_PEAK_BYTES] == 0 &&
+                added[0].columns[PK_ALLOC_BYTES] + added[1].columns[PK_ALLOC_BYTES] ==
+                    view.alloc_bytes,
+            "processes add up");
+    check_sums(&view);
+    pk_view_free(&view);
+}
+
+static void check_tree_file(const uint8_t *bytes, size_t size) {
+    struct pk_tree_snapshot *tree;
+    char error[256] = "";
+    int r = pk_tree_snapshot_read_memory(bytes, size, "input", &tree, error, sizeof(error));
+    if (r < 0) {
+        require(tree == NULL && strlen(error) > strlen("input "), "a refusal has a reason");
+        return;
+    }
+    require(tree->slot_count <= PK_TREE_SLOTS && tree->note_count <= PK_TREE_NOTES,
+            "counts are in range");
+    for (uint32_t i = 0; i < tree->slot_count; i++) {
+        require(pk_tree_took_part(tree, i, tree->slots[i].pid) ==
+                    (tree->slots[i].end_epoch == 0 ||
+                     tree->slots[i].end_epoch == pk_tree_epoch(tree->peak)),
+                "who took part is told by the epoch");
+    }
+    require(!pk_tree_took_part(tree, PK_TREE_NO_SLOT, 1), "no slot, no part");
+    for (uint32_t i = 0; i < tree->note_count; i++) {
+        require(tree->notes[i].text[sizeof(tree->notes[i].text) - 1] == '\0', "notes end");
+        require_text(tree->notes[i].text);
+    }
+    pk_tree_snapshot_free(tree);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     struct pk_snapshot *snapshot;
     char error[256] = "";
+    check_tree_file(bytes, size);
     int r = pk_snapshot_read_memory(bytes, size, "input", &snapshot, error, sizeof(error));
     if (r < 0) {
         require(snapshot == NULL && strlen(error) > strlen("input "), "a refusal has a reason");
@@ -139,6 +191,27 @@ static struct seed make_seed(int is_split, uint32_t nodes) {
     }
     make_ledger_map(&make, "/data/file", 4096);
     seed.bytes = make_ledger_finish(&make, &seed.size);
+    return seed;
+}
+
+/* A tree file with three processes and a note; of its unused slots only a few. */
+static struct seed make_tree_seed(void) {
+    struct pk_tree_page *page = aligned_alloc(4096, sizeof(*page));
+    struct seed seed = {.size = offsetof(struct pk_tree_page, slot) + 64 * 64};
+    memset(page, 0, sizeof(*page));
+    memcpy(page->magic, PK_TREE_MAGIC, sizeof(page->magic));
+    page->version = PK_TREE_VERSION;
+    page->slots = PK_TREE_SLOTS;
+    page->peak = 50u << 20;
+    page->count = 3;
+    for (uint32_t i = 0; i < 3; i++) {
+        page->slot[i] = (struct pk_tree_slot){
+            .mutex = {100 + i}, .bytes = 10u << 20, .pid = 100 + i, .end_epoch = i == 1 ? 7 : 0};
+    }
+    page->notes[0] = (struct pk_tree_note){.kind = PK_NOTE_SET_ID, .count = 1, .text = "/bin/su"};
+    seed.bytes = malloc(seed.size);
+    memcpy(seed.bytes, page, seed.size);
+    free(page);
     return seed;
 }
 
@@ -208,6 +281,7 @@ int main(int argc, char **argv) {
         seeds[count++] = make_seed(0, 3);
         seeds[count++] = make_seed(0, 40);
         seeds[count++] = make_seed(1, 300);
+        seeds[count++] = make_tree_seed();
     }
     for (size_t i = 0; i < count; i++) {
         (void)LLVMFuzzerTestOneInput(seeds[i].bytes, seeds[i].size);
