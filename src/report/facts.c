@@ -76,7 +76,8 @@ static const struct pk_view_process *highest_process(const struct pk_report *rep
 }
 
 static void derive_times(struct pk_report *report) {
-    const struct pk_view_process *first = pk_report_main(report), *highest = highest_process(report);
+    const struct pk_view_process *first = pk_report_main(report);
+    const struct pk_view_process *highest = highest_process(report);
     const struct pk_run_info *run = report->run;
 
     report->duration_ns = -1;
@@ -224,7 +225,8 @@ static void warn_about_losses(struct pk_report *report) {
         droppers += view->processes[i].dropped_events > 0 ? 1u : 0u;
     }
     if (dropped > 0) {
-        warn(report, "%s events%s could not be recorded, the numbers may be off by what they moved.",
+        warn(report,
+             "%s events%s could not be recorded, the numbers may be off by what they moved.",
              pk_format_count(number, dropped), in_processes(report, droppers, where));
     }
 }
@@ -276,7 +278,8 @@ static void warn_about_sources(struct pk_report *report) {
     }
 }
 
-/* What the processes published of the peak and what their stacks say may differ by one step each. */
+/* What the processes published of the peak and what their stacks say may differ by one step each.
+ */
 static void warn_about_tree_sum(struct pk_report *report) {
     const struct pk_view *view = &report->view;
     char sum[PK_NUMBER_ROOM], published[PK_NUMBER_ROOM];
@@ -285,7 +288,8 @@ static void warn_about_tree_sum(struct pk_report *report) {
         processes += view->processes[i].took_part ? 1u : 0u;
     }
     uint64_t peak = report->tree->peak;
-    uint64_t difference = peak > view->peak_bytes ? peak - view->peak_bytes : view->peak_bytes - peak;
+    uint64_t difference =
+        peak > view->peak_bytes ? peak - view->peak_bytes : view->peak_bytes - peak;
     if (difference > (processes + 1) * PK_TREE_STEP) {
         warn(report,
              "The stacks of the peak add up to %s, the processes had published %s: a ledger of one "
@@ -349,8 +353,8 @@ static void warn_about_processes(struct pk_report *report) {
     }
     if (report->merged_count > 0) {
         warn(report,
-             "The processes have too many stacks to show each by itself: of the smaller ones, those "
-             "that ran the same code are shown as one.");
+             "The processes have too many stacks to show each by itself: of the smaller ones, "
+             "those that ran the same code are shown as one.");
     }
 }
 

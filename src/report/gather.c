@@ -337,7 +337,8 @@ static int add_ledger(struct gathering *g, struct pk_view_builder *builder,
         .process = g->count > 1 ? entry->frame_name : NULL};
     r = pk_view_add(builder, snapshot, &source, &added);
     if (r == -ERANGE) {
-        snprintf(why, sizeof(why), "%.400s holds more, with the others, than any machine has", path);
+        snprintf(why, sizeof(why), "%.400s holds more, with the others, than any machine has",
+                 path);
         entry->is_lost = true;
         note_unread(g, -EBADMSG, why);
         pk_snapshot_free(snapshot);

@@ -22,7 +22,8 @@ struct pk_load_warnings {
 };
 
 /* Fills report->view (with its processes), report->tree, is_tree_peak, merged_count and the
- * run's start. `rules`, `run` and is_one_ledger of the report are set. Returns 0, or a negative errno with one sentence in `error`. */
+ * run's start. `rules`, `run` and is_one_ledger of the report are set. Returns 0, or a negative
+ * errno with one sentence in `error`. */
 int pk_gather(struct pk_report *report, const char *dir, const struct pk_ledger_names *names,
               struct pk_load_warnings *warnings, char *error, size_t error_size);
 

@@ -131,7 +131,8 @@ int pk_label_groups(struct pk_view_process *processes, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         const struct pk_view_process *process = &processes[i];
         bool is_forked = process->forked_from != 0;
-        members[i] = (struct member){.parent = is_forked ? process->forked_from : process->parent_pid,
+        uint32_t parent = is_forked ? process->forked_from : process->parent_pid;
+        members[i] = (struct member){.parent = parent,
                                      .is_forked = is_forked,
                                      .command = process->command,
                                      .index = i};

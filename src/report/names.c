@@ -124,8 +124,8 @@ void pk_names_end(struct pk_names *names) {
 /* The file of a resolved path, which the view's pool (or nobody) owns. */
 static uint32_t intern_path(struct pk_names *names, const char *path) {
     struct pk_view *view = names->view;
-    void *grown =
-        grow_array(names, view->files, view->file_count, &names->file_room, sizeof(*view->files));
+    void *grown = grow_array(names, view->files, view->file_count, &names->file_room,
+                             sizeof(*view->files));
     if (grown == NULL) {
         return 0;
     }
@@ -163,8 +163,8 @@ static void look_for_stdlib(struct pk_names *names, const char *path) {
 
 uint32_t pk_names_file(struct pk_names *names, const char *raw) {
     struct pk_view *view = names->view;
-    void *grown =
-        grow_array(names, names->raws, names->raw_count, &names->raw_room, sizeof(*names->raws));
+    void *grown = grow_array(names, names->raws, names->raw_count, &names->raw_room,
+                             sizeof(*names->raws));
     if (grown == NULL) {
         return 0;
     }
@@ -197,8 +197,8 @@ uint32_t pk_names_file(struct pk_names *names, const char *raw) {
 uint32_t pk_names_function(struct pk_names *names, const char *name, uint32_t file, uint32_t kind,
                            uint32_t first_line) {
     struct pk_view *view = names->view;
-    void *grown =
-        grow_array(names, view->functions, view->function_count, &names->function_room, sizeof(*view->functions));
+    void *grown = grow_array(names, view->functions, view->function_count, &names->function_room,
+                             sizeof(*view->functions));
     if (grown == NULL) {
         return 0;
     }
@@ -229,8 +229,8 @@ uint32_t pk_names_function(struct pk_names *names, const char *name, uint32_t fi
 uint32_t pk_names_frame(struct pk_names *names, uint32_t function, uint32_t line,
                         int32_t started_by) {
     struct pk_view *view = names->view;
-    void *grown =
-        grow_array(names, view->frames, view->frame_count, &names->frame_room, sizeof(*view->frames));
+    void *grown = grow_array(names, view->frames, view->frame_count, &names->frame_room,
+                             sizeof(*view->frames));
     if (grown == NULL) {
         return 0;
     }

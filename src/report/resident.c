@@ -21,7 +21,6 @@ struct sums {
     uint64_t inherited; /* by processes that hold part of the peak, from their parents */
     uint64_t arenas;
     uint64_t own;
-    uint32_t forked;
     uint32_t flags;
 };
 
@@ -36,7 +35,6 @@ static struct sums add_up(const struct pk_view *view) {
         sums.inherited += process->inherited_bytes;
         sums.arenas += process->arena_peak_bytes;
         sums.own += process->own_bytes;
-        sums.forked += process->forked_from != 0 ? 1u : 0u;
     }
     return sums;
 }
@@ -52,14 +50,19 @@ static uint64_t smaller(uint64_t a, uint64_t b) {
 
 /* Pages that are in several processes are resident in each. Measured, when the proportional size
  * was; else what forked processes inherited is an upper bound. */
-static uint64_t shared_bytes(const struct pk_run_info *run, const struct sums *sums) {
+static struct reason find_shared(const struct pk_run_info *run, const struct sums *sums) {
+    struct reason shared = {
+        0, "shared between processes (copy-on-write, libraries), counted in each"};
     if (run->processes_most < 2) {
-        return 0;
+        return shared;
     }
-    if (run->pss_peak_bytes > 0 && run->pss_peak_bytes < run->rss_peak_bytes) {
-        return run->rss_peak_bytes - run->pss_peak_bytes;
+    if (run->pss_peak_bytes == 0) {
+        shared.bytes = sums->inherited;
+        shared.text = "at most shared with a parent since the fork, counted in each process";
+    } else if (run->pss_peak_bytes < run->rss_peak_bytes) {
+        shared.bytes = run->rss_peak_bytes - run->pss_peak_bytes;
     }
-    return run->pss_peak_bytes > 0 ? 0 : sums->inherited;
+    return shared;
 }
 
 /* `text` behind what is there. */
@@ -73,12 +76,11 @@ static void explain_more(const struct pk_report *report, uint64_t difference, ch
     const struct pk_run_info *run = report->run;
     const struct sums sums = add_up(&report->view);
     const uint64_t tracked = report->view.peak_bytes;
-    const uint64_t shared = smaller(shared_bytes(run, &sums), difference);
+    const struct reason shared = find_shared(run, &sums);
     const struct reason known[] = {
-        {shared, sums.forked > 0 ? "shared after fork (copy-on-write), counted in each process"
-                                 : "shared, counted in each process"},
+        shared,
         // pages of files that are shared are in both: they count once
-        {run->rss_peak_file_bytes > shared ? run->rss_peak_file_bytes - shared : 0,
+        {run->rss_peak_file_bytes > shared.bytes ? run->rss_peak_file_bytes - shared.bytes : 0,
          "pages of files (code, mapped data)"},
         {sums.arenas > tracked ? sums.arenas - tracked : 0, "free space in Python's own arenas"},
         {sums.own, "Peakline's own"},
@@ -103,10 +105,11 @@ static void explain_more(const struct pk_report *report, uint64_t difference, ch
     if (left >= difference / 4) {
         append(ret_text, size, left == difference ? "" : "; ");
         append(ret_text, size, pk_format_bytes(number, left));
+        append(ret_text, size, " are not tracked ");
         append(ret_text, size,
                (sums.flags & PK_FLAG_OTHER_MALLOC) != 0
-                   ? " are not tracked (the program's own malloc is not seen)"
-                   : " are not tracked (freed memory that allocators keep, or from outside Python)");
+                   ? "(the program's own malloc is not seen)"
+                   : "(freed memory that allocators keep, or from outside Python)");
     }
 }
 

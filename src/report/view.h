@@ -16,7 +16,8 @@
  *
  * May use record/reader.h, tree.h, paths.h. Must stay true: `bytes` of the tree, of the blame lines
  * and tree_bytes of the processes each add up to peak_bytes exactly, the other columns to theirs;
- * texts live in the view's pool (those of processes in the report's), no snapshot need outlive it. */
+ * texts live in the view's pool (those of processes in the report's), no snapshot need outlive it.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -78,7 +79,8 @@ struct pk_view_process {
     uint32_t parent_pid;
     uint32_t forked_from;    /* 0: a program of its own */
     int32_t parent;          /* index of parent_pid's ledger at that time; -1: none */
-    uint32_t group;          /* processes of one number run the same code: same command, one parent */
+    uint32_t group;          /* processes of one number run the same code: same command, one
+                                parent */
     int32_t frame;           /* its frame under the root, shared by those that are merged;
                                 PK_FRAME_ROOT when it is the only process */
     const char *command;     /* as recorded, cut at 160 bytes; "" when unknown */
@@ -89,7 +91,7 @@ struct pk_view_process {
     uint32_t python_status;  /* enum pk_python_status */
     uint32_t flags;          /* PK_FLAG_* */
     uint32_t state;          /* enum pk_ledger_state */
-    bool is_alive;           /* was running when the report was loaded, as far as the tree file knows */
+    bool is_alive;           /* was running when the report was loaded, by the tree file */
     bool took_part;          /* in the tree's peak: its tree_bytes are part of it */
 
     int64_t start_ns; /* since the run began; -1: unknown */

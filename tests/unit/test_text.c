@@ -193,6 +193,86 @@ static void it_never_has_more_than_eleven_lines_nor_wider_ones(void) {
     }
 }
 
+/* Peak 100 MiB; what the operating system saw differs, for a reason that its numbers tell. */
+static void why_resident_is_another_number_is_said(void) {
+    static const struct {
+        uint64_t rss, file, pss, swap, processes, arenas, inherited;
+        const char *line;
+    } cases[] = {
+        {115, 0, 0, 0, 1, 0, 0, NULL}, // less than a fifth: both on one line
+        {85, 0, 0, 0, 1, 0, 0, NULL},
+        {150, 48, 0, 0, 1, 0, 0, "Resident peak 150.0 MiB: 48.0 MiB are pages of files"},
+        {200, 0, 0, 0, 1, 190, 0,
+         "Resident peak 200.0 MiB: 90.0 MiB are free space in Python's own arenas"},
+        {200, 0, 0, 0, 1, 0, 0, "Resident peak 200.0 MiB: 100.0 MiB are not tracked (freed"},
+        {40, 0, 0, 0, 1, 0, 0, "Resident peak 40.0 MiB: 60.0 MiB were allocated and never touched"},
+        {40, 0, 0, 50, 1, 0, 0, "Resident peak 40.0 MiB: up to 50.0 MiB were swapped out"},
+        {40, 0, 0, 0, 4, 0, 0, "or held too shortly to be sampled"},
+        {300, 0, 110, 0, 4, 0, 0, "Resident peak 300.0 MiB: 190.0 MiB are shared between processes"},
+        {200, 0, 0, 0, 2, 0, 80, "Resident peak 200.0 MiB: 80.0 MiB are at most shared with a"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct make_ledger make;
+        start_directory();
+        make_ledger_start(&make);
+        uint32_t code = make_ledger_function(&make, "f", "main.py", 1, PK_FUNCTION_PYTHON);
+        make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, code, 1), 100 << 20, 1);
+        make.header.arena_peak_bytes = cases[i].arenas << 20;
+        make.header.inherited_bytes = cases[i].inherited << 20;
+        struct pk_run_info info = usual_run();
+        info.rss_peak_bytes = cases[i].rss << 20;
+        info.rss_peak_file_bytes = cases[i].file << 20;
+        info.pss_peak_bytes = cases[i].pss << 20;
+        info.swap_peak_bytes = cases[i].swap << 20;
+        info.processes_most = cases[i].processes;
+        struct pk_report_options options = plain;
+        options.width = 200;
+        CHECK_OK(render(&make, &info, &options));
+        if (cases[i].line != NULL) {
+            if (strstr(output, cases[i].line) == NULL) {
+                printf("# %s# %s\n", output, cases[i].line);
+            }
+            CHECK(strstr(output, cases[i].line) != NULL);
+            CHECK(strstr(output, "(resident peak") == NULL);
+        } else {
+            CHECK(strstr(output, "(resident peak") != NULL);
+            CHECK(strstr(output, "\nResident peak") == NULL);
+        }
+        end_directory();
+    }
+}
+
+/* The limit that was hit is the first thing to read, whole, and the summary still fits. */
+static void memory_that_ran_out_comes_first(void) {
+    static char *const warnings[] = {"A second thing.", "A third.", NULL};
+    for (unsigned width = 40; width <= 120; width += 40) {
+        struct make_ledger make;
+        start_directory();
+        make_ledger_start(&make);
+        uint32_t code = make_ledger_function(&make, "f", "main.py", 1, PK_FUNCTION_PYTHON);
+        for (uint32_t line = 1; line < 30; line++) {
+            make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, code, line), 4 << 20, 1);
+        }
+        make.header.failed_allocs = 1;
+        make.header.largest_failed_bytes = 100 << 20;
+        struct pk_run_info info = usual_run();
+        info.headline = "Out of memory: the limit of 128 MiB was reached.";
+        info.outcome = PK_RUN_SIGNAL;
+        info.signal = 9;
+        info.warnings = warnings;
+        info.rss_peak_bytes = UINT64_C(400) << 20;
+        struct pk_report_options options = plain;
+        options.width = width;
+        CHECK_OK(render(&make, &info, &options));
+        CHECK(strncmp(output, "Out of memory: the limit of ", 28) == 0);
+        CHECK(count_lines(width) <= 11);
+        CHECK(strstr(output, "main.py:3 ") != NULL || strstr(output, "main.py:3\n") != NULL);
+        CHECK(strstr(output, width == 40 ? "An alloc" : "An allocation of 100.0 MiB") != NULL);
+        CHECK(strstr(output, "killed by SIGKILL") != NULL);
+        end_directory();
+    }
+}
+
 static void endings_that_are_not_normal_are_said(void) {
     static const struct {
         enum pk_run_outcome outcome;
@@ -384,6 +464,8 @@ int main(int argc, char **argv) {
         TEST(the_summary_reads_like_this),
         TEST(places_are_as_wide_as_they_need_to_be),
         TEST(it_never_has_more_than_eleven_lines_nor_wider_ones),
+        TEST(why_resident_is_another_number_is_said),
+        TEST(memory_that_ran_out_comes_first),
         TEST(endings_that_are_not_normal_are_said),
         TEST(a_ledger_alone_is_enough),
         TEST(losses_and_failures_become_warnings),
