@@ -329,7 +329,10 @@ static void warn_about_processes(struct pk_report *report) {
     }
     bool is_ended = report->run != NULL && report->run->outcome != PK_RUN_RUNNING &&
                     report->run->outcome != PK_RUN_UNKNOWN;
-    if (alive > 0 && is_ended) {
+    uint64_t ran_on = report->run == NULL ? 0 : report->run->still_running; // said by the supervisor
+    if (ran_on > 0 && alive == 0 && tree != NULL) {
+        warn(report, "The processes that ran on have ended since: all of them is in this report.");
+    } else if (ran_on == 0 && alive > 0 && is_ended) {
         warn(report,
              "%u process%s still running, this is what %s had recorded: `peakline report` again "
              "later shows the rest.",

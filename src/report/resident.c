@@ -13,7 +13,8 @@
 
 struct reason {
     uint64_t bytes;
-    const char *text; /* follows the amount */
+    const char *text;   /* follows the amount */
+    const char *before; /* "up to ", or NULL */
 };
 
 /* What of all processes together matters here. */
@@ -51,14 +52,13 @@ static uint64_t smaller(uint64_t a, uint64_t b) {
 /* Pages that are in several processes are resident in each. Measured, when the proportional size
  * was; else what forked processes inherited is an upper bound. */
 static struct reason find_shared(const struct pk_run_info *run, const struct sums *sums) {
-    struct reason shared = {
-        0, "shared between processes (copy-on-write, libraries), counted in each"};
+    struct reason shared = {.text = "shared by processes and counted in each"};
     if (run->processes_most < 2) {
         return shared;
     }
     if (run->pss_peak_bytes == 0) {
         shared.bytes = sums->inherited;
-        shared.text = "at most shared with a parent since the fork, counted in each process";
+        shared.before = "up to ";
     } else if (run->pss_peak_bytes < run->rss_peak_bytes) {
         shared.bytes = run->rss_peak_bytes - run->pss_peak_bytes;
     }
@@ -80,10 +80,13 @@ static void explain_more(const struct pk_report *report, uint64_t difference, ch
     const struct reason known[] = {
         shared,
         // pages of files that are shared are in both: they count once
-        {run->rss_peak_file_bytes > shared.bytes ? run->rss_peak_file_bytes - shared.bytes : 0,
-         "pages of files (code, mapped data)"},
-        {sums.arenas > tracked ? sums.arenas - tracked : 0, "free space in Python's own arenas"},
-        {sums.own, "Peakline's own"},
+        {.bytes = run->rss_peak_file_bytes > shared.bytes
+                      ? run->rss_peak_file_bytes - shared.bytes
+                      : 0,
+         .text = "pages of files"},
+        {.bytes = sums.arenas > tracked ? sums.arenas - tracked : 0,
+         .text = "free space in Python's arenas"},
+        {.bytes = sums.own, .text = "Peakline's own"},
     };
     struct reason reasons[PK_LEN(known)];
     char number[PK_NUMBER_ROOM];
@@ -97,19 +100,19 @@ static void explain_more(const struct pk_report *report, uint64_t difference, ch
             break;
         }
         append(ret_text, size, i == 0 ? "" : ", ");
+        append(ret_text, size, reasons[i].before != NULL ? reasons[i].before : "");
         append(ret_text, size, pk_format_bytes(number, bytes));
-        append(ret_text, size, i == 0 ? " are " : " ");
+        append(ret_text, size, " ");
         append(ret_text, size, reasons[i].text);
         left -= bytes;
     }
     if (left >= difference / 4) {
-        append(ret_text, size, left == difference ? "" : "; ");
+        append(ret_text, size, left == difference ? "" : ", ");
         append(ret_text, size, pk_format_bytes(number, left));
-        append(ret_text, size, " are not tracked ");
         append(ret_text, size,
                (sums.flags & PK_FLAG_OTHER_MALLOC) != 0
-                   ? "(the program's own malloc is not seen)"
-                   : "(freed memory that allocators keep, or from outside Python)");
+                   ? " untracked (the program's own malloc is not seen)"
+                   : " untracked (kept by allocators after frees, or not Python's)");
     }
 }
 
@@ -119,14 +122,14 @@ static void explain_less(const struct pk_report *report, uint64_t difference, ch
     char number[PK_NUMBER_ROOM], swapped[PK_NUMBER_ROOM];
     pk_format_bytes(number, difference);
     if (run->swap_peak_bytes >= difference / 2) {
-        snprintf(ret_text, size, "up to %s were swapped out",
+        snprintf(ret_text, size, "up to %s swapped out",
                  pk_format_bytes(swapped, run->swap_peak_bytes));
     } else if (run->processes_most >= 2) {
         // the sum over processes is known from samples only
         snprintf(ret_text, size,
-                 "%s were allocated and never touched, or held too shortly to be sampled", number);
+                 "%s allocated and never touched, or held too shortly to be sampled", number);
     } else {
-        snprintf(ret_text, size, "%s were allocated and never touched, or given back page by page",
+        snprintf(ret_text, size, "%s allocated and never touched, or given back page by page",
                  number);
     }
 }

@@ -6,6 +6,6 @@
 
 #include "report/model.h"
 
-/* "8.1 MiB are pages of files" and so on: what follows "Resident peak 25.7 MiB: ". "" when the two
+/* "8.1 MiB pages of files" and so on: what follows "Resident peak 25.7 MiB: ". "" when the two
  * differ by at most a fifth of the tracked peak (and 1 MiB), or one is not known. */
 void pk_resident_explain(const struct pk_report *report, char *ret_text, size_t size);

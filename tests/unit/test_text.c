@@ -201,15 +201,15 @@ static void why_resident_is_another_number_is_said(void) {
     } cases[] = {
         {115, 0, 0, 0, 1, 0, 0, NULL}, // less than a fifth: both on one line
         {85, 0, 0, 0, 1, 0, 0, NULL},
-        {150, 48, 0, 0, 1, 0, 0, "Resident peak 150.0 MiB: 48.0 MiB are pages of files"},
+        {150, 48, 0, 0, 1, 0, 0, "Resident peak 150.0 MiB: 48.0 MiB pages of files"},
         {200, 0, 0, 0, 1, 190, 0,
-         "Resident peak 200.0 MiB: 90.0 MiB are free space in Python's own arenas"},
-        {200, 0, 0, 0, 1, 0, 0, "Resident peak 200.0 MiB: 100.0 MiB are not tracked (freed"},
-        {40, 0, 0, 0, 1, 0, 0, "Resident peak 40.0 MiB: 60.0 MiB were allocated and never touched"},
-        {40, 0, 0, 50, 1, 0, 0, "Resident peak 40.0 MiB: up to 50.0 MiB were swapped out"},
+         "Resident peak 200.0 MiB: 90.0 MiB free space in Python's arenas"},
+        {200, 0, 0, 0, 1, 0, 0, "Resident peak 200.0 MiB: 100.0 MiB untracked (kept by"},
+        {40, 0, 0, 0, 1, 0, 0, "Resident peak 40.0 MiB: 60.0 MiB allocated and never touched"},
+        {40, 0, 0, 50, 1, 0, 0, "Resident peak 40.0 MiB: up to 50.0 MiB swapped out"},
         {40, 0, 0, 0, 4, 0, 0, "or held too shortly to be sampled"},
-        {300, 0, 110, 0, 4, 0, 0, "Resident peak 300.0 MiB: 190.0 MiB are shared between processes"},
-        {200, 0, 0, 0, 2, 0, 80, "Resident peak 200.0 MiB: 80.0 MiB are at most shared with a"},
+        {300, 0, 110, 0, 4, 0, 0, "Resident peak 300.0 MiB: 190.0 MiB shared by processes"},
+        {200, 0, 0, 0, 2, 0, 80, "Resident peak 200.0 MiB: up to 80.0 MiB shared by "},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct make_ledger make;

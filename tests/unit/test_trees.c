@@ -413,6 +413,26 @@ static void who_still_runs_and_what_was_not_measured_is_said(void) {
     end();
 }
 
+/* The supervisor said who ran on; when the report is made again later, they may have ended. */
+static void that_processes_have_ended_since_is_said(void) {
+    for (int is_ended = 0; is_ended < 2; is_ended++) {
+        start();
+        struct one one = start_process(100, 0, 1);
+        make_ledger_hold(&one.make, one.node, 10 * MIB, 1);
+        one.make.header.state = is_ended ? PK_STATE_ENDED : PK_STATE_RUNNING;
+        page->slot[0].mutex[0] = is_ended ? 0 : 100;
+        save_ledger(&one);
+        save_tree();
+        const struct pk_run_info info = {
+            .tool = "peakline", .outcome = PK_RUN_EXIT, .still_running = 1};
+        CHECK_OK(pk_run_info_write(directory, &info));
+        CHECK_OK(load());
+        CHECK_EQ(says("have ended since"), is_ended);
+        CHECK(!says("was still running"));
+        end();
+    }
+}
+
 /* Eight workers of one pool are one group; a pool of another parent is another. */
 static void workers_that_run_the_same_code_are_a_group(void) {
     static const struct {
@@ -555,6 +575,7 @@ int main(int argc, char **argv) {
         TEST(a_tree_file_that_is_damaged_is_said_and_the_largest_shown),
         TEST(a_killed_process_has_its_share),
         TEST(who_still_runs_and_what_was_not_measured_is_said),
+        TEST(that_processes_have_ended_since_is_said),
         TEST(workers_that_run_the_same_code_are_a_group),
         TEST(processes_are_called_what_people_call_them),
         TEST(too_many_stacks_are_shown_merged_and_that_is_said),

@@ -143,6 +143,58 @@ static void recursion_20000_deep_is_just_a_long_branch(void) {
     drop(&scene);
 }
 
+/* One line holds all of the peak, one lets go of a lot again and again, one is left at the end. */
+static void three_measures_are_in_one_tree(void) {
+    struct make_ledger make;
+    make_ledger_start(&make);
+    uint32_t code = make_ledger_function(&make, "f", "a.py", 1, PK_FUNCTION_PYTHON);
+    uint32_t peak = make_ledger_node(&make, PK_NODE_ROOT, code, 1);
+    uint32_t churn = make_ledger_node(&make, PK_NODE_ROOT, code, 2);
+    uint32_t left = make_ledger_node(&make, PK_NODE_ROOT, code, 3);
+    make_ledger_held(&make, peak, 1000, 2);
+    *make_ledger_counters(&make, churn) = (struct pk_node_counters){
+        .alloc_bytes = 90000, .alloc_blocks = 900, .free_bytes = 90000, .free_blocks = 900,
+        .epoch = make.header.epoch};
+    *make_ledger_counters(&make, left) = (struct pk_node_counters){
+        .alloc_bytes = 50, .alloc_blocks = 5, .epoch = make.header.epoch};
+    struct scene scene = show(&make);
+    CHECK(scene.is_good);
+    static const uint64_t expected[3][PK_COLUMNS] = {
+        {1000, 2, 0, 0, 1000, 2}, {0, 0, 0, 0, 90000, 900}, {0, 0, 50, 5, 50, 5}};
+    const struct pk_view *view = &scene.view;
+    CHECK_EQ(view->tree.count, 4);
+    CHECK_EQ(view->blame_count, 3);
+    CHECK_EQ(view->peak_blame_count, 1);
+    for (uint32_t i = 0; i < 3; i++) {
+        for (unsigned column = 0; column < PK_COLUMNS; column++) {
+            CHECK_EQ(view->tree.columns[column][i + 1], expected[i][column]);
+            CHECK_EQ(view->blame[i].columns[column], expected[i][column]);
+        }
+    }
+    CHECK_EQ(view->peak_bytes, 1000);
+    CHECK_EQ(view->end_bytes, 50);
+    CHECK_EQ(view->alloc_bytes, 91050);
+    static const struct {
+        unsigned measures;
+        uint32_t line; // of the only one that stays by itself
+    } folds[] = {{PK_BY_PEAK, 1}, {PK_BY_ALLOC, 2}, {PK_BY_END, 3}};
+    for (size_t i = 0; i < 3; i++) {
+        struct pk_pool pool = {0};
+        struct pk_tree folded;
+        uint32_t line = 0;
+        CHECK_OK(pk_tree_fold(&pool, &view->tree, 3, folds[i].measures, &folded));
+        CHECK_EQ(folded.count, 3);
+        for (uint32_t node = 1; node < 3; node++) {
+            line = folded.frames[node] >= 0 ? view->frames[folded.frames[node]].line : line;
+        }
+        CHECK_EQ(line, folds[i].line);
+        CHECK_EQ(sum(folded.alloc_bytes, folded.count), 91050);
+        CHECK_EQ(sum(folded.end_blocks, folded.count), 5);
+        pk_pool_free(&pool);
+    }
+    drop(&scene);
+}
+
 /* Random trees: whatever the limit, nothing is lost, the limit holds, children stay sorted. */
 static void folding_loses_no_byte(void) {
     for (int round = 0; round < 30; round++) {
@@ -567,6 +619,7 @@ int main(int argc, char **argv) {
         TEST(bytes_in_no_stack_become_a_frame_of_their_own),
         TEST(stacks_beyond_the_peak_are_kept_and_said),
         TEST(recursion_20000_deep_is_just_a_long_branch),
+        TEST(three_measures_are_in_one_tree),
         TEST(folding_loses_no_byte),
         TEST(the_innermost_line_of_the_users_code_is_blamed),
         TEST(two_functions_on_one_line_are_one_blame_line),
