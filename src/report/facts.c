@@ -107,9 +107,10 @@ static void derive_failure(struct pk_report *report) {
     for (uint32_t i = 0; i < view->process_count; i++) {
         const struct pk_view_process *process = &view->processes[i];
         failed += process->failed_allocs;
-        largest = process->failed_allocs > 0 && process->largest_failed_bytes > largest
-                      ? process->largest_failed_bytes
-                      : largest;
+        if (process->failed_allocs > 0 && process->largest_failed_bytes >= largest) {
+            largest = process->largest_failed_bytes; // of equals the last, as the view does it
+            report->failed_pid = process->pid;
+        }
     }
     report->failed_allocs = failed;
     report->largest_failed_bytes = largest;
@@ -290,11 +291,12 @@ static void warn_about_tree_sum(struct pk_report *report) {
     uint64_t peak = report->tree->peak;
     uint64_t difference =
         peak > view->peak_bytes ? peak - view->peak_bytes : view->peak_bytes - peak;
+    bool is_running = report->run != NULL && report->run->outcome == PK_RUN_RUNNING;
     if (difference > (processes + 1) * PK_TREE_STEP) {
-        warn(report,
-             "The stacks of the peak add up to %s, the processes had published %s: a ledger of one "
-             "of them is missing, or damaged.",
-             pk_format_bytes(sum, view->peak_bytes), pk_format_bytes(published, peak));
+        warn(report, "The stacks of the peak add up to %s, the processes had published %s: %s.",
+             pk_format_bytes(sum, view->peak_bytes), pk_format_bytes(published, peak),
+             is_running ? "they went on while they were read"
+                        : "a ledger of one of them is missing, or damaged");
     }
 }
 
@@ -329,7 +331,8 @@ static void warn_about_processes(struct pk_report *report) {
     }
     bool is_ended = report->run != NULL && report->run->outcome != PK_RUN_RUNNING &&
                     report->run->outcome != PK_RUN_UNKNOWN;
-    uint64_t ran_on = report->run == NULL ? 0 : report->run->still_running; // said by the supervisor
+    // what the supervisor saw and has said
+    uint64_t ran_on = report->run == NULL ? 0 : report->run->still_running;
     if (ran_on > 0 && alive == 0 && tree != NULL) {
         warn(report, "The processes that ran on have ended since: all of them is in this report.");
     } else if (ran_on == 0 && alive > 0 && is_ended) {

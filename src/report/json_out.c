@@ -78,6 +78,9 @@ static int make_selection(const struct pk_view *view, const struct pk_tree *tree
         select_with_starter(s, view->blame[i].frame);
     }
     select_with_starter(s, view->failed_frame);
+    for (uint32_t i = 0; i < view->failed_depth; i++) {
+        select_with_starter(s, view->failed_stack[i]);
+    }
     for (uint32_t i = 0; i < view->process_count; i++) {
         select_frame(s, view->processes[i].frame);
     }
@@ -381,6 +384,12 @@ static void write_failed(struct pk_json *json, const struct pk_report *report,
     pk_json_unsigned(json, "bytes", report->largest_failed_bytes);
     pk_json_unsigned(json, "count", report->failed_allocs);
     pk_json_signed(json, "frame", new_frame(s, report->view.failed_frame));
+    pk_json_unsigned(json, "pid", report->failed_pid);
+    pk_json_array(json, "stack");
+    for (uint32_t i = 0; i < report->view.failed_depth; i++) {
+        pk_json_signed(json, NULL, new_frame(s, report->view.failed_stack[i]));
+    }
+    pk_json_end_array(json);
     pk_json_end_object(json);
 }
 

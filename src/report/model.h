@@ -36,6 +36,7 @@ struct pk_report {
     const char *python;    /* "3.13.0 free-threaded"; "" when there was none */
     uint64_t failed_allocs; /* of all processes */
     uint64_t largest_failed_bytes;
+    uint32_t failed_pid; /* of the process whose failed allocation was the largest; 0: none */
     char resident_note[320]; /* why the resident peak differs (resident.h), or "" */
     char failed_note[256]; /* a sentence on the largest failed allocation, or "" */
 

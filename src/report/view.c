@@ -39,6 +39,7 @@ struct pk_view_builder {
     uint32_t slot_mask;
 
     uint64_t most_failed_bytes;
+    uint32_t failed_node; /* 0: unknown */
     bool failed;
 };
 
@@ -276,6 +277,7 @@ static void note_failure(struct pk_view_builder *builder, const struct pk_snapsh
     if (header->largest_failed_bytes >= builder->most_failed_bytes) {
         builder->most_failed_bytes = header->largest_failed_bytes;
         builder->view->failed_frame = added->failed_frame;
+        builder->failed_node = node < snapshot->node_count ? nodes[node] : 0;
     }
 }
 
@@ -365,6 +367,23 @@ static int charge_frames(struct pk_view_builder *builder) {
     return r;
 }
 
+static int keep_failed_stack(struct pk_view_builder *builder) {
+    struct pk_view *view = builder->view;
+    uint32_t depth = 0;
+    for (uint32_t node = builder->failed_node; node != 0; node = builder->parents[node]) {
+        depth++;
+    }
+    view->failed_stack = pk_pool_array(&view->pool, depth, sizeof(*view->failed_stack));
+    if (view->failed_stack == NULL) {
+        return -ENOMEM;
+    }
+    view->failed_depth = depth;
+    for (uint32_t node = builder->failed_node; node != 0; node = builder->parents[node]) {
+        view->failed_stack[--depth] = builder->frames[node];
+    }
+    return 0;
+}
+
 static void free_builder(struct pk_view_builder *builder) {
     pk_names_end(&builder->names);
     free(builder->parents);
@@ -381,6 +400,9 @@ static void free_builder(struct pk_view_builder *builder) {
 int pk_view_end(struct pk_view_builder *builder) {
     struct pk_view *view = builder->view;
     int r = builder->failed ? -ENOMEM : charge_frames(builder);
+    if (r >= 0) {
+        r = keep_failed_stack(builder);
+    }
     if (r >= 0) {
         const struct pk_tree_input input = {.count = builder->node_count,
                                             .parents = builder->parents,

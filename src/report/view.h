@@ -159,7 +159,7 @@ struct pk_view {
             uint64_t alloc_bytes, alloc_blocks;
         };
     };
-    uint64_t in_flight_bytes; /* of the peak, in the total when a record ended but in no stack yet */
+    uint64_t in_flight_bytes; /* of the peak, in a total when its record ended, but in no stack yet */
     uint64_t in_flight_blocks;
     uint64_t surplus_bytes; /* what the stacks have beyond the recorded peak; the view's peak
                                includes it */
@@ -168,6 +168,8 @@ struct pk_view {
 
     int32_t failed_frame; /* line of the largest failed allocation of all processes, as in blame;
                              PK_FRAME_ROOT: unknown */
+    uint32_t failed_depth; /* its whole stack, outermost frame first, the process's among them */
+    int32_t *failed_stack;
 };
 
 /* A view is made of one snapshot after the other, each of which may be freed at once:

@@ -402,6 +402,8 @@ static void a_native_thread_of_a_python_thread_is_the_starters_too(void) {
     CHECK_EQ(scene.view.blame_count, 1);
     CHECK_EQ(scene.view.frames[scene.view.blame[0].frame].line, 4);
     CHECK_EQ(scene.view.failed_frame, scene.view.blame[0].frame);
+    CHECK_EQ(scene.view.failed_depth, 2); // below its thread
+    CHECK_STR(name_of(&scene.view, scene.view.failed_stack[1]), "run");
     drop(&scene);
 }
 
