@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "base/check.h"
 
@@ -61,6 +62,12 @@ int pk_sys_reserve(int fd, uint64_t offset, uint64_t length) {
         done += (uint64_t)result;
     }
     return 0;
+}
+
+int pk_sys_check_file_limit(uint64_t bytes) {
+    struct rlimit limit;
+    long result = pk_sys6(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0);
+    return pk_sys_failed(result) || bytes <= limit.rlim_cur ? 0 : -EFBIG;
 }
 
 int pk_sys_getpid(void) {

@@ -55,6 +55,9 @@ long pk_sys_pwrite(int fd, const void *buffer, size_t size, uint64_t offset);
 /* Really allocates [offset, offset + length) of a file: fallocate, or writing zeros where that is not supported.
  * 0 or negative errno (-ENOSPC, -EFBIG, -EDQUOT ...). The range must not hold data yet. */
 int pk_sys_reserve(int fd, uint64_t offset, uint64_t length);
+/* 0 if a file of this process may be `bytes` long (RLIMIT_FSIZE), else -EFBIG. To be asked first: the kernel answers a
+ * longer one with SIGXFSZ. */
+int pk_sys_check_file_limit(uint64_t bytes);
 int pk_sys_getpid(void);
 int pk_sys_getppid(void);
 int pk_sys_gettid(void);

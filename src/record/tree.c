@@ -46,7 +46,10 @@ int pk_tree_create(const char *directory, uint64_t start_unix_ns, uint64_t start
                .start_mono_ns = start_mono_ns};
     _Static_assert(sizeof start == __builtin_offsetof(struct pk_tree_page, start_mono_ns) + 8, "the same layout");
     memcpy(start.magic, PK_TREE_MAGIC, sizeof start.magic);
-    int result = pk_sys_reserve(fd, 0, sizeof(struct pk_tree_page));
+    int result = pk_sys_check_file_limit(sizeof(struct pk_tree_page));
+    if (result == 0) {
+        result = pk_sys_reserve(fd, 0, sizeof(struct pk_tree_page));
+    }
     if (result == 0) {
         long written = pk_sys_pwrite(fd, &start, sizeof start, 0);
         result = written == (long)sizeof start ? 0 : written < 0 ? (int)written : -EIO;

@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include "base/attr.h"
 #include "base/sys.h"
@@ -69,20 +68,13 @@ static void *map_file(int fd, void *address, uint64_t bytes, uint64_t offset) {
     return pk_sys_mmap(address, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd, (long)offset);
 }
 
-// 0 if the file may be that large, else -EFBIG. Asked first, because the kernel answers a larger one with SIGXFSZ.
-static int check_file_limit(uint64_t bytes) {
-    struct rlimit limit;
-    long result = pk_sys6(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0);
-    return pk_sys_failed(result) || bytes <= limit.rlim_cur ? 0 : -EFBIG;
-}
-
 // Adds one extent to the table's end, through an open descriptor.
 static int add_extent(struct pk_writer *writer, int fd, struct pk_store *store, uint64_t bytes) {
     struct pk_ledger_header *header = writer->header;
     if (header->extent_count == PK_LEDGER_MAX_EXTENTS) {
         return -ENOBUFS;
     }
-    int result = check_file_limit(writer->file_bytes + bytes);
+    int result = pk_sys_check_file_limit(writer->file_bytes + bytes);
     if (result == 0) {
         result = pk_sys_reserve(fd, writer->file_bytes, bytes);
     }
@@ -177,7 +169,7 @@ static void empty_stores(struct pk_writer *writer) {
 
 static int open_file(struct pk_writer *writer, int fd, uint64_t first_extent) {
     empty_stores(writer);
-    int result = check_file_limit(PK_LEDGER_HEADER_BYTES);
+    int result = pk_sys_check_file_limit(PK_LEDGER_HEADER_BYTES);
     if (result == 0) {
         result = pk_sys_reserve(fd, 0, PK_LEDGER_HEADER_BYTES);
     }
