@@ -15,6 +15,11 @@ static const char *const format_names[] = {
     [PK_FORMAT_TEXT] = "text",
     [PK_FORMAT_JSON] = "json",
     [PK_FORMAT_FOLDED] = "folded",
+    [PK_FORMAT_PPROF] = "pprof",
+    [PK_FORMAT_SPEEDSCOPE] = "speedscope",
+    [PK_FORMAT_DHAT] = "dhat",
+    [PK_FORMAT_MARKDOWN] = "markdown",
+    [PK_FORMAT_CSV] = "csv",
     NULL,
 };
 
@@ -29,7 +34,8 @@ int pk_output_find_format(const char *name, enum pk_report_format *ret_format,
     const char *nearest = pk_nearest(name, format_names);
     return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE, "unknown format %s; %s%s%s", name,
                           nearest != NULL ? "did you mean "
-                                          : "it is one of html, text, json, folded",
+                                          : "it is one of html, text, json, markdown, csv, folded, "
+                                            "pprof, speedscope, dhat",
                           nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
 }
 

@@ -66,5 +66,10 @@ int pk_write_page_data(const struct pk_report *report, uint32_t max_nodes, uint3
                        FILE *out);
 int pk_write_html(const struct pk_report *report, FILE *out);
 int pk_write_folded(const struct pk_report *report, FILE *out);
+int pk_write_pprof(const struct pk_report *report, FILE *out);
+int pk_write_speedscope(const struct pk_report *report, FILE *out);
+int pk_write_dhat(const struct pk_report *report, FILE *out);
+int pk_write_markdown(const struct pk_report *report, FILE *out);
+int pk_write_csv(const struct pk_report *report, FILE *out);
 int pk_write_text(const struct pk_report *report, FILE *out,
                   const struct pk_report_options *options);

@@ -215,6 +215,21 @@ int pk_report_write(const struct pk_report *report, enum pk_report_format format
     case PK_FORMAT_FOLDED:
         r = pk_write_folded(report, out);
         break;
+    case PK_FORMAT_PPROF:
+        r = pk_write_pprof(report, out);
+        break;
+    case PK_FORMAT_SPEEDSCOPE:
+        r = pk_write_speedscope(report, out);
+        break;
+    case PK_FORMAT_DHAT:
+        r = pk_write_dhat(report, out);
+        break;
+    case PK_FORMAT_MARKDOWN:
+        r = pk_write_markdown(report, out);
+        break;
+    case PK_FORMAT_CSV:
+        r = pk_write_csv(report, out);
+        break;
     }
     if (r < 0) {
         return r;

@@ -111,6 +111,11 @@ enum pk_report_format {
     PK_FORMAT_TEXT,
     PK_FORMAT_JSON,
     PK_FORMAT_FOLDED,
+    PK_FORMAT_PPROF,
+    PK_FORMAT_SPEEDSCOPE,
+    PK_FORMAT_DHAT,
+    PK_FORMAT_MARKDOWN,
+    PK_FORMAT_CSV,
 };
 
 struct pk_report_options {
