@@ -20,7 +20,7 @@ static const struct pk_option options[] = {
     {.name = "format",
      .letter = 'f',
      .value = "FORMAT",
-     .help = "html (default), text, markdown, csv, json, folded, pprof, speedscope or dhat"},
+     .help = "one of those above (default: html)"},
     {.name = "output",
      .letter = 'o',
      .value = "FILE",
@@ -144,8 +144,16 @@ const struct pk_cmd pk_cmd_report = {
     .name = "report",
     .usage = "DIR [--format FORMAT] [-o FILE]",
     .summary = "render a recorded run again, or in another format",
-    .details = "html is written into the result directory, the others go to standard output, "
-               "unless -o says otherwise.\n",
+    .details = "Formats\n"
+               "  html        the page, for a browser; written into the result directory\n"
+               "  text        the summary for a terminal; this and all below: to standard output\n"
+               "  markdown    the summary for a pull request or a CI step summary\n"
+               "  csv         one row a blame line, for a spreadsheet\n"
+               "  json        everything, for scripts\n"
+               "  folded      one line a stack, for flame graph scripts\n"
+               "  pprof       for `go tool pprof` and the viewers that read its files\n"
+               "  speedscope  for speedscope.app\n"
+               "  dhat        for valgrind's dh_view.html and the Firefox profiler\n",
     .options = options,
     .run = run_report,
 };

@@ -119,31 +119,39 @@ static uint64_t add_string(struct profile *profile, const char *text) {
     return profile->string_count++;
 }
 
-static void put_value_type(struct profile *profile, enum profile_field field, const char *type,
-                           const char *unit) {
-    put_number(&profile->part, 1, add_string(profile, type));
-    put_number(&profile->part, 2, add_string(profile, unit));
-    put_part(&profile->whole, field, &profile->part);
-}
-
 /* Blocks before bytes, as other heap profiles have it. */
 static const struct {
     const char *name;
-    const char *unit;
+    bool is_bytes;
     enum pk_column column;
 } types[PK_COLUMNS] = {
-    {"peak_blocks", "count", PK_PEAK_BLOCKS},   {"peak_bytes", "bytes", PK_PEAK_BYTES},
-    {"end_blocks", "count", PK_END_BLOCKS},     {"end_bytes", "bytes", PK_END_BYTES},
-    {"alloc_blocks", "count", PK_ALLOC_BLOCKS}, {"alloc_bytes", "bytes", PK_ALLOC_BYTES},
+    {"peak_blocks", false, PK_PEAK_BLOCKS},   {"peak_bytes", true, PK_PEAK_BYTES},
+    {"end_blocks", false, PK_END_BLOCKS},     {"end_bytes", true, PK_END_BYTES},
+    {"alloc_blocks", false, PK_ALLOC_BLOCKS}, {"alloc_bytes", true, PK_ALLOC_BYTES},
 };
 
+static void put_value_type(struct profile *profile, enum profile_field field, uint64_t type,
+                           uint64_t unit) {
+    put_number(&profile->part, 1, type);
+    put_number(&profile->part, 2, unit);
+    put_part(&profile->whole, field, &profile->part);
+}
+
+/* Speedscope looks for the default by its string's number, so these are in the table once. */
 static void put_types(struct profile *profile) {
+    uint64_t count = add_string(profile, "count"), bytes = add_string(profile, "bytes");
+    uint64_t peak_bytes = 0;
+
     for (size_t i = 0; i < PK_COLUMNS; i++) {
-        put_value_type(profile, PROFILE_SAMPLE_TYPE, types[i].name, types[i].unit);
+        uint64_t name = add_string(profile, types[i].name);
+        put_value_type(profile, PROFILE_SAMPLE_TYPE, name, types[i].is_bytes ? bytes : count);
+        if (types[i].column == PK_PEAK_BYTES) {
+            peak_bytes = name;
+        }
     }
-    put_value_type(profile, PROFILE_PERIOD_TYPE, "peak_bytes", "bytes");
+    put_value_type(profile, PROFILE_PERIOD_TYPE, peak_bytes, bytes);
     put_number(&profile->whole, PROFILE_PERIOD, 1); // nothing is sampled
-    put_number(&profile->whole, PROFILE_DEFAULT_SAMPLE_TYPE, add_string(profile, "peak_bytes"));
+    put_number(&profile->whole, PROFILE_DEFAULT_SAMPLE_TYPE, peak_bytes);
 }
 
 static void put_samples(struct profile *profile) {

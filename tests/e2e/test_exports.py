@@ -1,0 +1,450 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The formats for other tools: each read back the way those tools do, each adding up to the peak to
+the byte, and nothing that a program calls itself able to break them."""
+
+import copy
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import jsonschema
+import pprof_reader
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from running import REPOSITORY, run_command
+
+FORMATS = ["pprof", "speedscope", "dhat", "markdown", "csv", "json", "folded"]
+
+# 5,000,000 bytes stay to the end, 3,000,000 are freed after the peak, 100 times 20,000 never meet.
+# A bytes object of N is one request of sys.getsizeof(b"") + N, see reports.py.
+APP = """\
+import sys
+import threading
+KEEP = [None, None]
+def keep(place, size):
+    KEEP[place] = bytes(size)
+def churn():
+    for i in range(100):
+        bytes(20_000)
+churn()
+keep(0, 5_000_000)
+worker = threading.Thread(target=keep, args=(1, 3_000_000))
+worker.start()
+worker.join()
+KEEP[1] = None
+"""
+BYTES = 33  # sys.getsizeof(b"")
+
+
+def export(peakline, result, form) -> bytes:
+    done = subprocess.run(
+        [peakline, "report", str(result), "--format", form],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def result(peakline, python, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("exports")
+    (directory / "app.py").write_text(APP)
+    words = [peakline, "run", "-q", "--no-open", "--python", python, "-o", "out", "app.py"]
+    done = run_command(words, cwd=directory)
+    assert (done.returncode, done.stderr) == (0, "")
+    return directory / "out"
+
+
+@pytest.fixture(scope="module")
+def document(peakline, result):
+    return json.loads(export(peakline, result, "json"))
+
+
+@pytest.fixture(scope="module")
+def peak(document):
+    assert document["peak_bytes"] > 8_000_000
+    return document["peak"]
+
+
+# ---- the same run, the same bytes ----
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_twice_the_same(peakline, result, form, tmp_path):
+    first = export(peakline, result, form)
+    assert first == export(peakline, result, form)
+    file = tmp_path / "report"
+    done = run_command([peakline, "report", result, "-f", form, "-o", file])
+    assert (done.returncode, done.stdout) == (0, f"{file}\n")
+    assert file.read_bytes() == first
+
+
+# ---- pprof ----
+
+
+@pytest.fixture(scope="module")
+def pprof(peakline, result):
+    return pprof_reader.read(export(peakline, result, "pprof"))
+
+
+def test_pprof_adds_up(pprof, peak):
+    assert pprof.total("peak_bytes") == peak["bytes"]
+    assert pprof.total("peak_blocks") == peak["blocks"]
+
+
+def test_pprof_has_the_lines(pprof, result):
+    app = str(result.parent / "app.py")
+    kept = [
+        (stack, values["peak_bytes"], values["peak_blocks"])
+        for stack, values in pprof.samples
+        if stack[0][1:] == (app, 5) and values["peak_bytes"] > 1_000_000
+    ]
+    assert sorted(each[1:] for each in kept) == [(3_000_000 + BYTES, 1), (5_000_000 + BYTES, 1)]
+    main = [stack for stack, size, _ in kept if size > 4_000_000]
+    assert main == [(("keep (app.py)", app, 5), ("<module> (app.py)", app, 10))]
+    [thread] = [stack for stack, size, _ in kept if size < 4_000_000]
+    assert thread[-1] == ("[thread started at app.py:12]", "", 0)
+
+
+def test_pprof_says_what_it_is(pprof):
+    assert pprof.default_type == "peak_bytes"
+    assert [unit for _, unit in pprof.types] == ["count", "bytes"] * 3
+    assert pprof.comments[1] == "app.py"
+    assert (pprof.program, pprof.period) == ("app.py", 1)
+    assert 0 < pprof.duration_ns < 100e9
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="no go here: its pprof is not asked")
+def test_pprof_in_go(peakline, result, peak, tmp_path):
+    (tmp_path / "peak.pb.gz").write_bytes(export(peakline, result, "pprof"))
+    done = run_command(["go", "tool", "pprof", "-raw", "peak.pb.gz"], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"^ +(\d+) +(\d+) +\d+ +\d+ +\d+ +\d+:", done.stdout, re.MULTILINE)
+    assert sum(int(row[1]) for row in rows) == peak["bytes"]
+
+
+# ---- speedscope ----
+
+SPEEDSCOPE = {  # what its file format asks for
+    "type": "object",
+    "required": ["$schema", "shared", "profiles"],
+    "additionalProperties": False,
+    "properties": {
+        "$schema": {"const": "https://www.speedscope.app/file-format-schema.json"},
+        "name": {"type": "string"},
+        "exporter": {"type": "string"},
+        "activeProfileIndex": {"type": "integer"},
+        "shared": {
+            "type": "object",
+            "required": ["frames"],
+            "properties": {
+                "frames": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["name"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "name": {"type": "string"},
+                            "file": {"type": "string"},
+                            "line": {"type": "integer", "minimum": 1},
+                        },
+                    },
+                }
+            },
+        },
+        "profiles": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": [
+                    "type", "name", "unit", "startValue", "endValue", "samples", "weights",
+                ],
+                "additionalProperties": False,
+                "properties": {
+                    "type": {"const": "sampled"},
+                    "name": {"type": "string"},
+                    "unit": {"const": "bytes"},
+                    "startValue": {"const": 0},
+                    "endValue": {"type": "integer"},
+                    "samples": {
+                        "type": "array",
+                        "items": {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"type": "integer", "minimum": 0},
+                        },
+                    },
+                    "weights": {"type": "array", "items": {"type": "integer", "minimum": 1}},
+                },
+            },
+        },
+    },
+}  # fmt: skip
+
+
+def read_speedscope(data: bytes) -> dict:
+    """As its importer would, and what its schema does not say."""
+    document = json.loads(data)
+    jsonschema.validate(document, SPEEDSCOPE)
+    count = len(document["shared"]["frames"])
+    for profile in document["profiles"]:
+        assert len(profile["samples"]) == len(profile["weights"])
+        assert sum(profile["weights"]) == profile["endValue"]
+        assert all(frame < count for sample in profile["samples"] for frame in sample)
+    return document
+
+
+def test_speedscope_adds_up(peakline, result, peak):
+    document = read_speedscope(export(peakline, result, "speedscope"))
+    assert document["profiles"][0]["endValue"] == peak["bytes"]
+    frames, first = document["shared"]["frames"], document["profiles"][0]
+    largest = max(zip(first["weights"], first["samples"]))
+    assert largest[0] == 5_000_000 + BYTES
+    app = str(result.parent / "app.py")
+    assert [frames[frame] for frame in largest[1]] == [
+        {"name": "<module> (app.py:10)", "file": app, "line": 10},
+        {"name": "keep (app.py:5)", "file": app, "line": 5},
+    ]
+
+
+# ---- DHAT ----
+
+
+def read_dhat(data: bytes) -> dict:
+    """What valgrind's dh_view.js and the importer of the Firefox profiler insist on."""
+    document = json.loads(data)
+    assert (document["dhatFileVersion"], document["bklt"], document["bkacc"]) == (2, True, False)
+    for key in ("mode", "verb", "tu", "Mtu", "cmd"):
+        assert document[key] and isinstance(document[key], str)
+    assert 0 <= document["tg"] <= document["te"] and document["te"] > 0
+    assert isinstance(document["tuth"], int) and isinstance(document["pid"], int)
+    assert document["ftbl"][0] == "[root]"
+    seen = set()
+    for point in document["pps"]:
+        for key in ("tb", "tbk", "tl", "mb", "mbk", "gb", "gbk", "eb", "ebk"):
+            assert isinstance(point[key], int) and point[key] >= 0
+        assert point["mb"] >= point["gb"] and point["mb"] >= point["eb"]
+        assert point["fs"] and all(0 < frame < len(document["ftbl"]) for frame in point["fs"])
+        seen.add(tuple(point["fs"]))
+    assert len(seen) == len(document["pps"]), "the viewer refuses a stack that comes twice"
+    return document
+
+
+# As the Firefox profiler takes frames apart.
+DHAT_FRAME = re.compile(r"^0x([0-9a-f]+): (.+) \((?:in )?(.+?)(?::(\d+))?(?::(\d+))?\)$", re.I)
+
+
+def test_dhat_adds_up(peakline, result, peak):
+    document = read_dhat(export(peakline, result, "dhat"))
+    assert sum(point["gb"] for point in document["pps"]) == peak["bytes"]
+    assert sum(point["gbk"] for point in document["pps"]) == peak["blocks"]
+    parsed = [DHAT_FRAME.match(frame).groups() for frame in document["ftbl"][1:]]
+    app = str(result.parent / "app.py")
+    largest = max(document["pps"], key=lambda point: point["gb"])
+    assert [parsed[frame - 1][1:4] for frame in largest["fs"]] == [
+        ("keep", app, "5"),
+        ("<module>", app, "10"),
+    ]
+
+
+# ---- CSV ----
+
+
+def read_csv(data: bytes):
+    text = data.decode("utf-8")
+    assert text.endswith("\r\n") and "\n" not in text.replace("\r\n", "")
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    assert all(None not in row and None not in row.values() for row in rows)
+    return rows
+
+
+def test_csv_adds_up(peakline, result, peak, document):
+    rows = read_csv(export(peakline, result, "csv"))
+    assert sum(int(row["peak_bytes"]) for row in rows) == peak["bytes"]
+    assert sum(int(row["peak_blocks"]) for row in rows) == peak["blocks"]
+    assert len(rows) == len(document["blame"])
+    assert rows[0]["path"] == str(result.parent / "app.py")
+    assert (rows[0]["line"], rows[0]["function"], rows[0]["kind"]) == ("5", "keep", "user")
+    assert int(rows[0]["peak_bytes"]) >= 8_000_000 + 2 * BYTES
+    assert rows[0]["source"] == "KEEP[place] = bytes(size)"
+
+
+# ---- Markdown ----
+
+CODE = r"(?:`[^`|\\\n]+`|<code>(?:&#\d+;|[^<>&`|\\*_@#\[\]!\n])*</code>)"
+MARKDOWN = re.compile(
+    rf"### Peak memory [\d.]+ \w+\n\n"
+    rf"{CODE} held at most \*\*[\d.]+ \w+\*\* \([\d,]+ bytes in [\d,]+ blocks?\)"
+    rf"(?:, [\w. ]+)?\.\n"
+    rf"(?:\n\*\*[\w ().,;]+\*\*\n)?"
+    rf"(?:\n(?:- (?:{CODE}|\d+ more in the report)\n)+)?"
+    rf"\n\| At the peak \| Share \| Blocks \| Line \| Source \|\n\| ---: .*\n"
+    rf"(?P<rows>(?:\| [\d.]+ \w+ \| [\d.]+ % \| [\d,]+ \| {CODE} \| (?:{CODE})? \|\n)+)"
+    rf"(?:\| [\d.]+ \w+ \| [\d.]+ % \| [\d,]+ \| [\d,]+ more lines? \| \|\n)?"
+)
+
+
+def read_markdown(data: bytes):
+    """Nothing but our own words stands outside of code."""
+    text = data.decode("utf-8")
+    match = MARKDOWN.fullmatch(text)
+    assert match, text
+    assert len(text) < 65_536
+    return match["rows"].splitlines()
+
+
+def test_markdown_reads_like_this(peakline, result, peak):
+    data = export(peakline, result, "markdown")
+    rows = read_markdown(data)
+    assert rows[0].endswith("| 2 | `app.py:5` | `KEEP[place] = bytes(size)` |")
+    assert f"`app.py` held at most **{peak['bytes'] / 2**20:.1f} MiB** ({peak['bytes']:,} bytes" in (
+        data.decode()
+    )
+
+
+# ---- JSON ----
+
+
+def make_strict(schema):
+    """The schema lets new keys appear. Here a key that it does not know is a mistake of ours."""
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            schema["additionalProperties"] = False
+        for value in schema.values():
+            make_strict(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            make_strict(value)
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return json.loads((REPOSITORY / "docs" / "json-schema.json").read_text(encoding="utf-8"))
+
+
+def test_json_keeps_to_its_schema(document, schema):
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(document, schema)
+    strict = copy.deepcopy(schema)
+    make_strict(strict)
+    jsonschema.validate(document, strict)
+    document = {**document, "later": 1}
+    jsonschema.validate(document, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, strict)
+
+
+def test_json_of_a_killed_program_keeps_to_its_schema(run_peakline, peakline, tmp_path, schema):
+    (tmp_path / "dies.py").write_text("import os\ntry:\n    bytearray(1 << 62)\n"
+                                      "except MemoryError:\n    os.kill(os.getpid(), 9)\n")
+    done = run_peakline(["dies.py"])
+    document = json.loads(export(peakline, done.result, "json"))
+    jsonschema.validate(document, schema)
+    assert document["run"]["outcome"]["signal_name"] == "SIGKILL"
+    (done.result / "run.json").unlink()
+    jsonschema.validate(json.loads(export(peakline, done.result, "json")), schema)
+    for form in FORMATS:
+        export(peakline, done.result, form)
+
+
+# ---- hostile names ----
+
+HOSTILE = [
+    "=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", " =1", "＝1", '"', '","', "a\r\nb", "'",
+    "|", "\\|", "`", "``", "` `", "<script>alert(1)</script>", "<!--", "&lt;", "@everyone", "#1",
+    "[a](b)", "![a](b)", "**x**", "_x_", "~~x~~", "$x$", "www.example.com", "\x1b[31m", "\x00",
+    "\u202e", "\u2028", "\x85", "\x7f", ";", "a;b 3", "(x:1)", ") (", "a" * 3000, "é" * 700, "",
+    " ", "\ud800", "%s%n", "x" + "\u0301" * 900, "/" * 300, "<module>", "../../etc/passwd",
+]  # fmt: skip
+
+NAMES = """\
+import json, sys, types
+KEEP = []
+def f(size):
+    return bytes(size)
+for i, name in enumerate(json.load(open(sys.argv[1]))):
+    names = {"co_name": name, "co_filename": name}
+    if hasattr(f.__code__, "co_qualname"):
+        names["co_qualname"] = name
+    KEEP.append(types.FunctionType(f.__code__.replace(**names), {"bytes": bytes})(1_000_000 + i))
+"""
+
+
+def check_names(peakline, python, names):
+    with tempfile.TemporaryDirectory() as place:
+        directory = Path(place)
+        (directory / "names.py").write_text(NAMES)
+        (directory / "names.json").write_text(json.dumps(names))
+        words = [peakline, "run", "-q", "--no-open", "--python", python, "-o", "out"]
+        done = run_command([*words, "names.py", "names.json"], cwd=directory)
+        assert (done.returncode, done.stderr) == (0, "")
+        out = {form: export(peakline, directory / "out", form) for form in FORMATS}
+    peak = json.loads(out["json"])["peak_bytes"]
+    for data in (out["speedscope"], out["dhat"], out["csv"], out["markdown"], out["folded"]):
+        assert b"\x00" not in data and b"\x1b" not in data
+    pprof = pprof_reader.read(out["pprof"])
+    speedscope = read_speedscope(out["speedscope"])
+    dhat = read_dhat(out["dhat"])
+    rows = read_csv(out["csv"])
+    read_markdown(out["markdown"])
+    assert pprof.total("peak_bytes") == peak
+    assert speedscope["profiles"][0]["endValue"] == peak
+    assert sum(point["gb"] for point in dhat["pps"]) == peak
+    assert sum(int(row["peak_bytes"]) for row in rows) == peak
+    assert sum(int(line.rpartition(b" ")[2]) for line in out["folded"].splitlines()) == peak
+    for row in rows:
+        for cell in row.values():
+            assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
+            assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", cell)
+    # (two that are the same in name, file and line are one stack)
+    large = [values["peak_bytes"] for _, values in pprof.samples]
+    wanted = sum(1_000_000 + BYTES + i for i in range(len(names)))
+    assert sum(size for size in large if size >= 1_000_000) == wanted
+
+
+def test_names_that_people_have_used_against_others(peakline, python):
+    check_names(peakline, python, HOSTILE)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(names=st.lists(st.text(max_size=60), min_size=1, max_size=60))
+def test_any_names(peakline, python, names):
+    check_names(peakline, python, names)
+
+
+# ---- the command line ----
+
+
+@pytest.mark.parametrize(
+    "typed, meant",
+    [("prof", "pprof"), ("speedscop", "speedscope"), ("mark", "markdown"), ("dhta", "dhat")],
+)
+def test_the_nearest_format_is_suggested(peakline, result, typed, meant):
+    done = run_command([peakline, "report", result, "--format", typed])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"peakline: unknown format {typed}; did you mean {meant}?\n"
+
+
+def test_a_format_like_no_other_gets_the_list(peakline, result):
+    done = run_command([peakline, "report", result, "--format", "zzzzzz"])
+    assert done.returncode == 2
+    for form in FORMATS:
+        assert form in done.stderr
+
+
+def test_help_names_every_format(peakline):
+    done = run_command([peakline, "report", "--help"])
+    for form in [*FORMATS, "html", "text"]:
+        assert form in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) <= 100
