@@ -2,7 +2,8 @@
  * CSV for spreadsheets and data frames: one row a blame line, as RFC 4180 has it (commas, CRLF,
  * doubled quotes, UTF-8 without a mark), with a row of names first.
  *
- * May use model.h, display.h. Must stay true: peak_bytes adds up to the peak; no cell that comes
+ * May use model.h, display.h. Must stay true: each column adds up to its total, peak_bytes
+ * to the peak; no cell that comes
  * from the program is a formula to a spreadsheet: one that begins like one has an apostrophe put
  * before it, as spreadsheets themselves mark text. */
 #include <errno.h>
@@ -60,7 +61,9 @@ static int write_row(FILE *out, const struct pk_view *view, const struct pk_view
         source = frame->source;
         line = frame->line;
     }
-    fprintf(out, "%" PRIu64 ",%" PRIu64 ",", blame->bytes, blame->blocks);
+    for (unsigned column = 0; column < PK_COLUMNS; column++) {
+        fprintf(out, "%" PRIu64 ",", blame->columns[column]);
+    }
     int r = write_text(out, path);
     fprintf(out, ",%" PRIu32 ",", line);
     r = r < 0 ? r : write_text(out, name);
@@ -72,7 +75,9 @@ static int write_row(FILE *out, const struct pk_view *view, const struct pk_view
 
 int pk_write_csv(const struct pk_report *report, FILE *out) {
     int r = 0;
-    fputs("peak_bytes,peak_blocks,path,line,function,kind,source\r\n", out);
+    fputs("peak_bytes,peak_blocks,end_bytes,end_blocks,alloc_bytes,alloc_blocks,path,line,function,"
+          "kind,source\r\n",
+          out);
     for (uint32_t i = 0; i < report->view.blame_count && r >= 0; i++) {
         r = write_row(out, &report->view, &report->view.blame[i]);
     }

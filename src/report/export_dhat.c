@@ -39,7 +39,7 @@ static void write_header(struct pk_json *json, const struct pk_report *report) {
     pk_json_text(json, "Mtu", "s");
     pk_json_unsigned(json, "tuth", 0);
     pk_json_text(json, "cmd", command != NULL && command[0] != '\0' ? command : "python");
-    pk_json_unsigned(json, "pid", report->snapshot->header.pid);
+    pk_json_unsigned(json, "pid", pk_report_main(report)->pid);
     pk_json_unsigned(json, "te", larger(larger(end, peak), 1)); // the viewer divides by it
     pk_json_unsigned(json, "tg", peak);
     free(command);

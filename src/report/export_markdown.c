@@ -97,7 +97,7 @@ static void write_row(FILE *out, const struct pk_report *report,
 static void write_table(FILE *out, const struct pk_report *report) {
     const struct pk_view *view = &report->view;
     char bytes[PK_NUMBER_ROOM], share[PK_NUMBER_ROOM], count[PK_NUMBER_ROOM];
-    uint32_t rows = view->blame_count < MAX_ROWS ? view->blame_count : MAX_ROWS;
+    uint32_t rows = view->peak_blame_count < MAX_ROWS ? view->peak_blame_count : MAX_ROWS;
     uint64_t rest = 0, rest_blocks = 0;
 
     if (rows == 0) {
@@ -109,17 +109,17 @@ static void write_table(FILE *out, const struct pk_report *report) {
     for (uint32_t i = 0; i < rows; i++) {
         write_row(out, report, &view->blame[i]);
     }
-    for (uint32_t i = rows; i < view->blame_count; i++) {
+    for (uint32_t i = rows; i < view->peak_blame_count; i++) {
         rest += view->blame[i].bytes;
         rest_blocks += view->blame[i].blocks;
     }
-    if (rows < view->blame_count) {
+    if (rows < view->peak_blame_count) {
         char blocks[PK_NUMBER_ROOM];
         fprintf(out, "| %s | %s | %s | %s more line%s | |\n", pk_format_bytes(bytes, rest),
                 pk_format_share(share, rest, view->peak_bytes),
                 pk_format_count(blocks, rest_blocks),
-                pk_format_count(count, view->blame_count - rows),
-                view->blame_count - rows == 1 ? "" : "s");
+                pk_format_count(count, view->peak_blame_count - rows),
+                view->peak_blame_count - rows == 1 ? "" : "s");
     }
 }
 
@@ -140,6 +140,9 @@ static int write_sentence(FILE *out, const struct pk_report *report) {
             pk_format_count(exact, report->view.peak_bytes),
             pk_format_count(blocks, report->view.peak_blocks),
             report->view.peak_blocks == 1 ? "" : "s");
+    if (report->view.process_count > 1) {
+        fprintf(out, " in %u processes together", report->view.process_count);
+    }
     if (report->peak_time_ns >= 0) {
         fprintf(out, ", %s", pk_format_time(number, (uint64_t)report->peak_time_ns));
         if (report->duration_ns >= 0) {

@@ -227,6 +227,7 @@ static int put_locations(struct profile *profile) {
         put_number(&profile->part, 2, add_string(profile, named != NULL ? named : name));
         put_number(&profile->part, 3, named != NULL ? add_string(profile, name) : 0);
         put_number(&profile->part, 4, path);
+        put_number(&profile->part, 5, is_own ? 0 : view->functions[function].first_line);
         put_part(&profile->whole, PROFILE_FUNCTION, &profile->part);
         free(named);
         if (!is_own) {

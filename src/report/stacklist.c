@@ -14,9 +14,7 @@
 static bool read_values(const struct pk_tree *tree, uint32_t node, uint64_t *ret_values) {
     uint64_t any = 0;
     for (unsigned column = 0; column < PK_COLUMNS; column++) {
-        ret_values[column] = column == PK_PEAK_BYTES    ? tree->bytes[node]
-                             : column == PK_PEAK_BLOCKS ? tree->blocks[node]
-                                                        : 0;
+        ret_values[column] = tree->columns[column][node];
         any |= ret_values[column];
     }
     return any != 0;

@@ -102,6 +102,24 @@ def test_pprof_adds_up(pprof, peak):
     assert pprof.total("peak_blocks") == peak["blocks"]
 
 
+def test_pprof_counts_what_was_kept_and_what_went(pprof, result):
+    app = str(result.parent / "app.py")
+    sums = {name: 0 for name, _ in pprof.types}
+    for stack, values in pprof.samples:
+        if stack[0][1] == app and stack[0][2] in (5, 8):
+            for name, value in values.items():
+                sums[name] += value
+    kept, freed, churned = (BYTES + size for size in (5_000_000, 3_000_000, 20_000))
+    assert sums == {
+        "peak_blocks": 2,
+        "peak_bytes": kept + freed,
+        "end_blocks": 0,
+        "end_bytes": 0,
+        "alloc_blocks": 102,
+        "alloc_bytes": kept + freed + 100 * churned,
+    }
+
+
 def test_pprof_has_the_lines(pprof, result):
     app = str(result.parent / "app.py")
     kept = [
@@ -205,8 +223,12 @@ def read_speedscope(data: bytes) -> dict:
     return document
 
 
-def test_speedscope_adds_up(peakline, result, peak):
+def test_speedscope_adds_up(peakline, result, peak, document):
+    stacks = document
     document = read_speedscope(export(peakline, result, "speedscope"))
+    assert [profile["endValue"] for profile in document["profiles"]] == [
+        sum(stacks["stacks"][column]) for column in ("bytes", "end_bytes", "alloc_bytes")
+    ]
     assert document["profiles"][0]["endValue"] == peak["bytes"]
     frames, first = document["shared"]["frames"], document["profiles"][0]
     largest = max(zip(first["weights"], first["samples"]))
@@ -245,10 +267,15 @@ def read_dhat(data: bytes) -> dict:
 DHAT_FRAME = re.compile(r"^0x([0-9a-f]+): (.+) \((?:in )?(.+?)(?::(\d+))?(?::(\d+))?\)$", re.I)
 
 
-def test_dhat_adds_up(peakline, result, peak):
+def test_dhat_adds_up(peakline, result, peak, document):
+    stacks = document["stacks"]
     document = read_dhat(export(peakline, result, "dhat"))
     assert sum(point["gb"] for point in document["pps"]) == peak["bytes"]
     assert sum(point["gbk"] for point in document["pps"]) == peak["blocks"]
+    for short, column in (("e", "end"), ("t", "alloc")):
+        for key, unit in (("b", "bytes"), ("bk", "blocks")):
+            total = sum(point[short + key] for point in document["pps"])
+            assert total == sum(stacks[f"{column}_{unit}"])
     parsed = [DHAT_FRAME.match(frame).groups() for frame in document["ftbl"][1:]]
     app = str(result.parent / "app.py")
     largest = max(document["pps"], key=lambda point: point["gb"])
@@ -273,6 +300,8 @@ def test_csv_adds_up(peakline, result, peak, document):
     rows = read_csv(export(peakline, result, "csv"))
     assert sum(int(row["peak_bytes"]) for row in rows) == peak["bytes"]
     assert sum(int(row["peak_blocks"]) for row in rows) == peak["blocks"]
+    for column in ("end_bytes", "end_blocks", "alloc_bytes", "alloc_blocks"):
+        assert sum(int(row[column]) for row in rows) == sum(document["stacks"][column])
     assert len(rows) == len(document["blame"])
     assert rows[0]["path"] == str(result.parent / "app.py")
     assert (rows[0]["line"], rows[0]["function"], rows[0]["kind"]) == ("5", "keep", "user")
