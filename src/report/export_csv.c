@@ -2,10 +2,9 @@
  * CSV for spreadsheets and data frames: one row a blame line, as RFC 4180 has it (commas, CRLF,
  * doubled quotes, UTF-8 without a mark), with a row of names first.
  *
- * May use model.h, display.h. Must stay true: each column adds up to its total, peak_bytes
- * to the peak; no cell that comes
- * from the program is a formula to a spreadsheet: one that begins like one has an apostrophe put
- * before it, as spreadsheets themselves mark text. */
+ * May use model.h, display.h. Must stay true: each column adds up to its total, peak_bytes to the
+ * peak; no cell that comes from the program is a formula to a spreadsheet: one that begins like
+ * one has an apostrophe put before it, as spreadsheets themselves mark text. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,8 +15,9 @@
 
 /* A cell that begins so may be taken for a formula; the last four are full-width forms. */
 static bool is_formula(const char *text) {
-    static const char *const starts[] = {"=",           "+",           "-",           "@",
-                                         "\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d", "\xef\xbc\xa0"};
+    static const char *const starts[] = {
+        "=", "+", "-", "@", "\xef\xbc\x9d", "\xef\xbc\x8b", "\xef\xbc\x8d", "\xef\xbc\xa0",
+    };
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
         if (strncmp(text, starts[i], strlen(starts[i])) == 0) {
             return true;

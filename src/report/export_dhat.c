@@ -3,8 +3,9 @@
  * Firefox profiler. Its "t-gmax" is our peak, "t-end" what is live at the end, "total" all that was
  * allocated.
  *
- * May use model.h, command.h, json.h, stacklist.h. Must stay true: the bytes at t-gmax add up to the peak; no
- * two entries have the same frames (the viewer refuses that); an entry has a frame at least.
+ * May use model.h, command.h, json.h, stacklist.h. Must stay true: the bytes at t-gmax add up to
+ * the peak; no two entries have the same frames (the viewer refuses that); an entry has a frame
+ * at least.
  *
  * Not known here: how long blocks lived (`tl` is 0) and the most that one stack ever held (`mb` is
  * the larger of what it held at the peak and at the end, so at least that). The mode says it. */

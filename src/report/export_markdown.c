@@ -124,6 +124,18 @@ static void write_table(FILE *out, const struct pk_report *report) {
     }
 }
 
+/* " in 3 of 9 processes": those that held something at the peak. */
+static void write_processes(FILE *out, const struct pk_report *report) {
+    const struct pk_view *view = &report->view;
+    uint32_t holding = 0;
+    for (uint32_t i = 0; i < view->process_count; i++) {
+        holding += view->processes[i].tree_bytes > 0 ? 1u : 0u;
+    }
+    if (view->process_count > 1) {
+        fprintf(out, " in %u of %u processes", holding, view->process_count);
+    }
+}
+
 /* "`app.py` held at most **135.8 MiB** (142,344,123 bytes in 4,210 blocks), 12.4 s into a run of
  * 31.0 s. The first 3 lines hold 78.8 % of it." */
 static int write_sentence(FILE *out, const struct pk_report *report) {
@@ -141,9 +153,7 @@ static int write_sentence(FILE *out, const struct pk_report *report) {
             pk_format_count(exact, report->view.peak_bytes),
             pk_format_count(blocks, report->view.peak_blocks),
             report->view.peak_blocks == 1 ? "" : "s");
-    if (report->view.process_count > 1) {
-        fprintf(out, " in %u processes together", report->view.process_count);
-    }
+    write_processes(out, report);
     if (report->peak_time_ns >= 0) {
         fprintf(out, ", %s", pk_format_time(number, (uint64_t)report->peak_time_ns));
         if (report->duration_ns >= 0) {

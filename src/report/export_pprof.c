@@ -2,9 +2,9 @@
  * pprof: the protocol buffer `perftools.profiles.Profile`, gzipped, for `go tool pprof` and the
  * viewers that read its files. Three measures in blocks and bytes; the default is the peak's bytes.
  *
- * May use model.h, command.h, stacklist.h, deflate.h. Must stay true: string 0 is empty, ids begin at 1, every
- * reference resolves, every sample has a value for each type. Field numbers are those of pprof's
- * profile.proto.
+ * May use model.h, command.h, stacklist.h, deflate.h. Must stay true: string 0 is empty, ids
+ * begin at 1, every reference resolves, every sample has a value for each type. Field numbers are
+ * those of pprof's profile.proto.
  *
  * A function's name carries its file ("load (app.py)"): viewers merge functions by name, and each
  * module has a `<module>`. Its system name is the plain one; were both the same, `go tool pprof`

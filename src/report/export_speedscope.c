@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * speedscope: its own JSON file format, three sampled profiles over one table of frames: bytes at
  * the peak, bytes live at the end, bytes allocated over the run.
- * May use model.h, command.h, json.h, stacklist.h. Must stay true: a profile's weights add up to its endValue;
- * every frame of a sample is in the table. */
+ * May use model.h, command.h, json.h, stacklist.h. Must stay true: a profile's weights add up to
+ * its endValue; every frame of a sample is in the table. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

@@ -315,7 +315,7 @@ CODE = r"(?:`[^`|\\\n]+`|<code>(?:&#\d+;|[^<>&`|\\*_@#\[\]!\n])*</code>)"
 MARKDOWN = re.compile(
     rf"### Peak memory [\d.]+ \w+\n\n"
     rf"{CODE} held at most \*\*[\d.]+ \w+\*\* \([\d,]+ bytes in [\d,]+ blocks?\)"
-    rf"(?: in \d+ processes together)?(?:, [\w. ]+)?\."
+    rf"(?: in \d+ of \d+ processes)?(?:, [\w. ]+)?\."
     rf"(?: The first 3 lines hold [\d.]+ % of it\.)?\n"
     rf"(?:\n\*\*[\w ().,;]+\*\*\n)?"
     rf"(?:\n(?:- (?:{CODE}|\d+ more in the report)\n)+)?"
@@ -338,9 +338,9 @@ def test_markdown_reads_like_this(peakline, result, peak):
     data = export(peakline, result, "markdown")
     rows = read_markdown(data)
     assert rows[0].endswith("| 2 | `app.py:5` | `KEEP[place] = bytes(size)` |")
-    assert f"`app.py` held at most **{peak['bytes'] / 2**20:.1f} MiB** ({peak['bytes']:,} bytes" in (
-        data.decode()
-    )
+    size = peak["bytes"]
+    start = f"`app.py` held at most **{size / 2**20:.1f} MiB** ({size:,} bytes in "
+    assert start in data.decode()
 
 
 # ---- JSON ----
@@ -376,8 +376,9 @@ def test_json_keeps_to_its_schema(document, schema):
 
 
 def test_json_of_a_killed_program_keeps_to_its_schema(run_peakline, peakline, tmp_path, schema):
-    (tmp_path / "dies.py").write_text("import os\ntry:\n    bytearray(1 << 62)\n"
-                                      "except MemoryError:\n    os.kill(os.getpid(), 9)\n")
+    (tmp_path / "dies.py").write_text(
+        "import os\ntry:\n    bytearray(1 << 62)\nexcept MemoryError:\n    os.kill(os.getpid(), 9)\n"
+    )
     done = run_peakline(["dies.py"])
     document = json.loads(export(peakline, done.result, "json"))
     jsonschema.validate(document, schema)
@@ -386,6 +387,47 @@ def test_json_of_a_killed_program_keeps_to_its_schema(run_peakline, peakline, tm
     jsonschema.validate(json.loads(export(peakline, done.result, "json")), schema)
     for form in FORMATS:
         export(peakline, done.result, form)
+
+
+# ---- several processes ----
+
+# Each child allocates beside its parent, which waits for it.
+FORKS = """\
+import os
+KEEP = [None]
+def hold(size):
+    KEEP[0] = bytes(size)
+hold(5_000_000)
+for _ in range(2):
+    pid = os.fork()
+    if pid == 0:
+        hold(4_000_000)
+        os._exit(0)
+    os.waitpid(pid, 0)
+"""
+
+
+def test_each_process_is_an_outermost_frame(run_peakline, peakline, tmp_path):
+    (tmp_path / "forks.py").write_text(FORKS)
+    result = run_peakline(["forks.py"]).result
+    document = json.loads(export(peakline, result, "json"))
+    pids = {process["pid"] for process in document["processes"]}
+    assert len(pids) == 3
+    pprof = pprof_reader.read(export(peakline, result, "pprof"))
+    assert pprof.total("peak_bytes") == document["peak_bytes"]
+    for stack, _ in pprof.samples:
+        assert re.match(r"process (\d+|x\d+) forks\.py$", stack[-1][0])
+    allocated = [
+        values["alloc_bytes"] for stack, values in pprof.samples if stack[0][0] == "hold (forks.py)"
+    ]
+    assert sum(allocated) == 5_000_000 + 2 * 4_000_000 + 3 * BYTES
+    speedscope = read_speedscope(export(peakline, result, "speedscope"))
+    assert speedscope["profiles"][0]["endValue"] == document["peak_bytes"]
+    dhat = read_dhat(export(peakline, result, "dhat"))
+    assert sum(point["gb"] for point in dhat["pps"]) == document["peak_bytes"]
+    rows = read_csv(export(peakline, result, "csv"))
+    assert sum(int(row["peak_bytes"]) for row in rows) == document["peak_bytes"]
+    read_markdown(export(peakline, result, "markdown"))
 
 
 # ---- hostile names ----
@@ -409,6 +451,10 @@ for i, name in enumerate(json.load(open(sys.argv[1]))):
         names["co_qualname"] = name
     KEEP.append(types.FunctionType(f.__code__.replace(**names), {"bytes": bytes})(1_000_000 + i))
 """
+
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def check_names(peakline, python, names):
@@ -435,8 +481,8 @@ def check_names(peakline, python, names):
     assert sum(int(line.rpartition(b" ")[2]) for line in out["folded"].splitlines()) == peak
     for row in rows:
         for cell in row.values():
-            assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
-            assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", cell)
+            assert not cell.startswith(FORMULA_STARTS)
+            assert not UNPRINTABLE.search(cell)
     # (two that are the same in name, file and line are one stack)
     large = [values["peak_bytes"] for _, values in pprof.samples]
     wanted = sum(1_000_000 + BYTES + i for i in range(len(names)))
