@@ -53,15 +53,6 @@ char *pk_report_command(const struct pk_report *report) {
     return text;
 }
 
-const char *pk_report_program(const struct pk_report *report) {
-    const struct pk_run_info *run = report->run;
-    if (run == NULL || run->argv == NULL || run->argv[0] == NULL || run->argv[0][0] == '\0') {
-        return "python";
-    }
-    const char *slash = strrchr(run->argv[0], '/');
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : run->argv[0];
-}
-
 const char *pk_report_tool(const struct pk_report *report) {
     return report->run != NULL && report->run->tool != NULL ? report->run->tool : "peakline";
 }

@@ -9,8 +9,5 @@
  * malloc; "" when the command is not known; NULL when memory is out. */
 char *pk_report_command(const struct pk_report *report);
 
-/* "app.py": the last part of the first word, or "python". Borrowed; may be wrong UTF-8. */
-const char *pk_report_program(const struct pk_report *report);
-
 /* What recorded the run: "peakline 0.1.0". Borrowed. */
 const char *pk_report_tool(const struct pk_report *report);

@@ -272,7 +272,7 @@ int pk_write_pprof(const struct pk_report *report, FILE *out) {
     }
     (void)add_string(&profile, ""); // string 0
     put_types(&profile);
-    put_mapping(&profile, pk_report_program(report));
+    put_mapping(&profile, pk_report_main(report)->label);
     put_samples(&profile);
     r = put_locations(&profile);
     put_number(&profile.whole, PROFILE_TIME_NANOS, (uint64_t)report->start_unix_ns);

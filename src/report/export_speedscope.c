@@ -92,7 +92,7 @@ int pk_write_speedscope(const struct pk_report *report, FILE *out) {
     if (r < 0) {
         return r;
     }
-    snprintf(title, sizeof(title), "%s: %s at the peak%s", pk_report_program(report),
+    snprintf(title, sizeof(title), "%s: %s at the peak%s", pk_report_main(report)->label,
              pk_format_bytes(number, report->view.peak_bytes),
              list.depth_limit != UINT32_MAX ? " (deep stacks cut in the middle)" : "");
     pk_json_start(&json, out, PK_JSON_LINES);

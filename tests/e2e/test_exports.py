@@ -59,8 +59,8 @@ def export(peakline, result, form) -> bytes:
 def result(peakline, python, tmp_path_factory):
     directory = tmp_path_factory.mktemp("exports")
     (directory / "app.py").write_text(APP)
-    words = [peakline, "run", "-q", "--no-open", "--python", python, "-o", "out", "app.py"]
-    done = run_command(words, cwd=directory)
+    words = [peakline, "run", "-q", "--no-open", "--python", python, "-o", "out"]
+    done = run_command([*words, "-S", "app.py"], cwd=directory)
     assert (done.returncode, done.stderr) == (0, "")
     return directory / "out"
 
@@ -137,7 +137,7 @@ def test_pprof_has_the_lines(pprof, result):
 def test_pprof_says_what_it_is(pprof):
     assert pprof.default_type == "peak_bytes"
     assert [unit for _, unit in pprof.types] == ["count", "bytes"] * 3
-    assert pprof.comments[1] == "app.py"
+    assert pprof.comments[1] == "-S app.py"
     assert (pprof.program, pprof.period) == ("app.py", 1)
     assert 0 < pprof.duration_ns < 100e9
 
@@ -339,7 +339,7 @@ def test_markdown_reads_like_this(peakline, result, peak):
     rows = read_markdown(data)
     assert rows[0].endswith("| 2 | `app.py:5` | `KEEP[place] = bytes(size)` |")
     size = peak["bytes"]
-    start = f"`app.py` held at most **{size / 2**20:.1f} MiB** ({size:,} bytes in "
+    start = f"`-S app.py` held at most **{size / 2**20:.1f} MiB** ({size:,} bytes in "
     assert start in data.decode()
 
 
@@ -377,7 +377,8 @@ def test_json_keeps_to_its_schema(document, schema):
 
 def test_json_of_a_killed_program_keeps_to_its_schema(run_peakline, peakline, tmp_path, schema):
     (tmp_path / "dies.py").write_text(
-        "import os\ntry:\n    bytearray(1 << 62)\nexcept MemoryError:\n    os.kill(os.getpid(), 9)\n"
+        "import os\ntry:\n    bytearray(1 << 62)\n"
+        "except MemoryError:\n    os.kill(os.getpid(), 9)\n"
     )
     done = run_peakline(["dies.py"])
     document = json.loads(export(peakline, done.result, "json"))
@@ -416,7 +417,7 @@ def test_each_process_is_an_outermost_frame(run_peakline, peakline, tmp_path):
     pprof = pprof_reader.read(export(peakline, result, "pprof"))
     assert pprof.total("peak_bytes") == document["peak_bytes"]
     for stack, _ in pprof.samples:
-        assert re.match(r"process (\d+|x\d+) forks\.py$", stack[-1][0])
+        assert re.match(r"process (\d+|x\d+) forks\.py(, forked)?$", stack[-1][0])
     allocated = [
         values["alloc_bytes"] for stack, values in pprof.samples if stack[0][0] == "hold (forks.py)"
     ]
@@ -428,6 +429,42 @@ def test_each_process_is_an_outermost_frame(run_peakline, peakline, tmp_path):
     rows = read_csv(export(peakline, result, "csv"))
     assert sum(int(row["peak_bytes"]) for row in rows) == document["peak_bytes"]
     read_markdown(export(peakline, result, "markdown"))
+
+
+# ---- recursion ----
+
+# 6,000 levels that each keep something would be 18 million frames, if every stack had all of its own.
+DEEP = """\
+import sys
+sys.setrecursionlimit(10_000)
+KEEP = [None] * 6000
+def call(depth):
+    KEEP[depth] = bytes(100)
+    if depth < 5999:
+        call(depth + 1)
+call(0)
+"""
+
+
+def test_deep_recursion_leaves_frames_out_and_no_bytes(run_peakline, peakline, tmp_path):
+    (tmp_path / "deep.py").write_text(DEEP)
+    result = run_peakline(["deep.py"]).result
+    peak = json.loads(export(peakline, result, "json"))["peak_bytes"]
+    pprof = pprof_reader.read(export(peakline, result, "pprof"))
+    assert pprof.total("peak_bytes") == peak
+    deep = str(tmp_path / "deep.py")
+    assert pprof.comments[-1].startswith("Stacks deeper than ")
+    deepest = max(len(stack) for stack, _ in pprof.samples)
+    assert 128 <= deepest < 6000
+    kept = [stack for stack, values in pprof.samples if stack[0][1:] == (deep, 5)]
+    assert len(kept) == 6000
+    assert all(stack[-1][2] == 8 for stack in kept)  # the outermost is still there
+    assert sum(1 for stack in kept if ("[frames left out]", "", 0) in stack) > 1000
+    dhat = read_dhat(export(peakline, result, "dhat"))
+    assert sum(point["gb"] for point in dhat["pps"]) == peak
+    speedscope = read_speedscope(export(peakline, result, "speedscope"))
+    assert speedscope["profiles"][0]["endValue"] == peak
+    assert "cut" in speedscope["name"]
 
 
 # ---- hostile names ----

@@ -91,6 +91,7 @@ static void start_usual_run(struct make_ledger *make) {
         abort();
     }
     make_ledger_start(make);
+    strcpy(make->header.command, "python main.py it's");
 }
 
 /* Replaces the directory's name, which differs each time, by "/run". */
