@@ -19,11 +19,11 @@
 #define PLACE_COLUMNS 80u
 #define SOURCE_COLUMNS 100u
 #define NOTE_COLUMNS 240u
-#define CODE_ROOM 384u /* bytes of a cleaned text: columns have no bound where marks are combined */
+#define CODE_ROOM 320u /* bytes of a cleaned text: columns have no bound where marks are combined */
 
 /* The worst that a text can grow to is an entity of six bytes for each of its bytes: */
 #define MAX_BYTES 65536u
-_Static_assert(2048u + 6u * CODE_ROOM * (MAX_NOTES + 2u) +
+_Static_assert(2048u + 6u * CODE_ROOM * (MAX_NOTES + 3u) +
                        MAX_ROWS * (128u + 6u * (2u * PLACE_COLUMNS + 2u * SOURCE_COLUMNS)) <
                    MAX_BYTES,
                "a comment holds it");
@@ -180,6 +180,11 @@ static void write_notes(FILE *out, const struct pk_report *report) {
     char outcome[160];
     uint32_t notes = report->warning_count < MAX_NOTES ? report->warning_count : MAX_NOTES;
 
+    if (report->run != NULL && report->run->headline != NULL && report->run->headline[0] != '\0') {
+        fputs("\n- ", out); // memory ran out
+        write_clean_code(out, report->run->headline, NOTE_COLUMNS, CODE_ROOM);
+        fputs("\n", out);
+    }
     pk_report_outcome_sentence(report, outcome, sizeof(outcome));
     if (outcome[0] != '\0') {
         fprintf(out, "\n**%s**\n", outcome);

@@ -317,6 +317,7 @@ MARKDOWN = re.compile(
     rf"{CODE} held at most \*\*[\d.]+ \w+\*\* \([\d,]+ bytes in [\d,]+ blocks?\)"
     rf"(?: in \d+ of \d+ processes)?(?:, [\w. ]+)?\."
     rf"(?: The first 3 lines hold [\d.]+ % of it\.)?\n"
+    rf"(?:\n- {CODE}\n)?"
     rf"(?:\n\*\*[\w ().,;]+\*\*\n)?"
     rf"(?:\n(?:- (?:{CODE}|\d+ more in the report)\n)+)?"
     rf"\n\| At the peak \| Share \| Blocks \| Line \| Source \|\n\| ---: .*\n"
