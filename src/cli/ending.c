@@ -5,11 +5,12 @@
 #include "report/display.h"
 #include "supervise/ledgers.h"
 #include "supervise/outcome.h"
+#include "supervise/procfs.h"
 
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void pk_ending_begin(struct pk_ending *ending, struct pk_run_info *info) {
     pk_limits_read("", &ending->before);
@@ -50,17 +51,18 @@ void pk_ending_warn(struct pk_ending *ending, struct pk_run_info *info, const ch
 
 /* ---- memory ran out ---- */
 
-/* "the cgroup /a/b" */
+/* "cgroup /a/b" */
 static void name_group(const struct pk_run_oom *oom, char *ret_text, size_t size) {
     if (oom->path == NULL || oom->path[0] == '\0') {
         (void)snprintf(ret_text, size, "a cgroup that cannot be seen from here");
     } else if (strcmp(oom->path, "/") == 0) {
-        (void)snprintf(ret_text, size, "this container's cgroup");
+        (void)snprintf(ret_text, size, "the cgroup of this container");
     } else {
-        (void)snprintf(ret_text, size, "the cgroup %s", oom->path);
+        (void)snprintf(ret_text, size, "cgroup %s", oom->path);
     }
 }
 
+/* The most important first: the terminal shows two lines of it. */
 static void write_kill(struct pk_ending *ending, struct pk_run_info *info) {
     char limit[PK_NUMBER_ROOM], held[PK_NUMBER_ROOM], group[512], victim[64], then[96] = "";
     const struct pk_run_oom *oom = &info->oom;
@@ -71,19 +73,19 @@ static void write_kill(struct pk_ending *ending, struct pk_run_info *info) {
         (void)snprintf(victim, sizeof(victim), "process %lld", (long long)oom->killed_pid);
     }
     if (oom->held_bytes > 0) {
-        (void)snprintf(then, sizeof(then), "; it held %s of recorded memory then",
+        (void)snprintf(then, sizeof(then), "; it held %s then",
                        pk_format_bytes(held, oom->held_bytes));
     }
     pk_format_bytes(limit, oom->limit_bytes);
     name_group(oom, group, sizeof(group));
     if (oom->kind == PK_OOM_CGROUP) {
         (void)snprintf(ending->headline, sizeof(ending->headline),
-                       "Out of memory: the kernel killed %s at the limit of %s of %s%s.", victim,
-                       limit, group, then);
+                       "Out of memory: the kernel killed %s at the limit of %s%s (%s).", victim,
+                       limit, then, group);
     } else {
         (void)snprintf(ending->headline, sizeof(ending->headline),
-                       "Out of memory: the kernel killed %s; no memory limit that can be seen from "
-                       "here was reached, so this machine (%s) had none left%s.",
+                       "Out of memory: the kernel killed %s; this machine (%s) had none left, or "
+                       "a limit that cannot be seen from here was reached%s.",
                        victim, limit, then);
     }
     info->headline = ending->headline;
@@ -138,10 +140,9 @@ static void judge_kill(struct pk_ending *ending, const struct pk_ledgers *ledger
     }
     char limit[PK_NUMBER_ROOM];
     pk_ending_warn(ending, info,
-                   "The kernel killed %llu process%s for memory in %s (limit %s) during the run; "
-                   "%s.",
-                   (unsigned long long)oom->kills, oom->kills == 1 ? "" : "es", group,
-                   pk_format_bytes(limit, oom->limit_bytes),
+                   "The kernel killed %llu process%s for memory during the run (limit %s, %s); %s.",
+                   (unsigned long long)oom->kills, oom->kills == 1 ? "" : "es",
+                   pk_format_bytes(limit, oom->limit_bytes), group,
                    oom->killed_pid != 0 ? "which ones cannot be told"
                                         : "none of those recorded here");
 }
@@ -183,6 +184,7 @@ static void judge_refusal(struct pk_ending *ending, const struct pk_ledgers *led
 
 static void take_sizes(const struct pk_watched *watched, const struct pk_sampler *sampler,
                        struct pk_run_info *info) {
+    struct pk_procfs_memory memory;
     struct rusage own;
 
     info->program_rss_peak_bytes = (uint64_t)watched->usage.ru_maxrss * 1024;
@@ -198,8 +200,11 @@ static void take_sizes(const struct pk_watched *watched, const struct pk_sampler
         info->tracked_peak_bytes = header->tracked_peak_bytes;
         info->processes_most = header->process_most;
     }
+    // Not ru_maxrss: it begins with what the shell had when it became us.
+    if (pk_procfs_memory("", getpid(), &memory) == 0) {
+        info->own_rss_bytes = memory.rss_peak_bytes;
+    }
     if (getrusage(RUSAGE_SELF, &own) == 0) {
-        info->own_rss_bytes = (uint64_t)own.ru_maxrss * 1024;
         info->own_cpu_ns = ((uint64_t)own.ru_utime.tv_sec + (uint64_t)own.ru_stime.tv_sec) *
                                1000000000u +
                            ((uint64_t)own.ru_utime.tv_usec + (uint64_t)own.ru_stime.tv_usec) * 1000u;

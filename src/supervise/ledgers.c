@@ -4,11 +4,12 @@
 
 #include "record/format.h"
 #include "record/settings.h"
+#include "supervise/procfs.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,7 +18,9 @@ static void add_end(struct pk_ledgers *ledgers, pid_t pid, uint64_t total) {
 
     ledgers->cut_short++;
     for (uint32_t i = 0; i < PK_LEDGERS_SHOWN; i++) {
-        if (end.pid != 0 && (ledgers->ends[i].pid == 0 || ledgers->ends[i].total_bytes < end.total_bytes)) {
+        bool is_smaller =
+            ledgers->ends[i].pid == 0 || ledgers->ends[i].total_bytes < end.total_bytes;
+        if (end.pid != 0 && is_smaller) {
             struct pk_ledger_end pushed = ledgers->ends[i];
             ledgers->ends[i] = end;
             end = pushed;
@@ -51,10 +54,10 @@ static void look_at(int directory, const char *name, struct pk_ledgers *ledgers)
     if (header.state != PK_STATE_RUNNING || pid <= 0) {
         return;
     }
-    if (kill(pid, 0) != 0 && errno == ESRCH) {
-        add_end(ledgers, pid, header.total_bytes);
-    } else {
+    if (pk_procfs_is_alive(pid)) {
         ledgers->alive++;
+    } else {
+        add_end(ledgers, pid, header.total_bytes);
     }
 }
 

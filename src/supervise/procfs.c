@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,15 @@ int pk_procfs_memory(const char *root, pid_t pid, struct pk_procfs_memory *ret_m
     ret_memory->swap_bytes = find_kilobytes(text, "VmSwap");
     ret_memory->rss_peak_bytes = find_kilobytes(text, "VmHWM");
     return 0;
+}
+
+bool pk_procfs_is_alive(pid_t pid) {
+    struct pk_procfs_memory memory;
+
+    if (kill(pid, 0) != 0 && errno == ESRCH) {
+        return false;
+    }
+    return pk_procfs_memory("", pid, &memory) != -ESRCH || access("/proc/self/status", R_OK) != 0;
 }
 
 int pk_procfs_pss(const char *root, pid_t pid, uint64_t *ret_bytes) {

@@ -30,6 +30,9 @@ struct pk_procfs_memory {
  * another negative errno (no /proc, not permitted). */
 int pk_procfs_memory(const char *root, pid_t pid, struct pk_procfs_memory *ret_memory);
 
+/* Does it live? A zombie does not. Without /proc a zombie cannot be told and counts as living. */
+bool pk_procfs_is_alive(pid_t pid);
+
 /* Proportional set size; the kernel walks all pages for it, under the lock that the process needs
  * for mmap: about 10 ms a GiB. Returns 0 or a negative errno. */
 int pk_procfs_pss(const char *root, pid_t pid, uint64_t *ret_bytes);

@@ -207,6 +207,9 @@ static void a_run_reads_back_byte_for_byte(void) {
     static char *const argv[] = {
         "app.py", "", "caf\xc3\xa9", "\xff\xfe raw", "new\nline \"quoted\" </script>", NULL};
     static char *const warnings[] = {"One sentence.", NULL};
+    static const struct pk_run_group groups[] = {
+        {.directory = "/sys/a", .path = "/a", .version = 1, .limit_bytes = -1, .oom_kills = 3},
+        {.directory = "", .path = "", .version = 2, .limit_bytes = 4, .limit_hits = 5}};
     start_directory();
     const struct pk_run_info info = {.tool = "peakline 0.1.0",
                                      .argv = argv,
@@ -218,6 +221,30 @@ static void a_run_reads_back_byte_for_byte(void) {
                                      .code = 0,
                                      .signal = 9,
                                      .rss_peak_bytes = UINT64_C(1) << 40,
+                                     .rss_peak_file_bytes = 1,
+                                     .program_rss_peak_bytes = 2,
+                                     .pss_peak_bytes = 3,
+                                     .swap_peak_bytes = 4,
+                                     .tracked_peak_bytes = 5,
+                                     .processes_most = 6,
+                                     .own_rss_bytes = 7,
+                                     .own_cpu_ns = 8,
+                                     .still_running = 9,
+                                     .machine_bytes = 10,
+                                     .machine_oom_kills = -1,
+                                     .boot_id = "b-1",
+                                     .headline = "Out of memory.",
+                                     .oom = {.kind = PK_OOM_CGROUP,
+                                             .limit_bytes = 11,
+                                             .usage_bytes = 12,
+                                             .held_bytes = 13,
+                                             .failed_bytes = 14,
+                                             .kills = 15,
+                                             .killed_pid = 16,
+                                             .is_certain = true,
+                                             .path = "/a\xff/b"},
+                                     .groups = groups,
+                                     .group_count = 2,
                                      .warnings = warnings};
     struct pk_run_info *back;
     struct stat status;
@@ -240,6 +267,35 @@ static void a_run_reads_back_byte_for_byte(void) {
     CHECK_EQ(back->signal, 9);
     CHECK_EQ(back->rss_peak_bytes, UINT64_C(1) << 40);
     CHECK_STR(back->warnings[0], "One sentence.");
+    CHECK_EQ(back->rss_peak_file_bytes, 1);
+    CHECK_EQ(back->program_rss_peak_bytes, 2);
+    CHECK_EQ(back->pss_peak_bytes, 3);
+    CHECK_EQ(back->swap_peak_bytes, 4);
+    CHECK_EQ(back->tracked_peak_bytes, 5);
+    CHECK_EQ(back->processes_most, 6);
+    CHECK_EQ(back->own_rss_bytes, 7);
+    CHECK_EQ(back->own_cpu_ns, 8);
+    CHECK_EQ(back->still_running, 9);
+    CHECK_EQ(back->machine_bytes, 10);
+    CHECK_EQ(back->machine_oom_kills, -1);
+    CHECK_STR(back->boot_id, "b-1");
+    CHECK_STR(back->headline, "Out of memory.");
+    CHECK_EQ(back->oom.kind, PK_OOM_CGROUP);
+    CHECK_EQ(back->oom.limit_bytes, 11);
+    CHECK_EQ(back->oom.usage_bytes, 12);
+    CHECK_EQ(back->oom.held_bytes, 13);
+    CHECK_EQ(back->oom.failed_bytes, 14);
+    CHECK_EQ(back->oom.kills, 15);
+    CHECK_EQ(back->oom.killed_pid, 16);
+    CHECK(back->oom.is_certain && !back->oom.is_program);
+    CHECK_STR(back->oom.path, "/a\xff/b");
+    CHECK_EQ(back->group_count, 2);
+    CHECK_STR(back->groups[0].directory, "/sys/a");
+    CHECK_EQ(back->groups[0].limit_bytes, -1);
+    CHECK_EQ(back->groups[0].oom_kills, 3);
+    CHECK_STR(back->groups[1].path, "");
+    CHECK_EQ(back->groups[1].version, 2);
+    CHECK_EQ(back->groups[1].limit_hits, 5);
     pk_run_info_free(back);
     end_directory();
 }
@@ -254,6 +310,12 @@ static void a_run_of_another_kind_is_refused(void) {
                                         "{\"format\":1,\"command\":[1]}",
                                         "{\"format\":1,\"command\":\"app.py\"}",
                                         "{\"format\":1,\"tool\":[]}",
+                                        "{\"format\":1,\"oom\":[]}",
+                                        "{\"format\":1,\"oom\":{\"path\":3}}",
+                                        "{\"format\":1,\"groups\":{}}",
+                                        "{\"format\":1,\"groups\":[{\"path\":\"x\"},3]}",
+                                        "{\"format\":1,\"groups\":[{\"path\":\"x\"}],"
+                                        "\"groups\":[",
                                         "{\"format\":1,\"outcome\":{\"kind\":3}}"};
     struct pk_run_info *info;
     start_directory();

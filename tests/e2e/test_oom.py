@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Out of memory, for real: the kernel kills in a memory cgroup, an address space limit refuses, and
+the report says which limit it was, what the program held, and which lines held it."""
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+from running import run_command
+
+MIB = 1 << 20
+LIMIT = 96 * MIB
+
+
+def find_memory_controller():
+    """(version, directory of our own group), or (0, reason)."""
+    mounts = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    groups = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    for mount in mounts:
+        kind, options = mount[mount.index("-") + 1], mount[-1].split(",")
+        for _, controllers, path in groups:
+            top = Path(mount[4]) / os.path.relpath(path, mount[3])
+            if kind == "cgroup" and "memory" in options and "memory" in controllers.split(","):
+                return 1, top
+            if kind == "cgroup2" and controllers == "" and (top / "memory.max").exists():
+                return 2, top.parent  # a group with processes cannot have children
+    return 0, "no memory controller is mounted"
+
+
+@contextlib.contextmanager
+def memory_group(limit, parent=None):
+    """A cgroup of its own, below ours (or `parent`); its processes are gone when it is left."""
+    version, top = find_memory_controller()
+    if version == 0:
+        pytest.skip(f"no memory cgroup can be used here: {top}")
+    group = (parent or top) / f"peakline-test-{uuid.uuid4().hex[:8]}"
+    try:
+        group.mkdir()
+        if limit is not None:
+            name = "memory.limit_in_bytes" if version == 1 else "memory.max"
+            (group / name).write_text(str(limit))
+            if version == 2:
+                (group / "memory.swap.max").write_text("0")
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            group.rmdir()
+        pytest.skip(f"no memory cgroup can be made here: {error}")
+    try:
+        yield group
+    finally:
+        for pid in (group / "cgroup.procs").read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
+        while True:
+            with contextlib.suppress(OSError):
+                group.rmdir()
+                break
+
+
+def enter(group):
+    return lambda: (group / "cgroup.procs").write_text("0")
+
+
+def run_info(result):
+    return json.loads((result / "run.json").read_text())
+
+
+HUNGRY = """\
+keep = []
+def load():
+    while True:
+        keep.append(b"x" * 1_000_000)
+load()
+"""
+
+
+def test_a_kill_at_the_limit_of_the_group(run_peakline, tmp_path):
+    (tmp_path / "hungry.py").write_text(HUNGRY)
+    with memory_group(LIMIT) as group:
+        done = run_peakline(["hungry.py"], quiet=False, preexec_fn=enter(group))
+    assert done.returncode == -signal.SIGKILL
+    info = run_info(done.result)
+    assert info["oom"]["kind"] == "cgroup"
+    assert info["oom"]["limit_bytes"] == LIMIT
+    assert info["oom"]["path"].endswith(group.name)
+    assert info["oom"]["is_program"] and info["oom"]["is_certain"]
+    # All of it is in the one line; what is not in the account is Python, Peakline and the kernel's
+    # own use for the group: 40 MiB are plenty.
+    assert LIMIT - 40 * MIB < info["oom"]["held_bytes"] < LIMIT
+    first = " ".join(done.stderr.strip().splitlines()[:2])
+    assert first.startswith("Out of memory: the kernel killed the program at the limit of 96.0 MiB")
+    assert "cgroup /" in first, done.stderr
+    assert group.name in info["headline"]
+    assert "hungry.py:4" in done.stderr
+    assert (done.result / "report.html").exists()
+    # The supervisor was in the same group and lived.
+    assert info["own_rss_bytes"] < 8 * MIB
+
+
+def test_the_limit_of_an_ancestor(run_peakline, tmp_path):
+    (tmp_path / "hungry.py").write_text(HUNGRY)
+    with memory_group(LIMIT) as parent, memory_group(None, parent) as group:
+        done = run_peakline(["hungry.py"], preexec_fn=enter(group))
+    info = run_info(done.result)
+    assert (info["oom"]["kind"], info["oom"]["limit_bytes"]) == ("cgroup", LIMIT)
+    assert info["oom"]["path"].endswith(parent.name)
+
+
+def test_another_sigkill_is_not_the_kernels(run_peakline):
+    with memory_group(LIMIT) as group:
+        done = run_peakline(
+            ["-c", "import os; os.kill(os.getpid(), 9)"], quiet=False, preexec_fn=enter(group)
+        )
+    assert done.returncode == -signal.SIGKILL
+    assert run_info(done.result)["oom"]["kind"] == "none"
+    assert "memory:" not in done.stderr.lower().replace("peak memory", "")
+
+
+def test_a_limit_that_only_makes_the_kernel_reclaim_is_no_end(run_peakline, tmp_path):
+    """File pages fill the group up to its limit, again and again; nobody dies."""
+    code = (
+        "data = bytes(1_000_000)\n"
+        f"with open('big', 'wb') as file:\n    for i in range({2 * LIMIT // 1_000_000}): file.write(data)\n"
+        "print(sum(len(part) for part in iter(lambda f=open('big', 'rb'): f.read(1 << 20), b'')))"
+    )
+    with memory_group(LIMIT) as group:
+        done = run_peakline(["-c", code], preexec_fn=enter(group))
+    assert done.returncode == 0
+    assert run_info(done.result)["oom"]["kind"] == "none"
+
+
+def test_a_caught_memory_error_changes_nothing(run_peakline):
+    """`ulimit -v`: the program gets its MemoryError and goes on."""
+    limit = 2048 * MIB
+
+    def restrict():
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    code = (
+        "try:\n    bytearray(3 << 30)\nexcept MemoryError:\n    print('caught')"
+    )
+    done = run_peakline(["-c", code], quiet=False, preexec_fn=restrict)
+    assert (done.returncode, done.stdout) == (0, "caught\n")
+    info = run_info(done.result)
+    assert info["oom"]["kind"] == "address-space"
+    assert info["oom"]["limit_bytes"] == limit
+    assert 3 << 30 <= info["oom"]["failed_bytes"] < (3 << 30) + 4096
+    assert info["headline"] is None
+    assert "3.0 GiB" in done.stderr
+
+
+def test_an_address_space_limit_that_ends_the_program(run_peakline):
+    limit = 2048 * MIB
+
+    def restrict():
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    done = run_peakline(["-c", "bytearray(3 << 30)"], quiet=False, preexec_fn=restrict)
+    assert done.returncode == 1
+    assert run_info(done.result)["headline"] == (
+        "Out of memory: the address space limit of 2.0 GiB (ulimit -v) was reached; a request for "
+        "3.0 GiB got nothing."
+    )
+    assert "Out of memory" in done.stderr
+
+
+def test_the_whole_group_dies_and_the_report_still_tells(peakline, python, tmp_path):
+    """As when a container is stopped at its limit: the supervisor is gone too. `peakline report`
+    finds the kernel's counters changed since the start."""
+    (tmp_path / "hungry.py").write_text(HUNGRY)
+    result = tmp_path / "result"
+    with memory_group(LIMIT) as group:
+        started = subprocess.Popen(
+            [peakline, "run", "--no-open", "-o", result, "--python", python, "hungry.py"],
+            cwd=tmp_path,
+            preexec_fn=enter(group),
+            stderr=subprocess.DEVNULL,
+        )
+        # Stopped, it cannot see its child die; the program is a process that it has started.
+        while not list(result.glob("ledger-*")):
+            assert started.poll() is None
+        started.send_signal(signal.SIGSTOP)
+        os.waitpid(started.pid, os.WUNTRACED)
+        program = int(next(result.glob("ledger-*")).name.partition("-")[2])
+        wait_for_end(program)
+        started.kill()
+        started.wait()
+        assert run_info(result)["outcome"]["kind"] == "running"
+        done = run_command([peakline, "report", result, "--format", "text"])
+        assert done.returncode == 0, done.stderr
+        info = run_info(result)
+    assert info["outcome"]["kind"] == "unknown"
+    assert (info["oom"]["kind"], info["oom"]["limit_bytes"]) == ("cgroup", LIMIT)
+    assert info["oom"]["killed_pid"] == program
+    assert "Out of memory" in done.stdout and "hungry.py:4" in done.stdout
+
+
+def wait_for_end(pid):
+    """Until a process that is not ours is gone or a zombie: its memory has been given back."""
+    while True:
+        try:
+            if ") Z " in Path(f"/proc/{pid}/stat").read_text():
+                return
+        except (FileNotFoundError, ProcessLookupError):
+            return
