@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The supervisor beside the run: what it sees from outside, a report of the run so far, its own
+death, and what it costs.
+
+No test sleeps: the program says what it has done, and waits to be told to go on."""
+
+import json
+import os
+import signal
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+from running import run_command
+
+MIB = 1 << 20
+HEADER = struct.Struct("<8s 4I 2Q 4I 14Q")
+HEADER_NAMES = (
+    "magic version byte_order points processes start_unix_ns start_mono_ns point_count "
+    "process_count lost_processes process_most samples pss_samples cpu_ns rss_peak_bytes "
+    "rss_peak_ns rss_peak_file_bytes swap_peak_bytes swap_peak_ns pss_peak_bytes pss_peak_ns "
+    "tracked_peak_bytes tracked_peak_ns end_ns"
+).split()
+POINT = struct.Struct("<7Q 2I")
+POINT_NAMES = "first_ns last_ns rss file swap pss tracked processes samples".split()
+
+
+class Timeline:
+    """docs/ledger-format.md, read by somebody else."""
+
+    def __init__(self, result):
+        data = (result / "timeline").read_bytes()
+        self.header = dict(zip(HEADER_NAMES, HEADER.unpack_from(data)))
+        assert self.header["magic"] == b"PEAKTIME"
+        self.points = [
+            dict(zip(POINT_NAMES, POINT.unpack_from(data, 4096 + 64 * i)))
+            for i in range(self.header["point_count"])
+        ]
+
+
+def run_info(result):
+    return json.loads((result / "run.json").read_text())
+
+
+class Program:
+    """`peakline run` with a program that speaks over its pipes."""
+
+    def __init__(self, words, result, cwd):
+        self.result = result
+        self.process = subprocess.Popen(
+            words,
+            cwd=cwd,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def hear(self):
+        return self.process.stdout.readline().strip()
+
+    def tell(self, line=""):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def finish(self):
+        """What is left of its output, what it and Peakline said as errors, its status."""
+        self.process.stdin.close()
+        out, errors = self.process.stdout.read(), self.process.stderr.read()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return out, errors, self.process.wait(timeout=60)
+
+
+@pytest.fixture
+def start(peakline, python, tmp_path):
+    started = []
+
+    def run(code, *options):
+        (tmp_path / "app.py").write_text(code)
+        result = tmp_path / "result"
+        words = [peakline, "run", "--no-open", "-o", result, "--python", python, *options]
+        program = Program([str(word) for word in [*words, "app.py"]], result, tmp_path)
+        started.append(program)
+        return program
+
+    yield run
+    for program in started:
+        if program.process.poll() is None:
+            program.process.kill()
+            program.process.wait()
+
+
+HOLD = f"""\
+import os, sys
+print(os.getpid(), flush=True)
+keep = bytearray({200 * MIB})
+print("full", flush=True)
+sys.stdin.readline()
+del keep
+print("empty", flush=True)
+sys.stdin.readline()
+"""
+
+
+def wait_for_samples(result, count):
+    """Until that many more samples were taken."""
+    wanted = Timeline(result).header["samples"] + count
+    while Timeline(result).header["samples"] < wanted:
+        pass
+
+
+def test_the_timeline_sees_the_hill(start):
+    """200 MiB come and go; the points, the peaks and run.json agree about it."""
+    program = start(HOLD, "-q")
+    program.hear()
+    assert program.hear() == "full"
+    wait_for_samples(program.result, 2)
+    program.tell()
+    assert program.hear() == "empty"
+    wait_for_samples(program.result, 2)
+    program.tell()
+    assert program.finish() == ("", "", 0)
+
+    timeline = Timeline(program.result)
+    info = run_info(program.result)
+    most = max(point["rss"] for point in timeline.points)
+    assert 200 * MIB < most < 260 * MIB
+    assert timeline.header["rss_peak_bytes"] == most
+    assert timeline.points[-1]["rss"] < 60 * MIB
+    # The kernel's own maximum is at least what was seen; it batches a few pages a thread.
+    assert most <= info["rss_peak_bytes"] < most + 8 * MIB
+    assert 200 * MIB < max(point["tracked"] for point in timeline.points) < 215 * MIB
+    assert info["tracked_peak_bytes"] == timeline.header["tracked_peak_bytes"]
+    assert info["pss_peak_bytes"] <= info["rss_peak_bytes"]
+    assert info["processes_most"] == 1
+
+
+def test_what_it_costs(start):
+    """At most 1 % of a core, by the supervisor's own clock, while memory moves all the time. Start
+    and end, which a short run feels more, are not part of it; 5 ms for the first looks."""
+    program = start(
+        "import time\n"
+        "end = time.monotonic() + 2\n"
+        "while time.monotonic() < end:\n"
+        "    for i in range(50): keep = [bytearray(1_000_000) for j in range(i)]\n",
+        "-q",
+    )
+    assert program.finish()[2] == 0
+    header = Timeline(program.result).header
+    assert header["samples"] >= 5
+    assert header["cpu_ns"] < header["end_ns"] // 100 + 5_000_000
+    assert run_info(program.result)["own_rss_bytes"] < 8 * MIB
+
+
+def test_sigusr2_writes_a_report_and_the_program_does_not_notice(start, peakline):
+    program = start(HOLD, "-q")
+    pid = int(program.hear())
+    assert program.hear() == "full"
+    program.process.send_signal(signal.SIGUSR2)
+    said = program.process.stderr.readline()
+    assert "report of the run so far, peak 20" in said and said.endswith("result/report.html\n")
+    page = (program.result / "report.html").read_text()
+    assert "app.py" in page
+    # Had it got the signal it would be dead: SIGUSR2 ends a process that does not expect it.
+    os.kill(pid, 0)
+    program.tell()
+    assert program.hear() == "empty"
+    program.tell()
+    assert program.finish() == ("", "", 0)
+    assert (program.result / "report.html").read_text() != page
+    assert not (program.result / "report.html.part").exists()
+
+
+def test_the_program_may_end_while_a_report_is_being_written(start):
+    """Many requests, one end: the last report is whole."""
+    program = start("print('ready', flush=True)\nimport sys; sys.stdin.readline(); sys.exit(3)")
+    assert program.hear() == "ready"
+    for _ in range(20):
+        program.process.send_signal(signal.SIGUSR2)
+    program.tell()
+    _, errors, status = program.finish()
+    assert status == 3
+    assert "The program ended with exit status 3." in errors
+    assert (program.result / "report.html").read_text().rstrip().endswith("</html>")
+
+
+def test_the_supervisor_is_killed_first(start, peakline):
+    """The program goes on undisturbed; `peakline report` finishes the job."""
+    program = start(HOLD, "-q")
+    pid = int(program.hear())
+    assert program.hear() == "full"
+    wait_for_samples(program.result, 2)
+    program.process.kill()
+    program.process.wait()
+
+    # While the program runs it is "running", whoever asks.
+    done = run_command([peakline, "report", program.result, "--format", "text"])
+    assert done.returncode == 0 and "still running" in done.stdout, done.stdout
+    assert run_info(program.result)["outcome"]["kind"] == "running"
+
+    program.tell()
+    assert program.hear() == "empty"  # alive, and its pipes work
+    program.tell()
+    assert program.process.stdout.read() == ""  # ended
+    wait_for_end(pid)
+    done = run_command([peakline, "report", program.result, "--format", "json"])
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["run"]["outcome"]["kind"] == "unknown"
+    assert report["peak"]["bytes"] > 200 * MIB
+    info = run_info(program.result)
+    assert info["outcome"]["kind"] == "unknown"
+    assert info["rss_peak_bytes"] > 200 * MIB
+    assert info["end_unix_ns"] > info["start_unix_ns"]
+    program.finish()
+
+
+def test_both_are_killed_at_once(start, peakline):
+    program = start(HOLD, "-q")
+    pid = int(program.hear())
+    assert program.hear() == "full"
+    os.kill(pid, signal.SIGSTOP)  # neither can see the other's end
+    program.process.send_signal(signal.SIGSTOP)
+    os.waitpid(program.process.pid, os.WUNTRACED)
+    program.process.kill()
+    os.kill(pid, signal.SIGKILL)
+    program.process.wait()
+    wait_for_end(pid)
+    done = run_command([peakline, "report", program.result, "--format", "text"])
+    assert done.returncode == 0, done.stderr
+    assert "Nobody saw the program end" in done.stdout
+    assert "app.py:3" in done.stdout
+    assert run_info(program.result)["outcome"]["kind"] == "unknown"
+    # And once more, now that the job is done.
+    again = run_command([peakline, "report", program.result, "--format", "text"])
+    assert again.stdout == done.stdout
+
+
+def wait_for_end(pid):
+    """Until a process that may not be ours is gone, or a zombie that nobody collects."""
+    while True:
+        try:
+            if ") Z " in Path(f"/proc/{pid}/stat").read_text():
+                return
+        except (FileNotFoundError, ProcessLookupError):
+            return
+
+
+def test_no_process_of_ours_stays_behind(start):
+    """The witness dies with the supervisor, however it dies."""
+    program = start(HOLD, "-q")
+    program.hear()
+    assert program.hear() == "full"
+    children = Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children")
+    ours = [
+        int(child)
+        for child in children.read_text().split()
+        if Path(f"/proc/{child}/comm").read_text() == "peakline-signal\n"
+    ]
+    assert len(ours) == 1
+    program.process.kill()
+    program.process.wait()
+    wait_for_end(ours[0])
+    program.finish()
+
+
+@pytest.mark.parametrize("value", ["", "x", "-1", "1s", "nan"])
+def test_wait_wants_seconds(run_peakline, value):
+    done = run_peakline(["-c", "1"], options=[f"--wait={value}"])
+    assert done.returncode == 2
+    assert "--wait" in done.stderr
+
+
+def test_duration_is_measured_by_the_clock_that_nobody_sets(run_peakline):
+    """CLOCK_REALTIME of the end is not asked at all: end - start is what CLOCK_MONOTONIC counted,
+    so a clock set back an hour cannot make a run of -3600 s."""
+    done = run_peakline(["-c", "import time; time.sleep(0.3)"])
+    info = run_info(done.result)
+    taken = (info["end_unix_ns"] - info["start_unix_ns"]) / 1e9
+    assert 0.3 < taken < 30
