@@ -111,6 +111,32 @@ def test_the_limit_of_an_ancestor(run_peakline, tmp_path):
     assert info["oom"]["path"].endswith(parent.name)
 
 
+def test_a_worker_is_killed_and_the_program_goes_on(run_peakline, tmp_path):
+    """The kernel takes the largest process: a worker. The program sees it and ends as it likes."""
+    (tmp_path / "app.py").write_text(
+        "import os, sys\n"
+        "def work():\n"
+        "    keep = []\n"
+        "    while True:\n"
+        "        keep.append(b'x' * 1_000_000)\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        "    work()\n"
+        "print(pid, os.waitpid(pid, 0)[1])\n"
+        "sys.exit(7)\n"
+    )
+    with memory_group(LIMIT) as group:
+        done = run_peakline(["app.py"], quiet=False, preexec_fn=enter(group))
+    assert done.returncode == 7
+    pid, status = map(int, done.stdout.split())
+    assert status == signal.SIGKILL
+    oom = run_info(done.result)["oom"]
+    assert (oom["kind"], oom["killed_pid"], oom["is_program"]) == ("cgroup", pid, False)
+    assert oom["is_certain"] and oom["kills"] == 1
+    assert f"the kernel killed process {pid} at the limit of 96.0 MiB" in done.stderr
+    assert "app.py:5" in done.stderr
+
+
 def test_another_sigkill_is_not_the_kernels(run_peakline):
     with memory_group(LIMIT) as group:
         done = run_peakline(

@@ -266,6 +266,134 @@ def test_no_process_of_ours_stays_behind(start):
     program.finish()
 
 
+# The program ends at once; its child waits to be told, or for the program's end of the pipe.
+LEAVES_A_CHILD = """\
+import os, sys
+wait, told = os.pipe()
+ready, say = os.pipe()
+if os.fork() == 0:
+    {before}
+    os.close(told)
+    keep = bytearray(50_000_000)
+    os.write(say, b"x")
+    {then}
+    os._exit(0)
+os.read(ready, 1)
+print("left", flush=True)
+"""
+OTHERS_OUTPUT = "os.closerange(0, 3)"
+
+
+def leave(start, before, then, *options):
+    program = start(LEAVES_A_CHILD.format(before=before, then=then), *options)
+    assert program.hear() == "left"
+    return program
+
+
+def test_a_child_that_ends_soon_after_is_waited_for(start):
+    """As multiprocessing's helpers do: they end when they see that the program has."""
+    program = leave(start, OTHERS_OUTPUT, "os.read(wait, 1)", "-q")
+    assert program.finish()[1:] == ("", 0)
+    info = run_info(program.result)
+    assert info["still_running"] == 0 and info["warnings"] == []
+    assert info["processes_most"] == 2
+    assert Timeline(program.result).header["process_count"] == 2
+
+
+FOREVER = "__import__('signal').pause()"
+
+
+def find_child(result, pid):
+    return next(
+        int(ledger.name.partition("-")[2])
+        for ledger in result.glob("ledger-*")
+        if ledger.name != f"ledger-{pid}"
+    )
+
+
+def program_pid(result):
+    return struct.unpack_from("<I", (result / "tree").read_bytes(), 8192 + 60)[0]
+
+
+def test_one_that_stays_is_named(start):
+    program = leave(start, OTHERS_OUTPUT, FOREVER, "--wait=0.05")
+    _, errors, status = program.finish()
+    child = find_child(program.result, program_pid(program.result))
+    os.kill(child, signal.SIGKILL)
+    info = run_info(program.result)
+    assert status == 0
+    assert info["still_running"] == 1
+    assert f"(pid {child})" in info["warnings"][0] and "peakline report" in info["warnings"][0]
+
+
+def looked_on(result):
+    """Seconds between the program's end and the last look at the others."""
+    info = run_info(result)
+    return (Timeline(result).header["end_ns"] - info["end_unix_ns"] + info["start_unix_ns"]) / 1e9
+
+
+@pytest.mark.parametrize("before, waited", [("", True), ("os.setsid(); ", False)])
+def test_only_a_daemon_is_not_waited_for(start, before, waited):
+    """One that made a session of its own says that nobody is to wait; others get a second."""
+    program = leave(start, before + OTHERS_OUTPUT, FOREVER, "-q")
+    assert program.finish()[2] == 0
+    os.kill(find_child(program.result, program_pid(program.result)), signal.SIGKILL)
+    assert run_info(program.result)["still_running"] == 1
+    assert (looked_on(program.result) > 0.5) == waited
+
+
+def test_control_c_ends_the_waiting(start):
+    program = leave(start, OTHERS_OUTPUT, FOREVER, "--wait=1000")
+    child = find_child(program.result, program_pid(program.result))
+    wait_for_end(program_pid(program.result))
+    while Path(f"/proc/{program_pid(program.result)}").exists():
+        pass  # until the supervisor has collected it
+    program.process.send_signal(signal.SIGINT)
+    _, errors, status = program.finish()
+    os.kill(child, signal.SIGKILL)
+    assert status == 0
+    assert "Report: " in errors
+    assert run_info(program.result)["still_running"] == 1
+
+
+def test_told_to_wait_it_waits(start):
+    program = leave(start, "os.setsid(); os.close(1)", "sys.stdin.readline()", "-q", "--wait=1000")
+    child = find_child(program.result, program_pid(program.result))
+    program.tell()
+    assert program.finish()[2] == 0
+    assert not Path(f"/proc/{child}").exists() or wait_for_end(child) is None
+    assert run_info(program.result)["still_running"] == 0
+
+
+def test_the_sum_of_two_processes(start):
+    """100 MiB in the program, then 100 MiB more in its child: the tree's resident peak is both,
+    each process's own peak is its own."""
+    program = start(
+        "import os, sys\n"
+        f"a = bytearray({100 * MIB})\n"
+        "ready, say = os.pipe()\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        "    del a\n"
+        f"    b = bytearray({100 * MIB})\n"
+        "    os.write(say, b'x')\n"
+        "    sys.stdin.readline()\n"
+        "    os._exit(0)\n"
+        "os.read(ready, 1)\n"
+        "print('full', flush=True)\n"
+        "os.waitpid(pid, 0)\n",
+        "-q",
+    )
+    assert program.hear() == "full"
+    wait_for_samples(program.result, 2)
+    program.tell()
+    assert program.finish() == ("", "", 0)
+    info = run_info(program.result)
+    assert 200 * MIB < info["tracked_peak_bytes"] < 215 * MIB
+    assert 200 * MIB < info["rss_peak_bytes"] < 300 * MIB
+    assert info["program_rss_peak_bytes"] < 150 * MIB
+
+
 @pytest.mark.parametrize("value", ["", "x", "-1", "1s", "nan"])
 def test_wait_wants_seconds(run_peakline, value):
     done = run_peakline(["-c", "1"], options=[f"--wait={value}"])
