@@ -163,7 +163,10 @@ static int64_t to_nanoseconds(const struct timespec *time) {
 static void prepare_watch(struct run *run, uint64_t start_ns) {
     uint64_t start_unix_ns = (uint64_t)run->info.start_unix_ns;
     const char *directory = run->place.path;
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
 
+    // Beyond `ulimit -f` the files cannot be made; the signal for that would end us.
+    (void)sigaction(SIGXFSZ, &ignore, &before);
     int error = pk_tree_create(directory, start_unix_ns, start_ns);
     run->tree = error == 0 ? pk_tree_map(directory, true) : NULL;
     if (run->tree == NULL) {
@@ -178,6 +181,7 @@ static void prepare_watch(struct run *run, uint64_t start_ns) {
                        "There is no timeline: %s/timeline could not be made (%s).",
                        run->place.shown, strerror(-error));
     }
+    (void)sigaction(SIGXFSZ, &before, NULL);
 }
 
 /* Result directory and run.json. */

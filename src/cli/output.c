@@ -50,23 +50,41 @@ static int fail_write(const char *path, int error, struct pk_failure *failure) {
         path, strerror(-error));
 }
 
-/* Write and close. The first error counts. */
-static int write_and_close(const struct pk_report *report, enum pk_report_format format, FILE *out,
-                           const struct pk_report_options *options) {
-    errno = 0;
+/* Where a report goes. A stream forgets why a write failed: this remembers. */
+struct sink {
+    int fd;
+    int error; /* the first; a negative errno, or 0 */
+};
+
+static ssize_t write_sink(void *cookie, const char *bytes, size_t size) {
+    struct sink *sink = cookie;
+    size_t done = 0;
+
+    while (done < size && sink->error == 0) {
+        ssize_t written = write(sink->fd, bytes + done, size - done);
+        if (written > 0) {
+            done += (size_t)written;
+        } else if (written == 0 || errno != EINTR) {
+            sink->error = written == 0 ? -EIO : -errno;
+        }
+    }
+    return done == size ? (ssize_t)size : 0; // 0 is how a cookie says that it failed
+}
+
+/* Write to `fd`, which stays open. */
+static int write_report(const struct pk_report *report, enum pk_report_format format, int fd,
+                        const struct pk_report_options *options) {
+    struct sink sink = {.fd = fd};
+    FILE *out = fopencookie(&sink, "w", (cookie_io_functions_t){.write = write_sink});
+
+    if (out == NULL) {
+        return -ENOMEM;
+    }
     int error = pk_report_write(report, format, out, options);
-    // The report only knows that the stream refused; errno may still tell why.
-    int reason = errno;
-    if (fflush(out) != 0 && error == 0) {
-        error = -errno;
+    if (fclose(out) != 0 && error == 0) {
+        error = -EIO;
     }
-    if (error == -EIO && (reason == ENOSPC || reason == EDQUOT || reason == EFBIG)) {
-        error = -reason;
-    }
-    if (out != stdout && fclose(out) != 0 && error == 0) {
-        error = -errno;
-    }
-    return error;
+    return sink.error != 0 ? sink.error : error;
 }
 
 int pk_output_write(const struct pk_report *report, enum pk_report_format format, const char *path,
@@ -76,7 +94,8 @@ int pk_output_write(const struct pk_report *report, enum pk_report_format format
     int error = 0;
 
     if (strcmp(path, "-") == 0) {
-        error = write_and_close(report, format, stdout, options);
+        (void)fflush(stdout);
+        error = write_report(report, format, STDOUT_FILENO, options);
         return error == 0 ? 0 : fail_write("standard output", error, failure);
     }
     if (strlen(path) >= PATH_MAX) {
@@ -89,12 +108,9 @@ int pk_output_write(const struct pk_report *report, enum pk_report_format format
     if (fd < 0) {
         return fail_write(path, -errno, failure);
     }
-    FILE *out = fdopen(fd, "w");
-    if (out == NULL) {
+    error = write_report(report, format, fd, options);
+    if (close(fd) != 0 && error == 0) { // a quota on a network disk shows here
         error = -errno;
-        (void)close(fd);
-    } else {
-        error = write_and_close(report, format, out, options);
     }
     if (!direct && error == 0 && rename(partial, path) != 0) {
         error = -errno;

@@ -134,11 +134,13 @@ int pk_run_info_write(const char *dir, const struct pk_run_info *info) {
             close(fd);
         }
     } else {
+        errno = 0;
         write_info(file, info);
         bool failed = ferror(file) != 0;
+        int reason = errno; // of that failure, if it was one
         errno = 0;
         if (fclose(file) != 0 || failed) {
-            r = errno != 0 ? -errno : -EIO;
+            r = failed && reason != 0 ? -reason : errno != 0 ? -errno : -EIO;
         }
     }
     if (r >= 0 && renameat(dir_fd, "run.json.new", dir_fd, "run.json") < 0) {

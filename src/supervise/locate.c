@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 /* Relative to the program's directory; patterns, tried in order. */
@@ -30,8 +31,16 @@ int pk_locate_own_directory(char *ret_directory) {
     char path[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", path, sizeof(path));
 
-    if (length < 0 || length >= PATH_MAX) {
-        return length < 0 ? -errno : -ENAMETOOLONG;
+    if (length >= PATH_MAX) {
+        return -ENAMETOOLONG;
+    }
+    if (length < 0) {
+        // No /proc: the name we were started by, as the kernel got it.
+        const char *started = (const char *)getauxval(AT_EXECFN);
+        if (started == NULL || realpath(started, path) == NULL) {
+            return -ENOENT;
+        }
+        length = (ssize_t)strlen(path);
     }
     path[length] = '\0';
     char *slash = strrchr(path, '/');
