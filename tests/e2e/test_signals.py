@@ -5,11 +5,14 @@ No test sleeps: a program says "ready" when it may be signalled, and SIGRTMIN, s
 what it got. Signals are taken lowest number first and it has a high one, so a doubled one would
 have arrived before that."""
 
+import fcntl
 import os
 import resource
 import select
 import signal
+import struct
 import subprocess
+import termios
 
 import pytest
 
@@ -258,3 +261,182 @@ def test_a_background_process_of_the_program_does_not_hold_us(start):
     out, _, status = finish(process)
     os.kill(int(out), signal.SIGKILL)
     assert status == 0
+
+
+# ---- terminals ----
+
+
+@pytest.fixture
+def on_terminal(peakline, python, tmp_path):
+    """Start `peakline run -c CODE` as session leader on a terminal of its own: (pid, terminal)."""
+    started = []
+
+    def run(code, *arguments):
+        pid, terminal = os.forkpty()
+        if pid == 0:
+            os.chdir(tmp_path)
+            os.environ["TERM"] = "xterm"
+            words = ["run", "-q", "--no-open", "-o", "result", "--python", python, "-c", code]
+            os.execv(peakline, [peakline, *words, *arguments])
+        started.append((pid, terminal))
+        return pid, terminal
+
+    yield run
+    for pid, terminal in started:
+        os.close(terminal)
+        # Not collected by the test: it failed.
+        if os.path.exists(f"/proc/{pid}/stat") and os.getpgid(pid) == pid:
+            os.killpg(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def end(pid):
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_a_program_that_reads_keys_one_by_one(on_terminal):
+    """Raw mode: Ctrl-C is a byte like any other, and the terminal is as before afterwards."""
+    pid, terminal = on_terminal(
+        "import os, termios, tty\n"
+        "before = termios.tcgetattr(0)\n"
+        "tty.setraw(0)\n"
+        "os.write(1, b'ready')\n"
+        "keys = b''\n"
+        "while len(keys) < 3: keys += os.read(0, 1)\n"
+        "termios.tcsetattr(0, termios.TCSADRAIN, before)\n"
+        "print('got', keys.hex(), flush=True)"
+    )
+    read_until(terminal, "ready")
+    os.write(terminal, b"\x03\x1aq")
+    assert "got 031a71" in read_until(terminal, "got 031a71")
+    assert end(pid) == 0
+
+
+def test_curses(on_terminal):
+    """Full screen: it sees keys and a change of the window's size, and nothing of ours is drawn."""
+    pytest.importorskip("curses")
+    pid, terminal = on_terminal(
+        "import curses, os\n"
+        "def main(screen):\n"
+        "    screen.addstr(0, 0, 'ready'); screen.refresh()\n"
+        "    while True:\n"
+        "        key = screen.getch()\n"
+        "        if key == curses.KEY_RESIZE: \n"
+        "            screen.addstr(1, 0, 'size %d %d' % os.get_terminal_size())\n"
+        "        elif key == ord('q'): break\n"
+        "        screen.refresh()\n"
+        "curses.wrapper(main)"
+    )
+    seen = read_until(terminal, "ready")
+    set_size(terminal, 44, 111)
+    seen += read_until(terminal, "size 111 44")
+    os.write(terminal, b"q")
+    seen += read_rest(terminal)
+    assert end(pid) == 0
+    assert "peakline" not in seen
+
+
+def set_size(terminal, rows, columns):
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+WINDOW = """\
+import os, signal
+got = []
+seen, wakeup = os.pipe()
+os.set_blocking(wakeup, False)
+signal.signal(signal.SIGWINCH, lambda number, frame: None)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
+signal.set_wakeup_fd(wakeup)
+print("ready", flush=True)
+signal.sigwait([signal.SIGRTMIN])
+os.write(wakeup, b"\\0")
+print("times", len(os.read(seen, 100)) - 1, os.get_terminal_size(0), flush=True)
+"""
+
+
+def test_sigwinch_arrives_once(on_terminal):
+    pid, terminal = on_terminal(WINDOW)
+    read_until(terminal, "ready")
+    set_size(terminal, 44, 111)
+    os.kill(pid, signal.SIGRTMIN)
+    assert "times 1 os.terminal_size(columns=111, lines=44)" in read_rest(terminal)
+    assert end(pid) == 0
+
+
+def test_the_terminal_hangs_up(peakline, python, tmp_path):
+    """The window is closed: the program gets SIGHUP once and both end by it."""
+    pid, terminal = os.forkpty()
+    if pid == 0:
+        os.chdir(tmp_path)
+        words = ["run", "-q", "--no-open", "-o", "result", "--python", python, "-c"]
+        code = "import signal\nprint('ready', flush=True)\nwhile True: signal.pause()"
+        os.execv(peakline, [peakline, *words, code])
+    read_until(terminal, "ready")
+    os.close(terminal)
+    assert end(pid) == -signal.SIGHUP
+    assert '"signal":1' in (tmp_path / "result" / "run.json").read_text()
+    assert (tmp_path / "result" / "report.html").exists()
+
+
+def test_a_program_with_a_process_group_of_its_own(start):
+    """As shells and some servers do. What its old group gets is no longer for it, as without us;
+    what Peakline gets is."""
+    process = start("import os\nos.setpgid(0, 0)\n" + COUNTER)
+    os.killpg(process.pid, signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGRTMIN)
+    assert finish(process) == ("SIGTERM\n", "", 5)
+
+
+def test_a_program_in_the_foreground_group_of_its_own(on_terminal):
+    """It takes the terminal for its own group: Ctrl-C is for it alone, and Peakline, in the
+    background then, neither stops nor dies."""
+    pid, terminal = on_terminal(
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGTTOU, signal.SIG_IGN)\n"
+        "os.setpgid(0, 0)\n"
+        "os.tcsetpgrp(0, os.getpid())\n"
+        "try:\n"
+        "    print('ready', flush=True)\n"
+        "    while True: signal.pause()\n"
+        "except KeyboardInterrupt: print('interrupted', flush=True)\n"
+        "sys.exit(4)"
+    )
+    read_until(terminal, "ready")
+    os.write(terminal, b"\x03")
+    read_until(terminal, "interrupted")
+    assert end(pid) == 4
+
+
+ENDLESS = "import sys\nfor i in range(10**9): print(i)"
+
+
+def test_a_pipe_that_is_closed_behind_it(peakline, python, tmp_path):
+    """`peakline run app.py | head -2`, beside `python app.py | head -2`."""
+    script = tmp_path / "app.py"
+    script.write_text(ENDLESS)
+    options = f"-q --no-open -o {tmp_path}/result --python {python}"
+    ends = []
+    for command in (f"{python} {script}", f"{peakline} run {options} {script}"):
+        ends.append(
+            subprocess.run(
+                ["bash", "-c", f"{command} | head -2; echo ${{PIPESTATUS[0]}}"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=TIMEOUT,
+                check=True,
+            )
+        )
+    assert ends[0].stdout == ends[1].stdout == "0\n1\n1\n"
+    assert ends[0].stderr == ends[1].stderr
+
+
+def test_sigusr2_to_the_group_is_the_programs(start):
+    """To Peakline alone it asks for a report; to the group it is a signal like any other."""
+    code = COUNTER.replace("signal.SIGUSR1", "signal.SIGUSR1, signal.SIGUSR2")
+    process = start(code)
+    os.killpg(process.pid, signal.SIGUSR2)
+    process.send_signal(signal.SIGRTMIN)
+    assert finish(process) == ("SIGUSR2\n", "", 5)
