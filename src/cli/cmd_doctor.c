@@ -3,16 +3,15 @@
  * failed one says what to do. May use everything below. Must stay true: nothing is left behind on
  * the disk. */
 #include "cli/cmd.h"
+#include "cli/doctor.h"
 #include "cli/errors.h"
 #include "supervise/interpreter.h"
 #include "supervise/locate.h"
 #include "supervise/place.h"
 #include "supervise/spawn.h"
 
-#include <gnu/libc-version.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #define OLDEST_MINOR 8
@@ -25,18 +24,7 @@ static const struct pk_option options[] = {
 };
 
 static bool say(bool good, const char *what, const char *text) {
-    (void)printf("%-8s %-9s %s\n", good ? "ok" : "PROBLEM", what, text);
-    return good;
-}
-
-static bool check_machine(void) {
-    struct utsname machine;
-    char text[512];
-
-    (void)uname(&machine);
-    (void)snprintf(text, sizeof(text), "%s %s, %s, glibc %s", machine.sysname, machine.release,
-                   machine.machine, gnu_get_libc_version());
-    return say(true, "machine", text);
+    return pk_doctor_say(good ? PK_FINDING_OK : PK_FINDING_PROBLEM, what, "%s", text);
 }
 
 static bool check_runtime(char *ret_runtime) {
@@ -47,7 +35,7 @@ static bool check_runtime(char *ret_runtime) {
     if (pk_locate_runtime(directory, getenv(PK_ENV_RUNTIME), ret_runtime, &failure) != 0) {
         return say(false, "library", failure.text);
     }
-    return say(true, "library", ret_runtime);
+    return pk_doctor_check_library(ret_runtime);
 }
 
 static bool check_python(const char *wanted, struct pk_interpreter *ret_interpreter) {
@@ -112,16 +100,8 @@ static bool check_preload(const struct pk_interpreter *interpreter, const char *
     }
     return say(wrote, "trial",
                wrote ? "python -c pass was recorded"
-                     : "the library did not get into Python; is its directory mounted noexec, or "
-                       "does a security policy forbid LD_PRELOAD?");
-}
-
-static bool check_directory(void) {
-    bool writable = access(".", W_OK | X_OK) == 0;
-    return say(writable, "results",
-               writable
-                   ? "this directory is writable"
-                   : "this directory is not writable; name another with `peakline run -o DIR`");
+                     : "the library did not get into Python although it may be executed; does a "
+                       "security policy (SELinux, AppArmor) forbid LD_PRELOAD?");
 }
 
 static int run_doctor(size_t count, char **words) {
@@ -147,11 +127,15 @@ static int run_doctor(size_t count, char **words) {
     if (pk_opts_has(&opts, "help")) {
         return pk_cmd_help(&pk_cmd_doctor);
     }
-    bool machine = check_machine();
+    bool machine = pk_doctor_check_machine();
+    machine &= pk_doctor_check_proc();
+    machine &= pk_doctor_check_memory();
+    machine &= pk_doctor_check_limits();
+    machine &= pk_doctor_check_environment();
     bool library = check_runtime(runtime);
     bool python = check_python(pk_opts_get(&opts, "python"), &interpreter);
     bool trial = library && python && check_preload(&interpreter, runtime);
-    bool directory = check_directory();
+    bool directory = pk_doctor_check_results();
     return machine && library && python && trial && directory ? 0 : 1;
 }
 
