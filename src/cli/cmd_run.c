@@ -401,7 +401,8 @@ const struct pk_cmd pk_cmd_run = {
     .summary = "run a program and show which lines hold its peak memory",
     .details = "Options of the Python interpreter (-X dev, -O, -W error, -u, ...) are passed on to "
                "it. After -- comes any\n"
-               "command that ends up running Python. peakline ends as the program does.\n",
+               "command that ends up running Python. peakline ends as the program does.\n"
+               "Signals are passed on, but for SIGUSR2: it makes a report of the run so far.\n",
     .options = options,
     .run = run_run,
 };

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -43,7 +42,8 @@ int pk_timeline_create(const char *directory, uint64_t start_unix_ns, uint64_t s
         error = pk_sys_reserve(fd, 0, size);
     }
     if (error == 0) {
-        (void)flock(fd, LOCK_EX | LOCK_NB);
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        (void)fcntl(fd, F_SETLK, &lock);
         page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         error = page == MAP_FAILED ? -errno : 0;
     }
@@ -337,7 +337,8 @@ bool pk_timeline_is_watched(const char *directory) {
     if (fd < 0) {
         return false;
     }
-    bool is_watched = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    bool is_watched = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK;
     (void)close(fd);
     return is_watched;
 }

@@ -96,7 +96,9 @@ _Static_assert(sizeof(struct pk_timeline_page) == 135168, "format");
 
 struct pk_timeline {
     struct pk_timeline_page *page;
-    int fd; /* of the file, with an exclusive flock: the supervisor lives. -1: the page is in memory only */
+    /* Of the file, with a write lock (fcntl, which forked processes do not share): the supervisor lives. Whoever closes
+     * another descriptor of the file in this process gives it up. -1: the page is in memory only. */
+    int fd;
 };
 
 /* Make DIR/timeline, mode 0600, with its room on the disk reserved. When the file cannot be had (disk full) the page
@@ -124,6 +126,6 @@ int pk_timeline_read(const char *directory, struct pk_timeline_page **ret_page);
 /* The same from memory. */
 int pk_timeline_read_memory(const void *bytes, uint64_t size, struct pk_timeline_page **ret_page);
 
-/* Does the supervisor of this result still run? By the lock, so also across containers and reused pids. False when
- * that cannot be known. */
+/* Does the supervisor of this result, another process, still run? By the lock, so also across containers and reused
+ * pids. False when that cannot be known. */
 bool pk_timeline_is_watched(const char *directory);

@@ -13,9 +13,15 @@ from pathlib import Path
 
 import pytest
 from running import run_command
+from test_accuracy_routes import SOME
 
 MIB = 1 << 20
 LIMIT = 96 * MIB
+
+
+@pytest.fixture(params=SOME, ids=[each.name for each in SOME])
+def python(request):
+    return request.param.path
 
 
 def find_memory_controller():

@@ -13,8 +13,16 @@ from pathlib import Path
 
 import pytest
 from running import run_command
+from test_accuracy_routes import SOME
 
 MIB = 1 << 20
+
+
+@pytest.fixture(params=SOME, ids=[each.name for each in SOME])
+def python(request):
+    return request.param.path
+
+
 HEADER = struct.Struct("<8s 4I 2Q 4I 14Q")
 HEADER_NAMES = (
     "magic version byte_order points processes start_unix_ns start_mono_ns point_count "

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char directory[64];
@@ -36,6 +37,17 @@ static struct pk_timeline_point at(uint64_t ns, uint64_t rss) {
                                       .samples = 1};
 }
 
+/* As another process sees it. */
+static bool is_watched(void) {
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(pk_timeline_is_watched(directory) ? 1 : 0);
+    }
+    waitpid(pid, &status, 0);
+    return WEXITSTATUS(status) == 1;
+}
+
 static void samples_read_back(void) {
     struct pk_timeline timeline;
     struct pk_timeline_page *page;
@@ -55,9 +67,12 @@ static void samples_read_back(void) {
     CHECK_EQ(page->header.tracked_peak_bytes, 225);
     CHECK_EQ(page->header.end_ns, 30);
     free(page);
-    CHECK(pk_timeline_is_watched(directory));
     pk_timeline_close(&timeline);
-    CHECK(!pk_timeline_is_watched(directory));
+    CHECK(!is_watched());
+    CHECK_OK(pk_timeline_create(directory, 1000, 50, &timeline));
+    CHECK(is_watched());
+    pk_timeline_close(&timeline);
+    CHECK(!is_watched());
     end_directory();
 }
 
