@@ -218,7 +218,6 @@ int pk_watch_wait(const struct pk_spawned *spawned, const struct pk_watch_reques
     (void)pk_witness_start(&watch.witness);
     int error = take_signals(&watch, ret_watched);
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
-    (void)clock_gettime(CLOCK_REALTIME, &ret_watched->end);
     ret_watched->duration_s = subtract(&end, &start);
     stop_report(&watch);
     if (error == 0) {

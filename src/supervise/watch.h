@@ -28,8 +28,7 @@ struct pk_watched {
     int status;          /* as from waitpid: it has exited or was killed */
     struct rusage usage; /* of the program and the children it has waited for */
     struct rlimit address_space, data; /* of the program when it ended */
-    struct timespec end; /* wall clock */
-    double duration_s;   /* since pk_watch_wait was called */
+    double duration_s;   /* since pk_watch_wait was called, by CLOCK_MONOTONIC */
     uint32_t others;     /* processes of the run that are still alive */
     pid_t other_pids[PK_WATCH_SHOWN];
 };
