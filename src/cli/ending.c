@@ -282,12 +282,14 @@ static void restore_before(const struct pk_run_info *info, struct pk_limits *ret
                    info->boot_id != NULL ? info->boot_id : "");
 }
 
-/* Does any process of the run live? */
-static bool is_alive(const char *directory, const struct pk_ledgers *ledgers) {
-    struct pk_tree_page *tree = pk_tree_map(directory, false);
-    struct pk_sampler sampler = {.tree = tree};
+/* Does any process of the run live? Marks those that do not, as the supervisor would have. */
+static bool is_alive(const char *directory, const struct pk_ledgers *ledgers,
+                     struct pk_timeline_page *timeline) {
+    struct pk_tree_page *tree = pk_tree_map(directory, true);
+    struct pk_sampler sampler = {.tree = tree, .timeline = {.page = timeline, .fd = -1}};
 
     bool is_alive = ledgers->alive > 0 || pk_sampler_others(&sampler, 0, 0, NULL, 0) > 0;
+    pk_sampler_bury(&sampler);
     if (tree != NULL) {
         pk_tree_unmap(tree);
     }
@@ -331,7 +333,7 @@ void pk_ending_finish_late(const char *directory) {
     if (ending != NULL && pk_run_info_read(directory, &stored) == 0 &&
         stored->outcome == PK_RUN_RUNNING && !pk_timeline_is_watched(directory) &&
         pk_timeline_read(directory, &timeline) == 0 &&
-        pk_ledgers_look(directory, &ledgers) == 0 && !is_alive(directory, &ledgers)) {
+        pk_ledgers_look(directory, &ledgers) == 0 && !is_alive(directory, &ledgers, timeline)) {
         finish(ending, directory, stored, &ledgers, timeline);
     }
     free(timeline);

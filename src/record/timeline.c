@@ -159,19 +159,27 @@ static struct pk_timeline_process *find_room(struct pk_timeline_page *page) {
     return smallest;
 }
 
+static struct pk_timeline_process *find_process(struct pk_timeline_page *page, uint32_t pid) {
+    // The newest live last: the ones that are alive are mostly found soon from the end.
+    for (uint32_t i = page->header.process_count; i > 0; i--) {
+        if (page->process[i - 1].pid == pid) {
+            return &page->process[i - 1];
+        }
+    }
+    return NULL;
+}
+
+bool pk_timeline_has_seen(const struct pk_timeline *timeline, uint32_t pid) {
+    return timeline->page != NULL && find_process(timeline->page, pid) != NULL;
+}
+
 void pk_timeline_see(struct pk_timeline *timeline, const struct pk_timeline_process *seen) {
     struct pk_timeline_page *page = timeline->page;
 
     if (page == NULL) {
         return;
     }
-    struct pk_timeline_process *entry = NULL;
-    // The newest live last: the ones that are alive are mostly found soon from the end.
-    for (uint32_t i = page->header.process_count; i > 0 && entry == NULL; i--) {
-        if (page->process[i - 1].pid == seen->pid) {
-            entry = &page->process[i - 1];
-        }
-    }
+    struct pk_timeline_process *entry = find_process(page, seen->pid);
     if (entry == NULL) {
         entry = find_room(page);
         if (entry == NULL) {

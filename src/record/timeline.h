@@ -113,6 +113,9 @@ void pk_timeline_add(struct pk_timeline *timeline, const struct pk_timeline_poin
 /* What one process had at a sample; entry by pid, made when new. `seen` has last_ns == first_ns. */
 void pk_timeline_see(struct pk_timeline *timeline, const struct pk_timeline_process *seen);
 
+/* Was that process ever seen? */
+bool pk_timeline_has_seen(const struct pk_timeline *timeline, uint32_t pid);
+
 /* Unmaps and gives up the lock. The file stays. */
 void pk_timeline_close(struct pk_timeline *timeline);
 

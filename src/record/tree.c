@@ -108,6 +108,11 @@ static void mark_ended(struct pk_tree_page *page, uint32_t index) {
     (void)__atomic_fetch_and(&page->live[index / 64], ~((uint64_t)1 << index % 64), __ATOMIC_ACQ_REL);
 }
 
+void pk_tree_bury(struct pk_tree_page *page, uint32_t index) {
+    (void)__atomic_fetch_or((uint32_t *)(void *)page->slot[index].mutex, FUTEX_WORD_OWNER_DIED, __ATOMIC_ACQ_REL);
+    mark_ended(page, index);
+}
+
 uint64_t pk_tree_sum(struct pk_tree_page *page) {
     uint32_t count = __atomic_load_n(&page->count, __ATOMIC_ACQUIRE);
     count = count > PK_TREE_SLOTS ? PK_TREE_SLOTS : count;

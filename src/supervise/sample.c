@@ -36,7 +36,7 @@ uint64_t pk_sampler_now(void) {
     return read_clock(CLOCK_MONOTONIC);
 }
 
-int pk_sampler_start(const char *directory, const struct pk_tree_page *tree, uint64_t start_unix_ns,
+int pk_sampler_start(const char *directory, struct pk_tree_page *tree, uint64_t start_unix_ns,
                      uint64_t start_mono_ns, struct pk_sampler *ret_sampler) {
     memset(ret_sampler, 0, sizeof(*ret_sampler));
     ret_sampler->tree = tree;
@@ -67,7 +67,7 @@ static uint64_t read_own_ledger(struct pk_sampler *sampler, pid_t program) {
     return total <= PK_TIMELINE_MAX_BYTES ? total : 0;
 }
 
-/* Calls back for each slot of a process that is alive. */
+/* The next slot from `from` on whose process is alive, as far as its lock says. */
 static uint32_t next_alive(const struct pk_tree_page *tree, uint32_t from) {
     uint32_t count = __atomic_load_n(&tree->count, __ATOMIC_ACQUIRE);
 
@@ -83,19 +83,31 @@ static uint32_t next_alive(const struct pk_tree_page *tree, uint32_t from) {
     return PK_TREE_NO_SLOT;
 }
 
+/* A pid that was never seen may be one of another namespace: it says nothing to us. */
+static void bury_slot(struct pk_sampler *sampler, uint32_t slot, pid_t pid) {
+    if (pk_timeline_has_seen(&sampler->timeline, (uint32_t)pid) && !pk_procfs_is_alive(pid)) {
+        pk_tree_bury(sampler->tree, slot);
+    }
+}
+
 struct look {
     struct pk_timeline_point sums;
     bool with_pss;
     uint64_t pss_cpu_ns;
 };
 
-static void look_at(struct pk_sampler *sampler, pid_t pid, uint64_t tracked, struct look *look) {
+/* Returns false when there is no such process (any more). */
+static bool look_at(struct pk_sampler *sampler, pid_t pid, uint64_t tracked, struct look *look) {
     struct pk_procfs_memory memory;
     uint64_t pss = 0;
 
+    int error = pk_procfs_memory("", pid, &memory);
+    if (error == -ESRCH && pk_timeline_has_seen(&sampler->timeline, (uint32_t)pid)) {
+        return false;
+    }
     look->sums.tracked_bytes += tracked;
-    if (pk_procfs_memory("", pid, &memory) != 0) {
-        return;
+    if (error != 0) {
+        return true;
     }
     look->sums.processes++;
     look->sums.rss_bytes += memory.rss_bytes;
@@ -116,6 +128,7 @@ static void look_at(struct pk_sampler *sampler, pid_t pid, uint64_t tracked, str
                                        .tracked_bytes = tracked,
                                        .pid = (uint32_t)pid};
     pk_timeline_see(&sampler->timeline, &seen);
+    return true;
 }
 
 static bool has_moved(uint64_t before, uint64_t now) {
@@ -173,11 +186,13 @@ void pk_sampler_take(struct pk_sampler *sampler, pid_t program) {
         uint64_t bytes = __atomic_load_n(&tree->slot[i].bytes, __ATOMIC_RELAXED);
         bytes = bytes <= PK_TIMELINE_MAX_BYTES ? bytes : 0;
         has_slot |= pid == program;
-        look_at(sampler, pid, pid == program && is_solo ? read_own_ledger(sampler, program) : bytes,
-                &look);
+        uint64_t held = pid == program && is_solo ? read_own_ledger(sampler, program) : bytes;
+        if (!look_at(sampler, pid, held, &look)) {
+            bury_slot(sampler, i, pid);
+        }
     }
     if (!has_slot) {
-        look_at(sampler, program, is_solo ? read_own_ledger(sampler, program) : 0, &look);
+        (void)look_at(sampler, program, is_solo ? read_own_ledger(sampler, program) : 0, &look);
     }
     if (look.sums.processes > 0) {
         pk_timeline_add(&sampler->timeline, &look.sums);
@@ -200,7 +215,8 @@ uint32_t pk_sampler_others(const struct pk_sampler *sampler, pid_t program, pid_
     for (uint32_t i = tree == NULL ? PK_TREE_NO_SLOT : next_alive(tree, 0); i != PK_TREE_NO_SLOT;
          i = next_alive(tree, i + 1)) {
         pid_t pid = (pid_t)__atomic_load_n(&tree->slot[i].pid, __ATOMIC_ACQUIRE);
-        if (pid == program || (session != 0 && getsid(pid) != session)) {
+        if (pid == program || (session != 0 && getsid(pid) != session) ||
+            !pk_procfs_is_alive(pid)) {
             continue;
         }
         if (found < room) {
@@ -209,6 +225,15 @@ uint32_t pk_sampler_others(const struct pk_sampler *sampler, pid_t program, pid_
         found++;
     }
     return found;
+}
+
+void pk_sampler_bury(struct pk_sampler *sampler) {
+    struct pk_tree_page *tree = sampler->tree;
+
+    for (uint32_t i = tree == NULL ? PK_TREE_NO_SLOT : next_alive(tree, 0); i != PK_TREE_NO_SLOT;
+         i = next_alive(tree, i + 1)) {
+        bury_slot(sampler, i, (pid_t)__atomic_load_n(&tree->slot[i].pid, __ATOMIC_ACQUIRE));
+    }
 }
 
 void pk_sampler_stop(struct pk_sampler *sampler) {

@@ -15,7 +15,7 @@
 
 struct pk_sampler {
     struct pk_timeline timeline;
-    const struct pk_tree_page *tree; /* NULL: only the program itself is known */
+    struct pk_tree_page *tree;       /* NULL: only the program itself is known */
     const char *directory;           /* of the result, absolute */
     pid_t program;
     int ledger_fd;        /* the program's own ledger; -1: not there yet */
@@ -34,7 +34,7 @@ uint64_t pk_sampler_now(void);
 /* Before the program starts: makes DIR/timeline. `directory` and `tree` (may be NULL) are borrowed.
  * Returns 0 or a negative errno when the timeline could not be kept on the disk (the sampler works
  * all the same). */
-int pk_sampler_start(const char *directory, const struct pk_tree_page *tree, uint64_t start_unix_ns,
+int pk_sampler_start(const char *directory, struct pk_tree_page *tree, uint64_t start_unix_ns,
                      uint64_t start_mono_ns, struct pk_sampler *ret_sampler);
 
 /* Look now, and decide when to look again (next_ns). */
@@ -44,5 +44,9 @@ void pk_sampler_take(struct pk_sampler *sampler, pid_t program);
  * those that left the session of the program (daemons) if `session` is not 0. */
 uint32_t pk_sampler_others(const struct pk_sampler *sampler, pid_t program, pid_t session,
                            pid_t *ret_pids, uint32_t room);
+
+/* Marks the slots of processes that were seen once and are no more, where the kernel could not
+ * (pk_tree_bury). pk_sampler_take does so too. */
+void pk_sampler_bury(struct pk_sampler *sampler);
 
 void pk_sampler_stop(struct pk_sampler *sampler);

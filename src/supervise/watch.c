@@ -222,6 +222,7 @@ int pk_watch_wait(const struct pk_spawned *spawned, const struct pk_watch_reques
     stop_report(&watch);
     if (error == 0) {
         wait_for_others(&watch, ret_watched);
+        pk_sampler_bury(request->sampler);
     }
     drop_pending();
     pk_witness_stop(&watch.witness);

@@ -179,6 +179,22 @@ static void more_processes_than_slots(void) {
     drop_page(page);
 }
 
+/* The kernel had not marked its lock: somebody who saw it die says so. Stopped, it stands in for one. */
+static void the_buried_do_not_count(void) {
+    struct pk_tree_page *page = new_page();
+    struct child first = start_child(page, 5 * MIB), second = start_child(page, 3 * MIB);
+    (void)kill(first.pid, SIGSTOP);
+    CHECK_EQ(pk_tree_sum(page), 8 * MIB);
+    pk_tree_bury(page, 0);
+    CHECK(!pk_tree_is_alive(page, 0));
+    CHECK(pk_tree_is_alive(page, 1));
+    CHECK_EQ(pk_tree_sum(page), 3 * MIB);
+    CHECK(page->slot[0].end_epoch == pk_tree_epoch(page->peak)); // it took part in the peak before
+    kill_child(&first);
+    end_child(&second);
+    drop_page(page);
+}
+
 static void what_is_no_such_file_is_not_mapped(void) {
     struct pk_tree_page *page = new_page();
     CHECK(pk_tree_create(directory, 1, 2) == -EEXIST);
@@ -199,6 +215,7 @@ int main(int argc, char **argv) {
         TEST(the_peak_is_larger_by_a_page_at_least),
         TEST(one_note_for_the_same_thing),
         TEST(more_processes_than_slots),
+        TEST(the_buried_do_not_count),
         TEST(what_is_no_such_file_is_not_mapped),
     };
     return check_run(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
