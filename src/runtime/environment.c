@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See environment.h. No allocation, no system call, no errno. */
+ * See environment.h. No allocation, no errno. */
 #include "runtime/environment.h"
 
 #include <elf.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "record/settings.h"
 
 #define RUN PK_ENV_RUN "="
@@ -19,6 +20,7 @@
 static char run[RUN_BYTES + PATH_MAX];
 static char preload[PRELOAD_BYTES + PATH_MAX];
 static size_t runtime_bytes; // of the path in `preload`; 0: not part of a run
+static int own_pid;
 
 static bool starts_with(const char *text, const char *start, size_t bytes) {
     return strncmp(text, start, bytes) == 0;
@@ -107,6 +109,7 @@ const char *pk_environment_take(void) {
     if (!remember()) {
         return NULL;
     }
+    own_pid = pk_sys_getpid();
     take_out();
     return pk_environment_directory();
 }
@@ -117,6 +120,10 @@ const char *pk_environment_directory(void) {
 
 const char *pk_environment_runtime(void) {
     return runtime_bytes == 0 ? NULL : preload + PRELOAD_BYTES;
+}
+
+bool pk_environment_is_own_process(void) {
+    return own_pid == pk_sys_getpid();
 }
 
 bool pk_environment_plan(char *const *envp, struct pk_environment_plan *ret_plan) {

@@ -17,6 +17,8 @@ const char *pk_environment_take(void);
 /* The run's directory and the runtime's file, as they were remembered; NULL if this program is not part of a run. */
 const char *pk_environment_directory(void);
 const char *pk_environment_runtime(void);
+/* Is this the process that ran the constructor? If not, it is a child by fork, or by vfork on its parent's memory. */
+bool pk_environment_is_own_process(void);
 
 /* What adding ours to an environment takes. */
 struct pk_environment_plan {

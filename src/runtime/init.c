@@ -132,6 +132,47 @@ void pk_runtime_abandon(void) {
     pk_lock_reset(&pk_runtime.lock);
 }
 
+// ---- leaving -------------------------------------------------------------------------------------------------
+
+bool pk_runtime_is_own(void) {
+    return pk_runtime.active && pk_runtime.header->pid == (uint32_t)pk_sys_getpid();
+}
+
+// A handler inside the ledger, or inside a hook of ours, goes without the lock and the last counters.
+static void set_state(enum pk_ledger_state state, uint64_t end_mono_ns) {
+    uint64_t signals = pk_sys_hold_signals();
+    struct pk_thread *self = pk_self->busy ? NULL : pk_thread_current();
+    if (self != NULL) {
+        self->depth = 1;
+        self->busy = 1;
+        pk_runtime_lock(self); // other threads may still run
+        pk_runtime_sync();
+    }
+    pk_runtime.header->end_mono_ns = end_mono_ns;
+    pk_runtime.header->state = state;
+    if (self != NULL) {
+        pk_runtime_unlock(self);
+        self->busy = 0;
+        self->depth = 0;
+    }
+    pk_sys_release_signals(signals);
+}
+
+void pk_runtime_leaving(enum pk_ledger_state state) {
+    if (pk_runtime_is_own()) {
+        set_state(state, now_ns(CLOCK_MONOTONIC));
+    }
+}
+
+void pk_runtime_stays(void) {
+    if (pk_runtime_is_own()) {
+        set_state(PK_STATE_RUNNING, 0);
+    }
+}
+
+void pk_runtime_spawning(void) {
+}
+
 // ---- constructor and destructor ------------------------------------------------------------------------------
 
 static void begin(void) {

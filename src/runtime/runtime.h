@@ -87,6 +87,15 @@ void pk_runtime_sync(void);
 void pk_runtime_begin_record(void);
 /* init.c: recording ends for good in this process (a forked child without a ledger of its own). */
 void pk_runtime_abandon(void);
+/* init.c: is this the process that is recorded? Not a vfork child, which shares all our memory. */
+bool pk_runtime_is_own(void);
+/* init.c: the recorded process is about to exit or to become another program (state), or stays because that failed.
+ * Nothing happens in any other process. From signal handlers too; signals wait meanwhile. */
+void pk_runtime_leaving(enum pk_ledger_state state);
+void pk_runtime_stays(void);
+/* init.c: another process is about to be started by this one, or a vfork child is about to become another program.
+ * May be called in a vfork child and from signal handlers. */
+void pk_runtime_spawning(void);
 
 /* Takes the lock if there are other threads. The caller has self->busy set. */
 PK_INLINE void pk_runtime_lock(struct pk_thread *self) {
