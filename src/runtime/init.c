@@ -170,9 +170,6 @@ void pk_runtime_stays(void) {
     }
 }
 
-void pk_runtime_spawning(void) {
-}
-
 // ---- constructor and destructor ------------------------------------------------------------------------------
 
 static void begin(void) {
@@ -187,6 +184,8 @@ static void begin(void) {
         pk_process_watch_forks();
         self->depth = 0;
         pk_runtime.active = true;
+    } else {
+        pk_process_note(PK_NOTE_NO_LEDGER, "");
     }
 }
 

@@ -10,8 +10,8 @@
 
 #include "base/attr.h"
 #include "base/sys.h"
-#include "record/tree.h"
 #include "runtime/environment.h"
+#include "runtime/process.h"
 #include "runtime/program.h"
 #include "runtime/real.h"
 #include "runtime/runtime.h"
@@ -60,12 +60,7 @@ static enum pk_program inspect(const struct pk_launch *launch) {
 }
 
 static void note_unmeasured(enum pk_tree_note_kind kind, const struct pk_launch *launch) {
-    struct pk_tree_page *page = pk_tree_map(pk_environment_directory(), true);
-    if (page != NULL) {
-        const char *name = launch->file != NULL && launch->file[0] != '\0' ? launch->file : "[open file]";
-        pk_tree_note(page, kind, (uint32_t)pk_sys_getpid(), name);
-        pk_tree_unmap(page);
-    }
+    pk_process_note(kind, launch->file[0] != '\0' ? launch->file : "[open file]");
 }
 
 // Shall the program get our variables? Says so in the tree if what runs there cannot be measured.
@@ -135,7 +130,7 @@ int pk_launch(const struct pk_launch *launch, char *const *envp) {
     if (leaves) {
         pk_runtime_leaving(PK_STATE_EXEC);
     } else {
-        pk_runtime_spawning();
+        pk_process_spawning();
     }
     int result = ours ? call_with_ours(launch, envp) : call_real(launch, envp);
     if (leaves) {
