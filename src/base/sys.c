@@ -82,6 +82,22 @@ int pk_sys_gettid(void) {
     return (int)pk_sys6(SYS_gettid, 0, 0, 0, 0, 0, 0);
 }
 
+static uint64_t signal_bit(int number) {
+    return (uint64_t)1 << (number - 1);
+}
+
+uint64_t pk_sys_hold_signals(void) {
+    uint64_t held = ~(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGFPE) | signal_bit(SIGILL) |
+                      signal_bit(SIGTRAP));
+    uint64_t before = 0;
+    (void)pk_sys6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&held, (long)&before, sizeof held, 0, 0);
+    return before;
+}
+
+void pk_sys_release_signals(uint64_t before) {
+    (void)pk_sys6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof before, 0, 0);
+}
+
 _Noreturn void pk_check_failed(const char *condition, const char *file, int line) {
     char digits[12];
     size_t at = sizeof digits;

@@ -61,3 +61,6 @@ int pk_sys_check_file_limit(uint64_t bytes);
 int pk_sys_getpid(void);
 int pk_sys_getppid(void);
 int pk_sys_gettid(void);
+/* Holds all signals of this thread but those of a fault, and returns which were held before; and lets them go again. */
+uint64_t pk_sys_hold_signals(void);
+void pk_sys_release_signals(uint64_t before);

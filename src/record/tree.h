@@ -52,6 +52,7 @@ enum pk_tree_note_kind {
     PK_NOTE_STATIC = 2,  /* a static (or musl, or foreign) program: it hands the variables on by itself, if it does */
     PK_NOTE_NO_SLOT = 3, /* more processes than PK_TREE_SLOTS: those beyond are not part of the tree's peak */
     PK_NOTE_NO_LEDGER = 4, /* a Python started, but its ledger could not be made (disk, descriptors, limits) */
+    PK_NOTE_OUT_OF_REACH = 5, /* started where the runtime's file cannot be read (another user, another root) */
 };
 
 struct pk_tree_note {

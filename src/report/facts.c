@@ -317,6 +317,12 @@ static void warn_about_note(struct pk_report *report, const struct pk_tree_note 
              "No record could be made for %u Python process%s (%s): not measured, not in the peak.",
              note->count, note->count == 1 ? "" : "es", text);
         break;
+    case PK_NOTE_OUT_OF_REACH:
+        warn(report,
+             "%s was started as another user, or in another root directory, where Peakline cannot "
+             "be loaded: it and what ran below it is not measured.",
+             text);
+        break;
     default:
         break; // PK_NOTE_NO_SLOT: counted in the header
     }

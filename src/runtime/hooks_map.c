@@ -8,7 +8,6 @@
 #undef _FILE_OFFSET_BITS // with it glibc's headers turn mmap into mmap64, and we define both
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,23 +22,16 @@
 #define FILE_SHARED 2u
 #define FILE_NORESERVE 4u
 
-static uint64_t signal_bit(int number) {
-    return (uint64_t)1 << (number - 1);
-}
-
-// Enters the runtime with all signals held but those of a fault, and says which ones were held before.
+// Enters the runtime with signals held, and says which ones were held before.
 static uint64_t begin(struct pk_thread *self) {
-    uint64_t held = ~(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGFPE) | signal_bit(SIGILL) |
-                      signal_bit(SIGTRAP));
-    uint64_t before = 0;
-    (void)pk_sys6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&held, (long)&before, sizeof held, 0, 0);
+    uint64_t before = pk_sys_hold_signals();
     self->depth = 1;
     return before;
 }
 
 static void end(struct pk_thread *self, uint64_t before) {
     self->depth = 0;
-    (void)pk_sys6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof before, 0, 0);
+    pk_sys_release_signals(before);
 }
 
 // The path behind a descriptor, "" when unknown. Writes "/proc/self/fd/N" without libc.

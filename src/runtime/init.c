@@ -18,7 +18,7 @@
 #include "base/attr.h"
 #include "base/check.h"
 #include "base/sys.h"
-#include "record/settings.h"
+#include "runtime/environment.h"
 #include "runtime/process.h"
 #include "runtime/python.h"
 #include "runtime/real.h"
@@ -31,62 +31,6 @@ static uint64_t now_ns(clockid_t clock) {
     struct timespec now;
     (void)clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-// ---- the environment -----------------------------------------------------------------------------------------
-
-static const char *find_variable(const char *name) {
-    size_t bytes = strlen(name);
-    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
-        if (strncmp(*entry, name, bytes) == 0 && (*entry)[bytes] == '=') {
-            return *entry + bytes + 1;
-        }
-    }
-    return NULL;
-}
-
-static void remove_variable(const char *name) {
-    size_t bytes = strlen(name);
-    char **to = environ;
-    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
-        if (strncmp(*entry, name, bytes) != 0 || (*entry)[bytes] != '=') {
-            *to++ = *entry;
-        }
-    }
-    if (to != NULL) {
-        *to = NULL;
-    }
-}
-
-static bool is_runtime(const char *path, size_t bytes) {
-    size_t name = strlen(PK_RUNTIME_NAME);
-    return bytes >= name && memcmp(path + bytes - name, PK_RUNTIME_NAME, name) == 0 &&
-           (bytes == name || path[bytes - name - 1] == '/');
-}
-
-// Takes the runtime out of LD_PRELOAD, in place; other entries stay, in order.
-static void clean_preload(void) {
-    char *list = (char *)(uintptr_t)find_variable("LD_PRELOAD");
-    if (list == NULL) {
-        return;
-    }
-    size_t to = 0;
-    for (size_t at = 0; list[at] != '\0';) {
-        size_t bytes = strcspn(list + at, ": ");
-        if (bytes != 0 && !is_runtime(list + at, bytes)) {
-            if (to != 0) {
-                list[to++] = ':';
-            }
-            memmove(list + to, list + at, bytes);
-            to += bytes;
-        }
-        at += bytes;
-        at += list[at] != '\0';
-    }
-    list[to] = '\0';
-    if (to == 0) {
-        remove_variable("LD_PRELOAD");
-    }
 }
 
 // ---- start ---------------------------------------------------------------------------------------------------
@@ -188,12 +132,50 @@ void pk_runtime_abandon(void) {
     pk_lock_reset(&pk_runtime.lock);
 }
 
+// ---- leaving -------------------------------------------------------------------------------------------------
+
+bool pk_runtime_is_own(void) {
+    return pk_runtime.active && pk_runtime.header->pid == (uint32_t)pk_sys_getpid();
+}
+
+// A handler inside the ledger, or inside a hook of ours, goes without the lock and the last counters.
+static void set_state(enum pk_ledger_state state, uint64_t end_mono_ns) {
+    uint64_t signals = pk_sys_hold_signals();
+    struct pk_thread *self = pk_self->busy ? NULL : pk_thread_current();
+    if (self != NULL) {
+        self->depth = 1;
+        self->busy = 1;
+        pk_runtime_lock(self); // other threads may still run
+        pk_runtime_sync();
+    }
+    pk_runtime.header->end_mono_ns = end_mono_ns;
+    pk_runtime.header->state = state;
+    if (self != NULL) {
+        pk_runtime_unlock(self);
+        self->busy = 0;
+        self->depth = 0;
+    }
+    pk_sys_release_signals(signals);
+}
+
+void pk_runtime_leaving(enum pk_ledger_state state) {
+    if (pk_runtime_is_own()) {
+        set_state(state, now_ns(CLOCK_MONOTONIC));
+    }
+}
+
+void pk_runtime_stays(void) {
+    if (pk_runtime_is_own()) {
+        set_state(PK_STATE_RUNNING, 0);
+    }
+}
+
 // ---- constructor and destructor ------------------------------------------------------------------------------
 
 static void begin(void) {
-    const char *directory = find_variable(PK_ENV_RUN);
-    if (directory == NULL || directory[0] != '/' || !pk_python_present()) {
-        return; // another program on the way to Python: untouched, and it hands the variables on
+    const char *directory = pk_environment_take();
+    if (directory == NULL || !pk_python_present()) {
+        return; // another program on the way to Python: untouched, but what it starts is measured again (launch.c)
     }
     if (pk_runtime_start(directory)) {
         struct pk_thread *self = pk_self;
@@ -202,9 +184,9 @@ static void begin(void) {
         pk_process_watch_forks();
         self->depth = 0;
         pk_runtime.active = true;
+    } else {
+        pk_process_note(PK_NOTE_NO_LEDGER, "");
     }
-    remove_variable(PK_ENV_RUN);
-    clean_preload();
 }
 
 // The command, for people to tell one process from another.

@@ -9,6 +9,7 @@
 
 #include "base/sys.h"
 #include "record/tree.h"
+#include "runtime/environment.h"
 #include "runtime/runtime.h"
 #include "runtime/sample.h"
 #include "runtime/track.h"
@@ -63,17 +64,31 @@ void pk_process_follow(void) {
 }
 
 void pk_process_spawning(void) {
-    struct pk_thread *self = pk_runtime.active && pk_runtime.ledger.share == NULL ? pk_thread_current() : NULL;
-    if (self == NULL) {
+    if (!pk_runtime.active || slot == PK_TREE_NO_SLOT || pk_runtime.ledger.share != NULL) {
         return;
     }
-    self->depth = 1;
-    self->busy = 1;
-    pk_runtime_lock(self);
-    stop_being_alone();
-    pk_runtime_unlock(self);
-    self->busy = 0;
-    self->depth = 0;
+    uint64_t signals = pk_sys_hold_signals();
+    struct pk_thread *self = pk_self->busy ? NULL : pk_thread_current();
+    if (self != NULL) { // else a handler inside the ledger: the next one says it
+        self->depth = 1;
+        self->busy = 1;
+        pk_runtime_lock(self);
+        stop_being_alone();
+        pk_runtime_unlock(self);
+        self->busy = 0;
+        self->depth = 0;
+    }
+    pk_sys_release_signals(signals);
+}
+
+void pk_process_note(enum pk_tree_note_kind kind, const char *text) {
+    struct pk_tree_page *there = page != NULL ? page : pk_tree_map(pk_environment_directory(), true);
+    if (there != NULL) {
+        pk_tree_note(there, kind, (uint32_t)pk_sys_getpid(), text);
+        if (there != page) {
+            pk_tree_unmap(there);
+        }
+    }
 }
 
 // ---- fork ----------------------------------------------------------------------------------------------------
@@ -166,9 +181,7 @@ PK_COLD struct pk_thread *pk_process_forked(struct pk_thread *self) {
     pk_threads_forked(self);
     pk_runtime.dropped = 0;
     if (!begin_ledger(self)) {
-        if (page != NULL) {
-            pk_tree_note(page, PK_NOTE_NO_LEDGER, (uint32_t)pk_sys_getpid(), "");
-        }
+        pk_process_note(PK_NOTE_NO_LEDGER, "");
         self->busy = 0;
         pk_runtime_abandon();
         return NULL;

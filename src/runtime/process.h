@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "record/tree.h"
+
 struct pk_thread;
 
 /* From the constructor, when the ledger stands: takes a slot of the page in `directory`, if there is one. */
@@ -17,7 +19,10 @@ void pk_process_watch_forks(void);
 /* Events that move the total are to be followed, whether this process is alone or not: pk_sample_due() is asked then.
  * Under the lock. */
 void pk_process_follow(void);
-/* Another process is about to be started: this one is no longer the whole tree. Any thread; also in a vfork child. */
+/* Another process is about to be started: this one is no longer the whole tree. Any thread; also in a vfork child and in
+ * signal handlers. */
 void pk_process_spawning(void);
+/* Tells the tree what could not be measured. In any program of a run, in a vfork child and in signal handlers too. */
+void pk_process_note(enum pk_tree_note_kind kind, const char *text);
 /* At the first event of a forked child. The thread to record on, or NULL: this process records nothing. */
 struct pk_thread *pk_process_forked(struct pk_thread *self);

@@ -108,6 +108,15 @@ PK_COLD void pk_real_resolve(void) {
     FIND(mprotect);
     FIND(dlopen);
     FIND(pthread_create);
+    FIND(execve);
+    FIND(execvpe);
+    FIND(fexecve);
+    FIND(posix_spawn);
+    FIND(posix_spawnp);
+    FIND(system);
+    FIND(popen);
+    FIND(_exit);
+    FIND(quick_exit);
 #undef FIND
     found.glibc_malloc = is_in_libc(*(void **)&found.malloc);
     pk_real = found;

@@ -4,6 +4,7 @@
  * allocates, a small static buffer answers. */
 #pragma once
 
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -27,6 +28,17 @@ struct pk_real {
     int (*mprotect)(void *, size_t, int);
     void *(*dlopen)(const char *, int);
     int (*pthread_create)(void *, const void *, void *(*)(void *), void *);
+    int (*execve)(const char *, char *const *, char *const *);
+    int (*execvpe)(const char *, char *const *, char *const *);
+    int (*fexecve)(int, char *const *, char *const *);
+    int (*posix_spawn)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+                       char *const *, char *const *);
+    int (*posix_spawnp)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+                        char *const *, char *const *);
+    int (*system)(const char *);
+    void *(*popen)(const char *, const char *);
+    void (*_exit)(int);
+    void (*quick_exit)(int);
     int glibc_malloc; /* malloc is glibc's own: its chunk header may be read */
 };
 

@@ -9,6 +9,7 @@
  *   codes.c    code object -> function
  *   track.c    event in, stack attached, ledger called under its lock
  *   process.c  this process among others: the shared page, fork
+ *   environment.c, program.c, launch.c   starting other programs: what they are handed, what they are
  *   init.c     constructor and destructor, the order of everything
  *
  * Locks: `lock` guards ledger, writer and codes. It is a leaf; a thread inside it has self->busy set, so a
@@ -87,6 +88,13 @@ void pk_runtime_sync(void);
 void pk_runtime_begin_record(void);
 /* init.c: recording ends for good in this process (a forked child without a ledger of its own). */
 void pk_runtime_abandon(void);
+/* init.c: is this the process that is recorded? Not a vfork child, which shares all our memory. */
+bool pk_runtime_is_own(void);
+/* init.c: the recorded process is about to exit or to become another program (state), or stays because that failed.
+ * Nothing happens in any other process. From signal handlers too; signals wait meanwhile. Its slot in the tree needs
+ * no word: the kernel marks it when the process is gone, not before. */
+void pk_runtime_leaving(enum pk_ledger_state state);
+void pk_runtime_stays(void);
 
 /* Takes the lock if there are other threads. The caller has self->busy set. */
 PK_INLINE void pk_runtime_lock(struct pk_thread *self) {

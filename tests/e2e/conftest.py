@@ -6,10 +6,12 @@ The program is $PEAKLINE if set, else build/src/cli/peakline. The interpreters c
 pythons.py."""
 
 import os
+import shutil
 import sys
 
 import pytest
 import pythons
+from compiling import Compiler
 from running import REPOSITORY, Run, run_command
 
 
@@ -55,6 +57,14 @@ def quiet_surroundings(monkeypatch):
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture(scope="session")
+def compiler(tmp_path_factory):
+    cc = os.environ.get("CC", "cc").split()[0]
+    if shutil.which(cc) is None:
+        pytest.skip("there is no C compiler here")
+    return Compiler(cc, tmp_path_factory.mktemp("runtime"))
 
 
 @pytest.fixture

@@ -13,50 +13,11 @@ import shutil
 import signal
 import sys
 import sysconfig
-from pathlib import Path
 
 import pytest
-from running import REPOSITORY, run_command
+from running import run_command
 
-SOURCES = REPOSITORY / "tests" / "runtime"
 MEBIBYTE = 1 << 20
-
-
-class Compiler:
-    """Compiles the sources of tests/runtime into one folder, each product once."""
-
-    def __init__(self, cc: str, folder: Path):
-        self.cc = cc
-        self.folder = folder
-
-    def _compile(self, target: str, source: str, *options) -> Path:
-        path = self.folder / target
-        if not path.exists():
-            words = [self.cc, "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-w", "-pthread"]
-            done = run_command([*words, "-o", path, SOURCES / source, *options])
-            assert done.returncode == 0, done.stderr
-        return path
-
-    def library(self, name: str, *options, target=None) -> Path:
-        # -fno-builtin: a compiler may leave out a malloc that is freed at once
-        return self._compile(
-            target or f"lib{name}.so", f"{name}.c", "-fPIC", "-shared", "-fno-builtin", *options
-        )
-
-    def program(self, name: str, *options) -> Path:
-        return self._compile(name, f"{name}.c", "-rdynamic", "-fno-builtin", "-ldl", *options)
-
-    def storms(self) -> Path:
-        self.library("early")
-        return self.program("storms", f"-L{self.folder}", f"-Wl,-rpath,{self.folder}", "-learly")
-
-
-@pytest.fixture(scope="session")
-def compiler(tmp_path_factory):
-    cc = os.environ.get("CC", "cc").split()[0]
-    if shutil.which(cc) is None:
-        pytest.skip("there is no C compiler here")
-    return Compiler(cc, tmp_path_factory.mktemp("runtime"))
 
 
 @pytest.fixture
