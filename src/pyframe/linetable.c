@@ -34,32 +34,38 @@ static int32_t line_or_none(int64_t line) {
     return line > 0 && line <= INT32_MAX ? (int32_t)line : 0;
 }
 
-static int32_t find_line_lnotab(const uint8_t *table, size_t length, int32_t first_line,
-                                uint32_t byte_offset) {
-    int64_t line = first_line;
-    uint64_t offset = 0;
-    for (size_t i = 0; i + 1 < length; i += 2) {
-        offset += table[i];
-        if (offset > byte_offset) {
+/* Where decoding stands: the next entry, the bytecode before it, its line before it says how many further. */
+struct decoder {
+    const uint8_t *table;
+    size_t length;
+    size_t position;
+    uint64_t offset;
+    int64_t line;
+};
+
+static int32_t find_line_lnotab(struct decoder *at, uint32_t byte_offset) {
+    for (; at->position + 1 < at->length; at->position += 2) {
+        uint64_t end = at->offset + at->table[at->position];
+        if (end > byte_offset) {
             break;
         }
-        line += (int8_t)table[i + 1];
+        at->offset = end;
+        at->line += (int8_t)at->table[at->position + 1];
     }
-    return line_or_none(line);
+    return line_or_none(at->line);
 }
 
-static int32_t find_line_ranges(const uint8_t *table, size_t length, int32_t first_line,
-                                uint32_t byte_offset) {
-    int64_t line = first_line;
-    uint64_t end = 0;
-    for (size_t i = 0; i + 1 < length; i += 2) {
-        int8_t delta = (int8_t)table[i + 1];
+static int32_t find_line_ranges(struct decoder *at, uint32_t byte_offset) {
+    for (; at->position + 1 < at->length; at->position += 2) {
+        int8_t delta = (int8_t)at->table[at->position + 1];
         bool has_line = delta != -128;
-        end += table[i];
-        line += has_line ? delta : 0;
+        uint64_t end = at->offset + at->table[at->position];
+        int64_t line = at->line + (has_line ? delta : 0);
         if (byte_offset < end) {
             return has_line ? line_or_none(line) : 0;
         }
+        at->offset = end;
+        at->line = line;
     }
     return 0;
 }
@@ -103,60 +109,82 @@ static int64_t read_line_delta(unsigned form, struct byte_reader *reader) {
     return 0;
 }
 
-/* The entry that covers the offset: its form and line, the reader behind its line. False: none
- * does. */
-static bool find_entry(struct byte_reader *reader, int32_t first_line, uint32_t byte_offset,
-                       unsigned *ret_form, int64_t *ret_line) {
-    int64_t line = first_line;
-    uint64_t end = 0;
+/* Goes to the entry that covers the offset: its form and line, the reader behind its line. False: none does. */
+static bool find_entry(struct decoder *at, uint32_t byte_offset, struct byte_reader *reader, unsigned *ret_form,
+                       int64_t *ret_line) {
+    *reader = (struct byte_reader){.next = at->table + at->position, .end = at->table + at->length};
     while (reader->next < reader->end) {
-        uint8_t head = *reader->next++;
-        if (head < 128) {
+        const uint8_t *start = reader->next++;
+        if (*start < 128) {
             continue; // the rest of an entry
         }
-        unsigned form = (head >> 3) & 15;
-        end += ((uint64_t)(head & 7) + 1) * 2;
-        line += read_line_delta(form, reader);
+        unsigned form = (*start >> 3) & 15;
+        uint64_t end = at->offset + ((uint64_t)(*start & 7) + 1) * 2;
+        int64_t line = at->line + read_line_delta(form, reader);
         if (reader->broken) {
             return false;
         }
         if (byte_offset < end) {
+            at->position = (size_t)(start - at->table);
             *ret_form = form;
             *ret_line = line;
             return true;
         }
+        at->offset = end;
+        at->line = line;
     }
     return false;
 }
 
-static int32_t find_line_locations(const uint8_t *table, size_t length, int32_t first_line,
-                                   uint32_t byte_offset) {
-    struct byte_reader reader = {.next = table, .end = table + length};
+static int32_t find_line_locations(struct decoder *at, uint32_t byte_offset) {
+    struct byte_reader reader;
     unsigned form;
     int64_t line;
-    if (!find_entry(&reader, first_line, byte_offset, &form, &line) || form == FORM_NONE) {
+    if (!find_entry(at, byte_offset, &reader, &form, &line)) {
+        at->position = at->length + 1; // nothing to go on from
         return 0;
     }
-    return line_or_none(line);
+    return form == FORM_NONE ? 0 : line_or_none(line);
+}
+
+static int32_t find_line(enum pk_line_kind kind, struct decoder *at, uint32_t byte_offset) {
+    switch (kind) {
+    case PK_LINES_LNOTAB:
+        return find_line_lnotab(at, byte_offset);
+    case PK_LINES_RANGES:
+        return find_line_ranges(at, byte_offset);
+    case PK_LINES_LOCATIONS:
+        return find_line_locations(at, byte_offset);
+    }
+    return 0;
 }
 
 int32_t pk_line_at(enum pk_line_kind kind, const uint8_t *table, size_t length, int32_t first_line,
                    uint32_t byte_offset) {
+    struct pk_line_cursor cursor = {0};
+    return pk_line_after(kind, table, length, first_line, byte_offset, &cursor);
+}
+
+int32_t pk_line_after(enum pk_line_kind kind, const uint8_t *table, size_t length, int32_t first_line,
+                      uint32_t byte_offset, struct pk_line_cursor *cursor) {
     if (byte_offset == PK_OFFSET_START) {
         return line_or_none(first_line);
     }
     if (byte_offset == PK_OFFSET_NONE) {
         return 0;
     }
-    switch (kind) {
-    case PK_LINES_LNOTAB:
-        return find_line_lnotab(table, length, first_line, byte_offset);
-    case PK_LINES_RANGES:
-        return find_line_ranges(table, length, first_line, byte_offset);
-    case PK_LINES_LOCATIONS:
-        return find_line_locations(table, length, first_line, byte_offset);
+    struct decoder at = {.table = table, .length = length, .line = first_line};
+    if (byte_offset >= cursor->offset && cursor->position < length) {
+        at.position = cursor->position;
+        at.offset = cursor->offset;
+        at.line += cursor->moved;
     }
-    return 0;
+    int32_t line = find_line(kind, &at, byte_offset);
+    int64_t moved = at.line - first_line;
+    bool fits = at.position < length && at.position <= UINT32_MAX && at.offset <= UINT32_MAX && moved == (int32_t)moved;
+    *cursor = fits ? (struct pk_line_cursor){(uint32_t)at.position, (uint32_t)at.offset, (int32_t)moved}
+                   : (struct pk_line_cursor){0};
+    return line;
 }
 
 /* Columns are stored plus one, 0 for none. */
@@ -166,7 +194,8 @@ static int32_t column_or_none(uint64_t stored) {
 
 bool pk_location_at(const uint8_t *table, size_t length, int32_t first_line, uint32_t byte_offset,
                     struct pk_location *ret_location) {
-    struct byte_reader reader = {.next = table, .end = table + length};
+    struct decoder at = {.table = table, .length = length, .line = first_line};
+    struct byte_reader reader = {0};
     struct pk_location found = {.line = 0, .end_line = 0, .column = -1, .end_column = -1};
     unsigned form = FORM_NONE;
     int64_t line = 0;
@@ -175,7 +204,7 @@ bool pk_location_at(const uint8_t *table, size_t length, int32_t first_line, uin
     if (byte_offset == PK_OFFSET_START) {
         found.line = found.end_line = line_or_none(first_line);
     } else if (byte_offset != PK_OFFSET_NONE &&
-               find_entry(&reader, first_line, byte_offset, &form, &line) && form != FORM_NONE) {
+               find_entry(&at, byte_offset, &reader, &form, &line) && form != FORM_NONE) {
         found.line = found.end_line = line_or_none(line);
     }
     if (found.line == 0) {

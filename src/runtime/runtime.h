@@ -24,6 +24,7 @@
 #include "base/lock.h"
 #include "ledger/ledger.h"
 #include "pyframe/layout.h"
+#include "pyframe/linetable.h"
 #include "record/format.h"
 #include "record/writer.h"
 #include "runtime/anchors.h"
@@ -38,9 +39,16 @@ struct pk_step {
     uint32_t node;
 };
 
-/* Lines decoded before: function 20 | instruction 24 | line 20 in one word. Direct mapped: a table is read from its
- * start for each decoding, so a long function's lines cost. */
+/* Lines decoded before: function 20 | instruction 24 | line 20 in one word. Direct mapped. */
 #define PK_LINE_BITS 14 /* 128 KiB, touched as it is used */
+
+/* How far a function's line table was read: code mostly runs forwards, and a module's table has tens of thousands of
+ * bytes. A quarter of our instructions in an import of pandas were spent reading tables from their start. */
+struct pk_line_mark {
+    uint32_t function;
+    struct pk_line_cursor cursor;
+};
+#define PK_MARK_BITS 9 /* 8 KiB */
 #define PK_STEP_BITS 11 /* 2,048 steps, 32 KiB: the object graph of deepcopy needs some hundreds */
 
 struct pk_runtime {
@@ -74,6 +82,7 @@ struct pk_runtime {
     uint32_t steps_deaths; /* `deaths` when the steps were last cleared */
     struct pk_step steps[1u << PK_STEP_BITS];
     uint64_t lines[1u << PK_LINE_BITS];
+    struct pk_line_mark marks[1u << PK_MARK_BITS];
     struct pk_writer writer;
     struct pk_ledger ledger;
 };

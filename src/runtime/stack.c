@@ -141,9 +141,14 @@ static uint32_t line_at(uint32_t function, const void *code, uint32_t offset) {
     if (PK_LIKELY(*known >> 20 == key)) {
         return (uint32_t)(*known & 0xfffffu);
     }
+    struct pk_line_mark *mark = &pk_runtime.marks[function & ((1u << PK_MARK_BITS) - 1)];
+    if (mark->function != function) {
+        *mark = (struct pk_line_mark){.function = function};
+    }
     struct pk_code_info info;
     pk_code_read(pk_runtime.layout, code, &info);
-    int32_t line = pk_line_at(info.line_kind, info.linetable, info.linetable_length, info.first_line, offset);
+    int32_t line = pk_line_after(info.line_kind, info.linetable, info.linetable_length, info.first_line, offset,
+                                 &mark->cursor);
     if (line > 0 && line < 1 << 20) {
         *known = key << 20 | (uint32_t)line;
     }

@@ -46,6 +46,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     expect(line == pk_line_at(kind, table, length, first_line, offset), "same input, same answer");
     expect(pk_line_at(kind, table, length, first_line, PK_OFFSET_NONE) == 0, "no offset, no line");
 
+    // From wherever an earlier look left off, the answer is the same; a cursor of another table is survived.
+    struct pk_line_cursor cursor = {0};
+    uint32_t before = offset / 2;
+    expect(pk_line_after(kind, table, length, first_line, before, &cursor) ==
+               pk_line_at(kind, table, length, first_line, before),
+           "a fresh cursor changes nothing");
+    expect(pk_line_after(kind, table, length, first_line, offset, &cursor) == line, "reading on is reading anew");
+    expect(pk_line_after(kind, table, length, first_line, before, &cursor) ==
+               pk_line_at(kind, table, length, first_line, before),
+           "reading back is reading anew");
+    struct pk_line_cursor wild = {.position = data[5], .offset = data[6], .moved = first_line};
+    (void)pk_line_after(kind, table, length, first_line, offset, &wild);
+
     struct pk_location location;
     bool found = pk_location_at(table, length, first_line, offset, &location);
     line = pk_line_at(PK_LINES_LOCATIONS, table, length, first_line, offset);

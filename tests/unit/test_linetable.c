@@ -139,6 +139,35 @@ static void a_cut_column_spoils_the_location_only(void) {
     CHECK_EQ(location.end_line, 0);
 }
 
+static void a_cursor_reads_on_and_goes_back(void) {
+    // 0-5: line 10, 6-13: line 12, from 14: line 11, once in each encoding
+    static const uint8_t lnotab[] = {6, 2, 8, 0xff};
+    static const uint8_t ranges[] = {6, 0, 8, 2, 100, 0xff};
+    static const uint8_t locations[] = {0x82, 0, 0x80 | 12 << 3 | 3, 4, 44, 0x80 | 13 << 3 | 7, 3};
+    const uint8_t *tables[] = {lnotab, ranges, locations};
+    const size_t lengths[] = {sizeof lnotab, sizeof ranges, sizeof locations};
+    for (size_t k = 0; k < 3; k++) {
+        struct pk_line_cursor cursor = {0};
+        CHECK_EQ(pk_line_after(kinds[k], tables[k], lengths[k], 10, 6, &cursor), 12);
+        CHECK_EQ(cursor.offset, 6);
+        CHECK(cursor.position > 0);
+        CHECK_EQ(pk_line_after(kinds[k], tables[k], lengths[k], 10, 8, &cursor), 12); // the same entry again
+        CHECK_EQ(pk_line_after(kinds[k], tables[k], lengths[k], 10, 14, &cursor), 11);
+        CHECK_EQ(pk_line_after(kinds[k], tables[k], lengths[k], 10, 0, &cursor), 10); // back to the start
+        CHECK_EQ(cursor.offset, 0);
+        CHECK_EQ(pk_line_after(kinds[k], tables[k], lengths[k], 10, PK_OFFSET_START, &cursor), 10);
+    }
+}
+
+static void a_cursor_beyond_the_table_starts_anew(void) {
+    struct pk_line_cursor cursor = {.position = 400, .offset = 2, .moved = 90};
+    CHECK_EQ(pk_line_after(PK_LINES_LNOTAB, TABLE(6, 2, 8, 0xff), 10, 6, &cursor), 12);
+    struct pk_line_cursor last = {0};
+    CHECK_EQ(pk_line_after(PK_LINES_LOCATIONS, TABLE(0x80, 0), 10, 2, &last), 0); // outside: nothing kept
+    CHECK_EQ(last.position, 0);
+    CHECK_EQ(pk_line_after(PK_LINES_LOCATIONS, TABLE(0x80, 0), 10, 0, &last), 10);
+}
+
 static void random_bytes_are_survived(void) {
     // exact-size copies on the heap: with a sanitizer, any read outside is an error
     for (unsigned round = 0; round < 3000; round++) {
@@ -150,8 +179,12 @@ static void random_bytes_are_survived(void) {
         for (uint32_t offset = 0; offset < 60; offset++) {
             struct pk_location location;
             int32_t first_line = (int32_t)check_random();
-            for (size_t k = 0; k < 3; k++) {
-                CHECK(pk_line_at(kinds[k], table + 1, length, first_line, offset) >= 0);
+            struct pk_line_cursor cursor = {0};
+            for (size_t k = 0; k < 3; k++, cursor = (struct pk_line_cursor){0}) {
+                int32_t line = pk_line_at(kinds[k], table + 1, length, first_line, offset);
+                CHECK(line >= 0);
+                (void)pk_line_after(kinds[k], table + 1, length, first_line, (uint32_t)(check_random() % 60), &cursor);
+                CHECK_EQ(pk_line_after(kinds[k], table + 1, length, first_line, offset, &cursor), line);
             }
             bool found = pk_location_at(table + 1, length, first_line, offset, &location);
             CHECK_EQ(found, location.line != 0);
@@ -176,6 +209,8 @@ int main(int argc, char **argv) {
         TEST(lines_beyond_32_bits_are_none),
         TEST(large_lines_are_exact),
         TEST(a_cut_column_spoils_the_location_only),
+        TEST(a_cursor_reads_on_and_goes_back),
+        TEST(a_cursor_beyond_the_table_starts_anew),
         TEST(random_bytes_are_survived),
     };
     return check_run(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
