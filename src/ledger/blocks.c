@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 
-#define PAGE_STEPS 256u /* 16-byte steps in a page */
 #define EVEN_SIZE_MAX 1023u
 #define MIXED_SIZE_BITS 34
 #define MIXED_LOG_MAX 7u
@@ -40,16 +39,16 @@ static inline uint32_t mixed_step(uint64_t cell) {
 // Blocks that 2^log-step cells may hold: three quarters, so that every search ends soon at an empty cell. Cells of
 // one step never share, and may all be used.
 static inline uint32_t mixed_limit(uint32_t log) {
-    return log == 0 ? PAGE_STEPS : (PAGE_STEPS >> log) * 3 / 4;
+    return log == 0 ? PK_PAGE_STEPS : (PK_PAGE_STEPS >> log) * 3 / 4;
 }
 
 static inline uint32_t even_count(uint32_t grain, uint32_t bias) {
-    return (PAGE_STEPS - 1 + bias) / grain + 1;
+    return (PK_PAGE_STEPS - 1 + bias) / grain + 1;
 }
 
 static size_t cells_bytes(const struct pk_page *page) {
     if (page->bias == PK_PAGE_MIXED) {
-        return (size_t)(PAGE_STEPS >> page->grain16) * sizeof(uint64_t);
+        return (size_t)(PK_PAGE_STEPS >> page->grain16) * sizeof(uint64_t);
     }
     return (size_t)even_count(page->grain16, page->bias) * sizeof(uint32_t);
 }
@@ -90,12 +89,16 @@ PK_COLD static struct pk_page *make_page(struct pk_blocks *blocks, uint64_t addr
     return &(*pages)[address >> 12 & 1023u];
 }
 
-static inline uint32_t even_index(const struct pk_page *page, uint32_t step) {
-    return ((step + page->bias) * page->recip) >> 16;
+// The cell of a block that starts at `step` of an even page; NULL: no block can start there. With r = recip, g = grain16
+// and e = r * g - 32768 < g, step q * g + rest gives q * 32768 + (q * e + rest * r): q * e < 287 < 1024 <= r, so the
+// lower 15 bits are below r exactly if rest is 0.
+static inline uint32_t *even_find(const struct pk_page *page, uint32_t step) {
+    uint32_t product = (step + page->bias) * page->recip;
+    return (product & 32767u) < page->recip ? (uint32_t *)page->cells + (product >> 15) : NULL;
 }
 
 PK_NOINLINE static uint64_t *mixed_probe(uint64_t *cells, uint32_t log, uint32_t step) {
-    uint32_t last = (PAGE_STEPS >> log) - 1;
+    uint32_t last = (PK_PAGE_STEPS >> log) - 1;
     uint32_t i = step >> log;
     do {
         i = (i + 1) & last;
@@ -120,14 +123,18 @@ static inline uint64_t *mixed_find(const struct pk_page *page, uint32_t step) {
 PK_NOINLINE static void mixed_close(struct pk_page *page, uint64_t *at, uint64_t cell) {
     uint64_t *cells = page->cells;
     uint32_t log = page->grain16;
-    uint32_t last = (PAGE_STEPS >> log) - 1;
+    uint32_t last = (PK_PAGE_STEPS >> log) - 1;
     uint32_t hole = (uint32_t)(at - cells);
-    page->displaced -= hole != mixed_step(cell) >> log;
+    if (hole != mixed_step(cell) >> log) {
+        page->displaced--;
+    }
     for (uint32_t i = (hole + 1) & last; cells[i] != 0; i = (i + 1) & last) {
         uint32_t home = mixed_step(cells[i]) >> log;
         // Stays if its home lies cyclically in (hole, i].
         if (((i - home) & last) >= ((i - hole) & last)) {
-            page->displaced -= hole == home;
+            if (hole == home) {
+                page->displaced--;
+            }
             cells[hole] = cells[i];
             cells[i] = 0;
             hole = i;
@@ -160,19 +167,25 @@ static inline struct pk_block page_take(struct pk_blocks *blocks, uint64_t addre
     if (PK_UNLIKELY(page->bias == PK_PAGE_MIXED)) {
         return take_mixed(blocks, page, step);
     }
-    uint32_t index = even_index(page, step);
-    uint32_t *at = &((uint32_t *)page->cells)[index];
-    uint32_t cell = *at;
-    if (PK_UNLIKELY(cell == 0 || index * page->grain16 != step + page->bias)) {
+    uint32_t *at = even_find(page, step);
+    if (PK_UNLIKELY(at == NULL || *at == 0)) {
         return (struct pk_block){0};
     }
+    struct pk_block block = even_block(*at);
     *at = 0;
     page->live--;
     blocks->count--;
-    return even_block(cell);
+    return block;
 }
 
 // ---- the side table ------------------------------------------------------------------------------------------
+
+// While the side table holds a block, no page alone can tell what is known of an address.
+static void forget_recent(struct pk_blocks *blocks) {
+    for (uint32_t i = 0; i < PK_RECENT_PAGES; i++) {
+        blocks->recent[i].base = UINT64_MAX;
+    }
+}
 
 PK_COLD static int side_put(struct pk_blocks *blocks, uint64_t address, uint64_t size, uint32_t stack, uint32_t flags,
                             struct pk_block *ret_old) {
@@ -189,6 +202,7 @@ PK_COLD static int side_put(struct pk_blocks *blocks, uint64_t address, uint64_t
     if (pk_side_insert(&blocks->side, blocks->arena, entry) < 0) {
         return -ENOMEM;
     }
+    forget_recent(blocks);
     blocks->count++;
     return 0;
 }
@@ -233,7 +247,7 @@ static inline bool suits_empty(const struct pk_page *page, uint64_t size, bool e
 }
 
 static int shape_mixed(struct pk_blocks *blocks, struct pk_page *page, uint32_t log) {
-    uint64_t *cells = pk_arena_alloc(blocks->arena, (size_t)(PAGE_STEPS >> log) * sizeof *cells);
+    uint64_t *cells = pk_arena_alloc(blocks->arena, (size_t)(PK_PAGE_STEPS >> log) * sizeof *cells);
     if (cells == NULL) {
         return -ENOMEM;
     }
@@ -253,7 +267,7 @@ static int shape_even(struct pk_blocks *blocks, struct pk_page *page, uint32_t g
         pk_arena_free(blocks->arena, page->cells, cells_bytes(page));
     }
     *page = (struct pk_page){.cells = cells,
-                             .recip = (65536u + grain - 1) / grain,
+                             .recip = (uint16_t)((32768u + grain - 1) / grain),
                              .grain16 = (uint8_t)grain,
                              .bias = (uint8_t)bias};
     return 0;
@@ -261,7 +275,7 @@ static int shape_even(struct pk_blocks *blocks, struct pk_page *page, uint32_t g
 
 // Copies all blocks of `from` into `to`, which is mixed, empty and large enough.
 static void copy_to_mixed(const struct pk_page *from, struct pk_page *to) {
-    uint32_t count = from->bias == PK_PAGE_MIXED ? PAGE_STEPS >> from->grain16 : even_count(from->grain16, from->bias);
+    uint32_t count = from->bias == PK_PAGE_MIXED ? PK_PAGE_STEPS >> from->grain16 : even_count(from->grain16, from->bias);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t cell;
         if (from->bias == PK_PAGE_MIXED) {
@@ -273,7 +287,9 @@ static void copy_to_mixed(const struct pk_page *from, struct pk_page *to) {
         }
         if (cell != 0) {
             uint64_t *at = mixed_find(to, mixed_step(cell));
-            to->displaced += at != mixed_own(to, mixed_step(cell));
+            if (at != mixed_own(to, mixed_step(cell))) {
+                to->displaced++;
+            }
             *at = cell;
         }
     }
@@ -316,8 +332,17 @@ PK_COLD static int reshape(struct pk_blocks *blocks, struct pk_page *page, uint3
 
 void pk_blocks_init(struct pk_blocks *blocks, struct pk_arena *arena) {
     blocks->arena = arena;
-    blocks->recent_put.number = UINT64_MAX;
-    blocks->recent_take.number = UINT64_MAX;
+    forget_recent(blocks);
+}
+
+PK_NOINLINE struct pk_page *pk_blocks_page(struct pk_blocks *blocks, uint64_t address) {
+    struct pk_page *page = has_page(address) && blocks->side.count == 0 ? page_of(blocks, address) : NULL;
+    if (PK_UNLIKELY(page == NULL)) {
+        return &blocks->nowhere;
+    }
+    blocks->recent[address >> 12 & (PK_RECENT_PAGES - 1)] =
+        (struct pk_recent_page){.base = address & ~(uint64_t)4095u, .page = page};
+    return page;
 }
 
 // `spread`: rather make the page finer than put the block into another's cell, as long as that costs little in all.
@@ -351,11 +376,10 @@ static inline bool try_store(struct pk_blocks *blocks, struct pk_page *page, uin
     if (PK_UNLIKELY(page->bias == PK_PAGE_MIXED)) {
         return store_mixed(blocks, page, step, size, stack, flags, spread, ret_old);
     }
-    uint32_t index = even_index(page, step);
-    if (PK_UNLIKELY(index * page->grain16 != step + page->bias || size > page->grain16 * 16u)) {
+    uint32_t *cell = even_find(page, step);
+    if (PK_UNLIKELY(cell == NULL || size > page->grain16 * 16u)) {
         return false;
     }
-    uint32_t *cell = &((uint32_t *)page->cells)[index];
     if (PK_UNLIKELY(*cell != 0)) {
         *ret_old = even_block(*cell);
     } else {
@@ -417,12 +441,9 @@ struct pk_block pk_blocks_find(const struct pk_blocks *blocks, uint64_t address)
         const struct pk_page *page = page_of(blocks, address);
         uint32_t step = (uint32_t)(address & 4095u) >> 4;
         if (page != NULL && page->cells != NULL && page->bias != PK_PAGE_MIXED) {
-            uint32_t index = even_index(page, step);
-            if (index * page->grain16 == step + page->bias) {
-                struct pk_block block = even_block(((const uint32_t *)page->cells)[index]);
-                if (block.stack != 0) {
-                    return block;
-                }
+            const uint32_t *cell = even_find(page, step);
+            if (cell != NULL && *cell != 0) {
+                return even_block(*cell);
             }
         } else if (page != NULL && page->cells != NULL) {
             uint64_t cell = *mixed_find(page, step);
@@ -461,7 +482,7 @@ void pk_blocks_each(const struct pk_blocks *blocks, void (*visit)(void *context,
                     continue;
                 }
                 bool mixed = page->bias == PK_PAGE_MIXED;
-                uint32_t count = mixed ? PAGE_STEPS >> page->grain16 : even_count(page->grain16, page->bias);
+                uint32_t count = mixed ? PK_PAGE_STEPS >> page->grain16 : even_count(page->grain16, page->bias);
                 for (uint32_t i = 0; i < count; i++) {
                     uint64_t cell = mixed ? ((const uint64_t *)page->cells)[i] : ((const uint32_t *)page->cells)[i];
                     if (cell != 0) {
@@ -504,7 +525,7 @@ static bool page_is_valid(const struct pk_page *page) {
         return page->live == 0;
     }
     bool mixed = page->bias == PK_PAGE_MIXED;
-    uint32_t count = mixed ? PAGE_STEPS >> page->grain16 : even_count(page->grain16, page->bias);
+    uint32_t count = mixed ? PK_PAGE_STEPS >> page->grain16 : even_count(page->grain16, page->bias);
     uint32_t used = 0;
     uint32_t displaced = 0;
     for (uint32_t i = 0; i < count; i++) {

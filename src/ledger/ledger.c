@@ -59,14 +59,7 @@ static bool is_inherited(const struct pk_ledger *ledger, uint32_t stack) {
     return stack < ledger->stacks.first;
 }
 
-PK_INLINE void charge(struct pk_ledger *ledger, uint32_t stack, uint64_t bytes, uint64_t blocks) {
-    PK_ASSERT(stack != PK_NODE_NONE && stack < ledger->stacks.node_count);
-    if (PK_UNLIKELY(is_inherited(ledger, stack))) { // a map of the parent's became usable again
-        ledger->inherited_freed_bytes -= bytes;
-        ledger->inherited_freed_blocks -= blocks;
-        return;
-    }
-    struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, stack);
+PK_INLINE void charge_node(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes, uint64_t blocks) {
     if (PK_UNLIKELY(ledger->share != NULL)) {
         pk_share_capture(ledger->share, node);
     }
@@ -79,13 +72,7 @@ PK_INLINE void charge(struct pk_ledger *ledger, uint32_t stack, uint64_t bytes, 
     }
 }
 
-PK_INLINE void release(struct pk_ledger *ledger, uint32_t stack, uint64_t bytes, uint64_t blocks) {
-    if (PK_UNLIKELY(is_inherited(ledger, stack))) {
-        ledger->inherited_freed_bytes += bytes;
-        ledger->inherited_freed_blocks += blocks;
-        return;
-    }
-    struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, stack);
+PK_INLINE void release_node(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes, uint64_t blocks) {
     if (PK_UNLIKELY(ledger->share != NULL)) {
         pk_share_capture(ledger->share, node);
     }
@@ -96,6 +83,33 @@ PK_INLINE void release(struct pk_ledger *ledger, uint32_t stack, uint64_t bytes,
     if (PK_UNLIKELY(ledger->share != NULL)) {
         pk_share_follow(ledger->share, ledger->account->total_bytes);
     }
+}
+
+PK_NOINLINE void pk_ledger_charge_shared(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes) {
+    charge_node(ledger, node, bytes, 1);
+}
+
+PK_NOINLINE void pk_ledger_release_shared(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes) {
+    release_node(ledger, node, bytes, 1);
+}
+
+PK_INLINE void charge(struct pk_ledger *ledger, uint32_t stack, uint64_t bytes, uint64_t blocks) {
+    PK_ASSERT(stack != PK_NODE_NONE && stack < ledger->stacks.node_count);
+    if (PK_UNLIKELY(is_inherited(ledger, stack))) { // a map of the parent's became usable again
+        ledger->inherited_freed_bytes -= bytes;
+        ledger->inherited_freed_blocks -= blocks;
+        return;
+    }
+    charge_node(ledger, pk_stacks_counters(&ledger->stacks, stack), bytes, blocks);
+}
+
+PK_INLINE void release(struct pk_ledger *ledger, uint32_t stack, uint64_t bytes, uint64_t blocks) {
+    if (PK_UNLIKELY(is_inherited(ledger, stack))) {
+        ledger->inherited_freed_bytes += bytes;
+        ledger->inherited_freed_blocks += blocks;
+        return;
+    }
+    release_node(ledger, pk_stacks_counters(&ledger->stacks, stack), bytes, blocks);
 }
 
 // ---- blocks --------------------------------------------------------------------------------------------------
@@ -147,7 +161,7 @@ void pk_ledger_alloc(struct pk_ledger *ledger, uint64_t address, uint64_t size, 
 void pk_ledger_free(struct pk_ledger *ledger, uint64_t address) {
     struct pk_block block = pk_blocks_take(&ledger->blocks, address);
     if (PK_UNLIKELY(block.stack == PK_NODE_NONE)) {
-        ledger->unknown_frees++;
+        ledger->unknown_frees += address != 0;
         return;
     }
     release(ledger, block.stack, block.size, 1);

@@ -82,13 +82,17 @@ void pk_ledger_join(struct pk_ledger *ledger, struct pk_share *share);
 
 /* What the account asked for; hot.h and ledger.c call it. */
 PK_COLD void pk_ledger_heed(struct pk_ledger *ledger, enum pk_account_note note);
+/* hot.h, in a process tree: one block of `bytes` more, or fewer, on a node of this process. ledger->share is not NULL. */
+PK_NOINLINE void pk_ledger_charge_shared(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes);
+PK_NOINLINE void pk_ledger_release_shared(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes);
 
 /* ---- blocks --------------------------------------------------------------------------------------------------- */
 
 /* A block of `size` requested bytes now lives at `address`. `flags`: PK_BLOCK_...; `even`: see blocks.h. A block
  * still known there is released first. Without memory the new block is dropped. */
 void pk_ledger_alloc(struct pk_ledger *ledger, uint64_t address, uint64_t size, uint32_t stack, uint32_t flags, bool even);
-/* The block at `address` is about to be freed; code_freed is told if it was code. Unknown ones are counted and ignored. */
+/* The block at `address` is about to be freed; code_freed is told if it was code. Unknown ones are counted and
+ * ignored; 0 is nothing at all. */
 void pk_ledger_free(struct pk_ledger *ledger, uint64_t address);
 
 /* A resize in three steps, because another thread may be given the old address the moment the real call returns:

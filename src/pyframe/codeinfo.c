@@ -49,6 +49,10 @@ void pk_code_read(const struct pk_layout *layout, const void *code, struct pk_co
         ret_info->qualname = read_text(layout, pk_read_pointer(code, layout->code_qualname));
     }
     ret_info->filename = read_text(layout, pk_read_pointer(code, layout->code_filename));
+    pk_code_read_lines(layout, code, ret_info);
+}
+
+void pk_code_read_lines(const struct pk_layout *layout, const void *code, struct pk_code_info *ret_info) {
     ret_info->first_line = pk_read_int(code, layout->code_firstlineno);
     ret_info->line_kind = (enum pk_line_kind)layout->line_kind;
     ret_info->linetable = NULL;

@@ -31,6 +31,8 @@ struct pk_code_info {
 
 /* Reads a code object. Strings and tables that are missing or make no sense come out empty. */
 void pk_code_read(const struct pk_layout *layout, const void *code, struct pk_code_info *ret_info);
+/* Only what lines are found by: first_line, line_kind and the table; the texts are left as they are. */
+void pk_code_read_lines(const struct pk_layout *layout, const void *code, struct pk_code_info *ret_info);
 
 /* Room that holds any text of this length as UTF-8 with its NUL. */
 #define PK_UTF8_ROOM(length) ((size_t)(length) * 4 + 1)

@@ -85,7 +85,7 @@ static int run_pending(void *context) {
     struct pk_thread *self = pk_thread_current();
     if (self != NULL) {
         self->depth = 1; // frame objects made here are ours, not the program's
-        if (self->main && pk_runtime.ready) {
+        if (self->main) {
             make_anchor(self);
         }
         self->depth = 0;

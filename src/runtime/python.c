@@ -11,7 +11,7 @@
 #include "pyframe/linetable.h"
 #include "pyframe/walk.h"
 #include "runtime/runtime.h"
-#include "runtime/track.h"
+#include "runtime/small.h"
 
 struct allocator { // PyMemAllocatorEx
     void *context;
@@ -31,7 +31,7 @@ enum domain { DOMAIN_RAW = 0, DOMAIN_MEM = 1, DOMAIN_OBJ = 2, DOMAINS = 3 }; // 
 
 struct wrapped {
     struct allocator inner;
-    uint32_t small; // requests up to this size come in even size classes; 0: the raw domain, called without the GIL
+    bool raw; // called without the GIL too; the others' small requests come in even size classes
 };
 
 static struct {
@@ -54,16 +54,34 @@ static struct {
     bool again;
 } python;
 
+static void *no_thread_state(void) {
+    return NULL;
+}
+
 // ---- the wrappers --------------------------------------------------------------------------------------------
 
-static inline void *wrapped_new(struct pk_thread *self, const struct wrapped *domain, void *block, size_t size) {
+static bool comes_even(const struct wrapped *domain, size_t size) {
+    return !domain->raw && size <= PK_BLOCK_EVEN_MAX;
+}
+
+static void *wrapped_new(struct pk_thread *self, const struct wrapped *domain, void *block, size_t size) {
     if (PK_LIKELY(block != NULL)) {
-        pk_track_alloc(self, (uintptr_t)block, size, PK_BLOCK_PYTHON, size <= domain->small);
+        pk_track_alloc(self, (uintptr_t)block, size, PK_BLOCK_PYTHON, comes_even(domain, size));
     } else {
         pk_track_failed(self, size);
     }
     self->depth = 0;
     return block;
+}
+
+static void *wrapped_malloc_raw(void *context, size_t size) {
+    const struct wrapped *domain = context;
+    struct pk_thread *self = pk_thread_current();
+    if (PK_UNLIKELY(self == NULL)) {
+        return domain->inner.malloc(domain->inner.context, size);
+    }
+    self->depth = 1;
+    return wrapped_new(self, domain, domain->inner.malloc(domain->inner.context, size), size);
 }
 
 PK_INLINE void *wrapped_malloc_in(enum pk_frame_family family, void *context, size_t size) {
@@ -74,20 +92,10 @@ PK_INLINE void *wrapped_malloc_in(enum pk_frame_family family, void *context, si
     }
     self->depth = 1;
     void *block = domain->inner.malloc(domain->inner.context, size);
-    if (PK_UNLIKELY(block == NULL || size - 1 >= domain->small)) {
+    if (PK_UNLIKELY(block == NULL || size - 1 >= PK_BLOCK_EVEN_MAX)) {
         return wrapped_new(self, domain, block, size);
     }
-    switch (family) {
-    case PK_FAMILY_OBJECT:
-        pk_track_small_object(self, (uintptr_t)block, size);
-        break;
-    case PK_FAMILY_CFRAME:
-        pk_track_small_cframe(self, (uintptr_t)block, size);
-        break;
-    case PK_FAMILY_DIRECT:
-        pk_track_small_direct(self, (uintptr_t)block, size);
-        break;
-    }
+    pk_small_alloc(family, self, (uintptr_t)block, size);
     self->depth = 0;
     return block;
 }
@@ -128,12 +136,12 @@ static void *wrapped_calloc(void *context, size_t count, size_t size) {
 static void wrapped_free(void *context, void *block) {
     const struct wrapped *domain = context;
     struct pk_thread *self = pk_thread_current();
-    if (PK_UNLIKELY(self == NULL || block == NULL)) {
+    if (PK_UNLIKELY(self == NULL)) {
         domain->inner.free(domain->inner.context, block);
         return;
     }
     self->depth = 1;
-    pk_track_free(self, (uintptr_t)block);
+    pk_small_free(self, (uintptr_t)block);
     domain->inner.free(domain->inner.context, block);
     self->depth = 0;
 }
@@ -156,7 +164,7 @@ static void *wrapped_realloc(void *context, void *old, size_t size) {
         pk_track_failed(self, size);
     } else {
         bool copied = block != old && !self->moved_pages;
-        pk_track_resize_commit(self, known, (uintptr_t)block, size, PK_BLOCK_PYTHON, size <= domain->small, copied);
+        pk_track_resize_commit(self, known, (uintptr_t)block, size, PK_BLOCK_PYTHON, comes_even(domain, size), copied);
     }
     self->depth = 0;
     return block;
@@ -223,8 +231,9 @@ static void wrap_domains(struct wrapped *domains) {
     uint32_t family = pk_runtime.layout == NULL ? PK_FAMILY_DIRECT : pk_runtime.layout->family;
     for (int domain = DOMAIN_RAW; domain < DOMAINS; domain++) {
         python.get_allocator(domain, &domains[domain].inner);
-        domains[domain].small = domain == DOMAIN_RAW ? 0 : PK_BLOCK_EVEN_MAX;
-        struct allocator ours = {&domains[domain], wrapped_malloc[family], wrapped_calloc, wrapped_realloc, wrapped_free};
+        domains[domain].raw = domain == DOMAIN_RAW;
+        struct allocator ours = {&domains[domain], domain == DOMAIN_RAW ? wrapped_malloc_raw : wrapped_malloc[family],
+                                 wrapped_calloc, wrapped_realloc, wrapped_free};
         python.set_allocator(domain, &ours);
     }
 }
@@ -317,6 +326,7 @@ void pk_python_attach(void) {
     *(void **)&pk_runtime.is_finalizing = finalizing != NULL ? finalizing : symbol("_Py_IsFinalizing");
     void *unchecked = symbol("PyThreadState_GetUnchecked"); // 3.13+
     *(void **)&pk_runtime.thread_state = unchecked != NULL ? unchecked : symbol("_PyThreadState_UncheckedGet");
+    pk_runtime.attached_state = no_thread_state;
     choose_layout();
     pk_runtime.detached_is_null = pk_runtime.header->python_hex >= 0x030c0000u;
     wrap_domains(python.first);
@@ -411,10 +421,6 @@ static const char *compare_walks(void) {
     return wrong;
 }
 
-static void *no_thread_state(void) {
-    return NULL;
-}
-
 // Runs in the main thread between two bytecodes, the GIL held: the one place where the Python API is called.
 static int self_test(void *context) {
     (void)context;
@@ -432,7 +438,7 @@ static int self_test(void *context) {
         pk_runtime.anchors.usable =
             pk_runtime.layout->frame_object != PK_ABSENT && !pk_runtime.layout->free_threaded && python.frame_back != NULL;
     } else {
-        pk_runtime.ready = false;
+        pk_runtime.attached_state = no_thread_state;
         // The layout stays, because other threads may be reading by it at this moment; nobody begins to any more.
         pk_runtime.thread_state = no_thread_state;
         pk_runtime.own_thread_state = no_thread_state;
@@ -456,7 +462,9 @@ PK_COLD void pk_python_starting(void) {
     }
     if (pk_runtime.own_thread_state != NULL && pk_runtime.own_thread_state() != NULL) {
         pk_runtime.starting = false;
-        pk_runtime.ready = pk_runtime.layout != NULL;
+        if (pk_runtime.layout != NULL) {
+            pk_runtime.attached_state = pk_runtime.thread_state;
+        }
         int saved = errno; // it takes a lock
         (void)python.add_pending_call(self_test, NULL);
         errno = saved;

@@ -7,6 +7,7 @@
  *   stack.c    which stack is this? the kept walk verified, changed levels looked up
  *   anchors.c  frames known not to have returned: deep stacks are verified down to one
  *   codes.c    code object -> function
+ *   small.h    the whole way of a small object, inline
  *   track.c    event in, stack attached, ledger called under its lock
  *   process.c  this process among others: the shared page, fork
  *   environment.c, program.c, launch.c   starting other programs: what they are handed, what they are
@@ -53,7 +54,6 @@ struct pk_line_mark {
 
 struct pk_runtime {
     bool active;  /* events are recorded */
-    bool ready;    /* layout known, self-test under way or passed: the short way may be taken */
     bool starting; /* Python starts up: pk_python_starting() is asked at each event */
     bool threads; /* a second thread was ever started; set before it starts, never cleared */
 
@@ -61,6 +61,8 @@ struct pk_runtime {
     uint32_t deaths;                /* code objects freed: kept walks from before are void. Atomic. */
     const struct pk_layout *layout; /* NULL: unknown interpreter */
     void *(*thread_state)(void);    /* the running thread's, without checks; NULL before an interpreter is met */
+    void *(*attached_state)(void);  /* the same for a caller that holds the GIL; gives NULL until start-up is over, and
+                                       where the layout is unknown or failed the self-test */
     void *(*own_thread_state)(void); /* PyGILState_GetThisThreadState */
     int (*is_finalizing)(void);
     bool detached_is_null;          /* 3.12+: thread_state() is NULL while the GIL is released */

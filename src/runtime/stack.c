@@ -33,13 +33,12 @@ static uint32_t find_anchor(const struct pk_thread *self, uint32_t level) {
     return 0;
 }
 
-PK_INLINE bool verify_deep_in(enum pk_frame_family family, struct pk_thread *self, uint32_t level, uint32_t *ret_from,
-                              uint32_t *ret_failed) {
+PK_INLINE uint32_t verify_deep_in(enum pk_frame_family family, struct pk_thread *self, uint32_t level) {
     const struct pk_layout *layout = pk_runtime.layout;
     uint32_t number = find_anchor(self, level);
     const struct pk_anchor *anchor = number == 0 ? NULL : &pk_runtime.anchors.list[number - 1];
     const struct pk_spot *stop = anchor == NULL ? self->spots : &self->spots[anchor->level];
-    uint32_t from = *ret_from;
+    uint32_t from = PK_STACK_UNMOVED;
     struct pk_spot *spot = &self->spots[level];
     for (;;) {
         const void *frame = (const void *)spot->frame;
@@ -61,26 +60,24 @@ PK_INLINE bool verify_deep_in(enum pk_frame_family family, struct pk_thread *sel
             if (previous == NULL && spot == self->spots) {
                 break;
             }
-            *ret_failed = (uint32_t)(spot - self->spots) + 1;
-            return false;
+            self->count = (uint32_t)(spot - self->spots);
+            return 0;
         }
     }
-    *ret_from = from;
     pk_anchors_owe(self, level, level - (uint32_t)(spot - self->spots));
-    return true;
+    return from;
 }
 
-PK_NOINLINE bool pk_stack_verify_deep(struct pk_thread *self, uint32_t level, uint32_t *ret_from,
-                                      uint32_t *ret_failed) {
+PK_NOINLINE uint32_t pk_stack_verify_deep(struct pk_thread *self, uint32_t level) {
     switch ((enum pk_frame_family)pk_runtime.layout->family) {
     case PK_FAMILY_OBJECT:
-        return verify_deep_in(PK_FAMILY_OBJECT, self, level, ret_from, ret_failed);
+        return verify_deep_in(PK_FAMILY_OBJECT, self, level);
     case PK_FAMILY_CFRAME:
-        return verify_deep_in(PK_FAMILY_CFRAME, self, level, ret_from, ret_failed);
+        return verify_deep_in(PK_FAMILY_CFRAME, self, level);
     case PK_FAMILY_DIRECT:
         break;
     }
-    return verify_deep_in(PK_FAMILY_DIRECT, self, level, ret_from, ret_failed);
+    return verify_deep_in(PK_FAMILY_DIRECT, self, level);
 }
 
 static bool make_room(struct pk_thread *self, uint32_t count) {
@@ -93,23 +90,23 @@ static bool make_room(struct pk_thread *self, uint32_t count) {
     return room;
 }
 
-PK_NOINLINE struct pk_stack_change pk_stack_walk(struct pk_thread *self, const void *frame) {
+PK_NOINLINE uint32_t pk_stack_walk(struct pk_thread *self, const void *frame) {
     const struct pk_layout *layout = pk_runtime.layout;
     enum pk_frame_family family = (enum pk_frame_family)layout->family;
     uint32_t kept = self->count;
     uint32_t fresh = 0;
     uint32_t level = 0;
-    uint32_t from = UINT32_MAX;
+    uint32_t from = PK_STACK_UNMOVED;
     uint32_t depth = SCAN_FIRST;
     for (const void *f = frame; f != NULL; f = pk_frame_previous(layout, f)) {
         level = find_kept(self, kept, (uintptr_t)f, depth);
         if (level != 0) {
-            uint32_t failed = 0;
-            if (pk_stack_verify(family, layout, self, level, &from, &failed)) {
+            from = pk_stack_verify(family, layout, self, level);
+            if (from != 0) {
                 break;
             }
-            // Another caller stands at `failed`: nothing kept from there up can serve.
-            kept = failed - 1;
+            kept = self->count; // another caller stands there: nothing kept above can serve
+            from = PK_STACK_UNMOVED;
             level = 0;
         }
         depth = SCAN_MORE;
@@ -117,7 +114,7 @@ PK_NOINLINE struct pk_stack_change pk_stack_walk(struct pk_thread *self, const v
     }
     if (!make_room(self, level + fresh)) {
         self->count = 0; // charged to the thread's base; tried again at the next event
-        return (struct pk_stack_change){.from = UINT32_MAX, .to = 0};
+        return PK_STACK_NOTHING;
     }
     uint32_t count = level + fresh;
     const void *f = frame;
@@ -128,10 +125,8 @@ PK_NOINLINE struct pk_stack_change pk_stack_walk(struct pk_thread *self, const v
         f = pk_frame_previous(layout, f);
     }
     self->count = count;
-    if (fresh != 0 && from > level + 1) {
-        from = level + 1;
-    }
-    return (struct pk_stack_change){.from = from, .to = count};
+    uint32_t above = fresh != 0 ? level + 1 : level;
+    return from < above ? from : above;
 }
 
 // The line of an instruction: remembered, or decoded from the code object's table.
@@ -146,7 +141,7 @@ static uint32_t line_at(uint32_t function, const void *code, uint32_t offset) {
         *mark = (struct pk_line_mark){.function = function};
     }
     struct pk_code_info info;
-    pk_code_read(pk_runtime.layout, code, &info);
+    pk_code_read_lines(pk_runtime.layout, code, &info);
     int32_t line = pk_line_after(info.line_kind, info.linetable, info.linetable_length, info.first_line, offset,
                                  &mark->cursor);
     if (line > 0 && line < 1 << 20) {

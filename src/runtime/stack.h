@@ -27,94 +27,102 @@ PK_INLINE uintptr_t pk_thread_id(void) {
 #endif
 }
 
-/* Levels [from, to] moved; from > to: none did. */
-struct pk_stack_change {
-    uint32_t from;
-    uint32_t to;
-};
+/* What an update says: the outermost level that must be looked up, up to self->count; or one of these. The running
+ * frame's level is always among them unless that very frame stands where it stood. */
+#define PK_STACK_NOTHING 0u          /* no frame could be kept */
+#define PK_STACK_UNMOVED UINT32_MAX /* the stack is the one of the last event */
 
 /* The general way: any number of returns and calls since the last event. May take the lock for room. */
-PK_NOINLINE struct pk_stack_change pk_stack_walk(struct pk_thread *self, const void *frame);
+PK_NOINLINE uint32_t pk_stack_walk(struct pk_thread *self, const void *frame);
 /* Looks a level up whose step was not taken before. Under the lock. */
 PK_NOINLINE uint32_t pk_stack_step(struct pk_thread *self, uint32_t level, uint32_t parent);
 /* The node charged when no frame of the program is to be seen. */
 PK_NOINLINE uint32_t pk_stack_base(struct pk_thread *self);
 
 /* The same as pk_stack_verify() below for a deep stack: stops at an anchor. */
-PK_NOINLINE bool pk_stack_verify_deep(struct pk_thread *self, uint32_t level, uint32_t *ret_from, uint32_t *ret_failed);
+PK_NOINLINE uint32_t pk_stack_verify_deep(struct pk_thread *self, uint32_t level);
 
-/* Compares the kept levels from `level` outwards with their frames and notes where those are now. False: at some
- * level another caller stands; *ret_failed is that level, and levels from there up are void. */
-PK_INLINE bool pk_stack_verify(enum pk_frame_family family, const struct pk_layout *layout, struct pk_thread *self,
-                               uint32_t level, uint32_t *ret_from, uint32_t *ret_failed) {
+/* Notes where a kept frame is now; true if its caller is the next kept one. */
+PK_INLINE bool pk_stack_look(enum pk_frame_family family, const struct pk_layout *layout, struct pk_thread *self,
+                             struct pk_spot *spot, uintptr_t frame, uint32_t *ret_from) {
+    uintptr_t instr = pk_frame_instr_in(family, layout, (const void *)frame);
+    if (PK_UNLIKELY(spot->instr != instr)) {
+        spot->instr = instr;
+        *ret_from = (uint32_t)(spot - self->spots);
+    }
+    return PK_LIKELY((uintptr_t)pk_frame_previous(layout, (const void *)frame) == spot[-1].frame);
+}
+
+/* Compares the kept levels from `level` outwards with their frames and notes where those are now. Returns the
+ * outermost level that moved, or PK_STACK_UNMOVED. 0: at some level another caller stands; levels from there up are
+ * void, and self->count is what is left. */
+PK_INLINE uint32_t pk_stack_verify(enum pk_frame_family family, const struct pk_layout *layout, struct pk_thread *self,
+                                   uint32_t level) {
     if (PK_UNLIKELY(level > PK_ANCHOR_DISTANCE)) {
-        return pk_stack_verify_deep(self, level, ret_from, ret_failed);
+        return pk_stack_verify_deep(self, level);
     }
+    uint32_t from = PK_STACK_UNMOVED;
     struct pk_spot *spot = &self->spots[level];
-    uint32_t from = *ret_from;
-    const void *previous;
-    for (;;) {
-        const void *frame = (const void *)spot->frame;
-        uintptr_t instr = pk_frame_instr_in(family, layout, frame);
-        if (PK_UNLIKELY(spot->instr != instr)) {
-            spot->instr = instr;
-            from = (uint32_t)(spot - self->spots);
-        }
-        previous = pk_frame_previous(layout, frame);
+    uintptr_t frame = spot->frame;
+#pragma GCC unroll 2
+    while (pk_stack_look(family, layout, self, spot, frame, &from)) { // to the sentinel at the latest
         spot--;
-        if (PK_UNLIKELY((uintptr_t)previous != spot->frame)) {
-            break; // at the sentinel at the latest
-        }
+        frame = spot->frame;
     }
-    if (PK_UNLIKELY(previous != NULL || spot != self->spots)) {
-        *ret_failed = (uint32_t)(spot - self->spots) + 1;
-        return false;
+    if (PK_UNLIKELY(pk_frame_previous(layout, (const void *)frame) != NULL || spot != self->spots + 1)) {
+        self->count = (uint32_t)(spot - self->spots) - 1;
+        return 0;
     }
-    *ret_from = from;
-    return true;
+    if (from == 0) {
+        __builtin_unreachable(); // level 0 is the sentinel
+    }
+    return from;
+}
+
+/* The running frame is not the one of the last event: one call, one return, or both; else the general way. */
+PK_INLINE uint32_t pk_stack_follow(enum pk_frame_family family, const struct pk_layout *layout, struct pk_thread *self,
+                                   const void *frame) {
+    uint32_t count = self->count;
+    const struct pk_spot *spots = self->spots;
+    const void *caller = pk_frame_previous(layout, frame);
+    uint32_t level = count;
+    uint32_t fresh = 1;
+    if (count > 1 && spots[count - 1].frame == (uintptr_t)frame) { // returned once
+        level = count - 1;
+        fresh = 0;
+    } else if (count > 1 && spots[count - 1].frame == (uintptr_t)caller) { // returned and called
+        level = count - 1;
+    } else if (spots[count].frame != (uintptr_t)caller || count + 1 >= self->capacity) { // not called once
+        return pk_stack_walk(self, frame);
+    }
+    uint32_t from = pk_stack_verify(family, layout, self, level);
+    if (PK_UNLIKELY(from == 0)) {
+        return pk_stack_walk(self, frame);
+    }
+    if (fresh != 0) {
+        level++;
+        self->spots[level].frame = (uintptr_t)frame;
+        self->spots[level].instr = pk_frame_instr_in(family, layout, frame);
+        self->nodes[level] = 0;
+    }
+    self->count = level;
+    return from < level ? from : level;
 }
 
 /* Brings the kept walk up to date with `frame`, the running one (not NULL). */
-PK_INLINE struct pk_stack_change pk_stack_update(enum pk_frame_family family, const struct pk_layout *layout,
-                                                 struct pk_thread *self, const void *frame) {
+PK_INLINE uint32_t pk_stack_update(enum pk_frame_family family, const struct pk_layout *layout, struct pk_thread *self,
+                                   const void *frame) {
     uint32_t deaths = __atomic_load_n(&pk_runtime.deaths, __ATOMIC_ACQUIRE);
     if (PK_UNLIKELY(deaths != self->deaths)) {
         self->deaths = deaths;
         self->count = 0;
     }
     uint32_t count = self->count;
-    struct pk_spot *spots = self->spots;
-    uint32_t level = count;
-    uint32_t fresh = 0; // frames above the kept ones: none or one here
-    if (PK_UNLIKELY(spots[count].frame != (uintptr_t)frame)) {
-        const void *caller = pk_frame_previous(layout, frame);
-        if (count > 1 && spots[count - 1].frame == (uintptr_t)frame) { // returned once
-            level = count - 1;
-        } else if (spots[count].frame == (uintptr_t)caller && count + 1 < self->capacity) { // called once
-            fresh = 1;
-        } else if (count > 1 && spots[count - 1].frame == (uintptr_t)caller) { // returned and called
-            level = count - 1;
-            fresh = 1;
-        } else {
-            return pk_stack_walk(self, frame);
-        }
+    if (PK_UNLIKELY(self->spots[count].frame != (uintptr_t)frame)) {
+        return pk_stack_follow(family, layout, self, frame);
     }
-    uint32_t failed;
-    struct pk_stack_change change = {.from = UINT32_MAX, .to = level + fresh};
-    if (PK_UNLIKELY(!pk_stack_verify(family, layout, self, level, &change.from, &failed))) {
-        self->count = failed - 1;
-        return pk_stack_walk(self, frame);
-    }
-    if (fresh != 0) {
-        spots[level + 1].frame = (uintptr_t)frame;
-        spots[level + 1].instr = pk_frame_instr_in(family, layout, frame);
-        self->nodes[level + 1] = 0;
-        if (change.from == UINT32_MAX) {
-            change.from = level + 1;
-        }
-    }
-    self->count = level + fresh;
-    return change;
+    uint32_t from = pk_stack_verify(family, layout, self, count);
+    return PK_LIKELY(from != 0) ? from : pk_stack_walk(self, frame);
 }
 
 PK_INLINE struct pk_step *pk_stack_step_slot(uintptr_t instr, uint32_t parent) {
@@ -122,40 +130,21 @@ PK_INLINE struct pk_step *pk_stack_step_slot(uintptr_t instr, uint32_t parent) {
     return &pk_runtime.steps[mixed >> (64 - PK_STEP_BITS)];
 }
 
-/* Gives the levels that moved their nodes. Under the lock. */
-PK_INLINE void pk_stack_resolve(struct pk_thread *self, struct pk_stack_change change) {
+/* Gives the levels that moved their nodes; returns the node that events here are charged to. Under the lock. */
+PK_INLINE uint32_t pk_stack_resolve(struct pk_thread *self, uint32_t from) {
     if (PK_UNLIKELY(pk_runtime.steps_deaths != pk_runtime.deaths)) {
         memset(pk_runtime.steps, 0, sizeof pk_runtime.steps);
         pk_runtime.steps_deaths = pk_runtime.deaths;
     }
-    uint32_t parent = self->nodes[change.from - 1];
-    if (PK_LIKELY(change.from == self->count)) { // nearly always: only the running frame moved
-        uintptr_t instr = self->spots[change.from].instr;
-        const struct pk_step *step = pk_stack_step_slot(instr, parent);
-        self->nodes[change.from] = PK_LIKELY(step->instr == instr && step->parent == parent)
-                                       ? step->node
-                                       : pk_stack_step(self, change.from, parent);
-        return;
-    }
-    for (uint32_t level = change.from; level <= self->count; level++) {
-        uintptr_t instr = self->spots[level].instr;
-        const struct pk_step *step = pk_stack_step_slot(instr, parent);
-        uint32_t node = PK_LIKELY(step->instr == instr && step->parent == parent) ? step->node
-                                                                                   : pk_stack_step(self, level, parent);
-        bool same = self->nodes[level] == node;
-        self->nodes[level] = node;
-        if (same && level >= change.to) {
-            break; // other instructions of the same lines: what lies above holds
-        }
-        parent = node;
-    }
-}
-
-/* After update and resolve: the node that an event of this thread is charged to. */
-PK_INLINE uint32_t pk_stack_node(struct pk_thread *self) {
-    uint32_t node = self->nodes[self->count];
-    if (PK_UNLIKELY(node == self->root)) {
+    if (PK_UNLIKELY(from == PK_STACK_NOTHING)) {
         return pk_stack_base(self);
     }
-    return node;
+    uint32_t node = self->nodes[from - 1];
+    for (uint32_t level = from; level <= self->count; level++) { // nearly always once: only the running frame moved
+        uintptr_t instr = self->spots[level].instr;
+        const struct pk_step *step = pk_stack_step_slot(instr, node);
+        node = PK_LIKELY(step->instr == instr && step->parent == node) ? step->node : pk_stack_step(self, level, node);
+        self->nodes[level] = node;
+    }
+    return PK_LIKELY(node != self->root) ? node : pk_stack_base(self);
 }

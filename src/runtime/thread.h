@@ -37,7 +37,8 @@ struct pk_thread {
     uint32_t root;   /* parent of the outermost frame: PK_NODE_ROOT, or a PK_FUNCTION_THREAD node */
     uint32_t base;   /* node charged when no Python frame is to be seen */
     uint32_t deaths; /* pk_runtime.deaths when the nodes were looked up */
-    uint32_t count;  /* levels in use */
+    uint32_t count;  /* levels in use; 0 also makes the next event look up everything anew */
+    uint32_t here;   /* node that the last event was charged to: right while the stack is unmoved */
     uint32_t capacity;
     struct pk_spot *spots; /* level i is spots[i], 1 the outermost; spots[0].frame is PK_NO_FRAME and ends every search */
     uint32_t *nodes;       /* the stack from the outermost frame to level i; nodes[0] is the root,

@@ -6,34 +6,21 @@
 #include <time.h>
 
 #include "base/check.h"
-#include "ledger/hot.h"
 #include "runtime/process.h"
 #include "runtime/python.h"
 #include "runtime/runtime.h"
 #include "runtime/sample.h"
-#include "runtime/stack.h"
+#include "runtime/small.h"
 
 #define CHECK_EVERY 65536u /* events between two walks over the whole ledger in the checked build */
 
-PK_COLD static void check_ledger(void) {
-    const char *wrong = pk_ledger_is_valid(&pk_runtime.ledger);
-    if (wrong != NULL) {
-        pk_check_failed(wrong, __FILE__, __LINE__);
+void pk_track_check(void) {
+    if (++pk_runtime.checked_events % CHECK_EVERY == 0) {
+        const char *wrong = pk_ledger_is_valid(&pk_runtime.ledger);
+        if (wrong != NULL) {
+            pk_check_failed(wrong, __FILE__, __LINE__);
+        }
     }
-}
-
-static inline void enter(struct pk_thread *self) {
-    self->busy = 1;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
-static inline void leave(struct pk_thread *self) {
-    if (PK_CHECK_LEVEL >= 3 && ++pk_runtime.checked_events % CHECK_EVERY == 0) {
-        check_ledger();
-    }
-    pk_runtime_unlock(self);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    self->busy = 0;
 }
 
 void pk_runtime_sync(void) {
@@ -79,17 +66,6 @@ PK_INLINE const void *thread_state(const struct pk_layout *layout, const struct 
     return pk_runtime.own_thread_state();
 }
 
-// Takes the lock and says which node this thread, running `frame`, is in.
-PK_INLINE uint32_t lock_and_place(enum pk_frame_family family, const struct pk_layout *layout, struct pk_thread *self,
-                                  const void *frame) {
-    struct pk_stack_change change = pk_stack_update(family, layout, self, frame);
-    pk_runtime_lock(self);
-    if (change.from <= change.to) {
-        pk_stack_resolve(self, change);
-    }
-    return pk_stack_node(self);
-}
-
 PK_INLINE uint32_t lock_and_locate_in(enum pk_frame_family family, struct pk_thread *self) {
     const struct pk_layout *layout = pk_runtime.layout;
     const void *tstate = PK_LIKELY(layout != NULL) ? thread_state(layout, self) : NULL;
@@ -99,7 +75,7 @@ PK_INLINE uint32_t lock_and_locate_in(enum pk_frame_family family, struct pk_thr
         pk_runtime_lock(self);
         return pk_stack_base(self);
     }
-    return lock_and_place(family, layout, self, frame);
+    return pk_small_place(family, layout, self, frame);
 }
 
 static uint32_t lock_and_locate(struct pk_thread *self) {
@@ -115,55 +91,22 @@ static uint32_t lock_and_locate(struct pk_thread *self) {
     return lock_and_locate_in(PK_FAMILY_DIRECT, self);
 }
 
-PK_INLINE void track_small(enum pk_frame_family family, struct pk_thread *self, uintptr_t address, size_t size) {
-    // Called with the GIL held (attached): the running thread's state is this thread's.
-    const void *tstate = PK_LIKELY(pk_runtime.ready) ? pk_runtime.thread_state() : NULL;
-    const struct pk_layout *layout = pk_runtime.layout;
-    const void *frame = PK_LIKELY(tstate != NULL) ? pk_frame_current_in(family, layout, tstate) : NULL;
-    if (PK_UNLIKELY(frame == NULL)) {
-        pk_track_alloc(self, address, size, PK_BLOCK_PYTHON, true);
-        return;
-    }
-    if (family != PK_FAMILY_DIRECT) {
-        self->attached = tstate;
-    }
-    enter(self);
-    uint32_t node = lock_and_place(family, layout, self, frame);
-    pk_hot_alloc(&pk_runtime.ledger, address, size, node, PK_BLOCK_PYTHON);
-    leave(self);
-}
-
-void pk_track_small_object(struct pk_thread *self, uintptr_t address, size_t size) {
-    track_small(PK_FAMILY_OBJECT, self, address, size);
-}
-
-void pk_track_small_cframe(struct pk_thread *self, uintptr_t address, size_t size) {
-    track_small(PK_FAMILY_CFRAME, self, address, size);
-}
-
-void pk_track_small_direct(struct pk_thread *self, uintptr_t address, size_t size) {
-    track_small(PK_FAMILY_DIRECT, self, address, size);
-}
-
 void pk_track_alloc(struct pk_thread *self, uintptr_t address, size_t size, uint32_t flags, bool even) {
     if (PK_UNLIKELY(pk_runtime.starting)) {
         pk_python_starting();
     }
-    enter(self);
+    pk_small_enter(self);
     uint32_t node = lock_and_locate(self);
     pk_ledger_alloc(&pk_runtime.ledger, address, size, node, flags, even);
-    leave(self);
+    pk_small_leave(self);
 }
 
 void pk_track_free(struct pk_thread *self, uintptr_t address) {
-    enter(self);
-    pk_runtime_lock(self);
-    pk_hot_free(&pk_runtime.ledger, address);
-    leave(self);
+    pk_small_free(self, address);
 }
 
 PK_COLD void pk_track_failed(struct pk_thread *self, size_t size) {
-    enter(self);
+    pk_small_enter(self);
     uint32_t node = lock_and_locate(self);
     struct pk_ledger_header *header = pk_runtime.header;
     header->last_failed_bytes = size;
@@ -173,30 +116,30 @@ PK_COLD void pk_track_failed(struct pk_thread *self, size_t size) {
         header->largest_failed_node = node;
     }
     header->failed_allocs++;
-    leave(self);
+    pk_small_leave(self);
 }
 
 struct pk_block pk_track_resize_begin(struct pk_thread *self, uintptr_t old) {
-    enter(self);
+    pk_small_enter(self);
     pk_runtime_lock(self);
     struct pk_block block = pk_ledger_resize_begin(&pk_runtime.ledger, old);
-    leave(self);
+    pk_small_leave(self);
     return block;
 }
 
 void pk_track_resize_commit(struct pk_thread *self, struct pk_block block, uintptr_t address, size_t size,
                             uint32_t flags, bool even, bool copied) {
-    enter(self);
+    pk_small_enter(self);
     uint32_t node = lock_and_locate(self);
     pk_ledger_resize_commit(&pk_runtime.ledger, block, address, size, node, flags, even, copied);
-    leave(self);
+    pk_small_leave(self);
 }
 
 void pk_track_resize_abort(struct pk_thread *self, struct pk_block block, uintptr_t old) {
-    enter(self);
+    pk_small_enter(self);
     pk_runtime_lock(self);
     pk_ledger_resize_abort(&pk_runtime.ledger, block, old);
-    leave(self);
+    pk_small_leave(self);
 }
 
 // ---- maps ----------------------------------------------------------------------------------------------------
@@ -252,7 +195,7 @@ void pk_track_file_mapped(void *context, uint32_t index, int64_t bytes) {
 
 void pk_track_map(struct pk_thread *self, uintptr_t address, size_t length, enum pk_map_kind kind, bool usable,
                   const char *path, uint32_t path_flags) {
-    enter(self);
+    pk_small_enter(self);
     uint32_t node = lock_and_locate(self);
     struct pk_map map = {.start = address,
                          .end = address + page_up(length),
@@ -270,11 +213,11 @@ void pk_track_map(struct pk_thread *self, uintptr_t address, size_t length, enum
     pk_runtime.maps_change = false;
     sample_if_moved(unreserved);
     pk_runtime_sync();
-    leave(self);
+    pk_small_leave(self);
 }
 
 void pk_track_unmap(struct pk_thread *self, uintptr_t address, size_t length) {
-    enter(self);
+    pk_small_enter(self);
     pk_runtime_lock(self);
     uint64_t unreserved = pk_runtime.ledger.noreserve_bytes;
     pk_runtime.maps_change = true;
@@ -282,51 +225,51 @@ void pk_track_unmap(struct pk_thread *self, uintptr_t address, size_t length) {
     pk_runtime.maps_change = false;
     sample_if_moved(unreserved);
     pk_runtime_sync();
-    leave(self);
+    pk_small_leave(self);
 }
 
 void pk_track_protect(struct pk_thread *self, uintptr_t address, size_t length, bool usable) {
-    enter(self);
+    pk_small_enter(self);
     pk_runtime_lock(self);
     pk_runtime.maps_change = true;
     pk_ledger_protect(&pk_runtime.ledger, address, address + page_up(length), usable);
     pk_runtime.maps_change = false;
     pk_runtime_sync();
-    leave(self);
+    pk_small_leave(self);
 }
 
 void pk_track_remap(struct pk_thread *self, uintptr_t old, size_t old_length, uintptr_t address, size_t length) {
-    enter(self);
+    pk_small_enter(self);
     uint32_t node = lock_and_locate(self);
     pk_runtime.maps_change = true;
     pk_ledger_remap(&pk_runtime.ledger, old, page_up(old_length), address, page_up(length), node);
     pk_runtime.maps_change = false;
     pk_runtime_sync();
-    leave(self);
+    pk_small_leave(self);
 }
 
 void pk_track_arena(struct pk_thread *self, int64_t bytes) {
-    enter(self);
+    pk_small_enter(self);
     pk_runtime_lock(self);
     struct pk_ledger_header *header = pk_runtime.header;
     header->arena_bytes += (uint64_t)bytes;
     if (header->arena_bytes > header->arena_peak_bytes) {
         header->arena_peak_bytes = header->arena_bytes;
     }
-    leave(self);
+    pk_small_leave(self);
 }
 
 // ---- threads -------------------------------------------------------------------------------------------------
 
 uint32_t pk_track_here(struct pk_thread *self) {
-    enter(self);
+    pk_small_enter(self);
     uint32_t node = lock_and_locate(self);
-    leave(self);
+    pk_small_leave(self);
     return node;
 }
 
 void pk_track_thread_start(struct pk_thread *self, uint32_t starter) {
-    enter(self);
+    pk_small_enter(self);
     pk_runtime_lock(self);
     struct pk_stacks *stacks = &pk_runtime.ledger.stacks;
     uint32_t native = pk_stacks_child(stacks, starter, pk_runtime.function_native_thread, 0, PK_NO_INSTRUCTION);
@@ -335,5 +278,6 @@ void pk_track_thread_start(struct pk_thread *self, uint32_t starter) {
     self->base = native == 0 ? starter : native;
     self->root = root == 0 ? stacks->root : root;
     self->nodes[0] = self->root;
-    leave(self);
+    self->count = 0;
+    pk_small_leave(self);
 }

@@ -13,11 +13,6 @@
 
 /* `size` requested bytes now live at `address` (not 0). `flags`: PK_BLOCK_PYTHON or 0; `even`: ledger/blocks.h. */
 void pk_track_alloc(struct pk_thread *self, uintptr_t address, size_t size, uint32_t flags, bool even);
-/* The same for a small object of Python's, called with the GIL held; one for each family of versions, so that the
- * whole way is one straight run of code. pk_python_attach() chooses. */
-void pk_track_small_object(struct pk_thread *self, uintptr_t address, size_t size);
-void pk_track_small_cframe(struct pk_thread *self, uintptr_t address, size_t size);
-void pk_track_small_direct(struct pk_thread *self, uintptr_t address, size_t size);
 /* The block at `address` is about to be freed. */
 void pk_track_free(struct pk_thread *self, uintptr_t address);
 /* An allocation call that asked for `size` bytes got NULL. */
@@ -43,6 +38,9 @@ void pk_track_peak_ended(void *context);
 
 /* Python's own arenas: known for what they are, not counted (their blocks are). Negative: unmapped. */
 void pk_track_arena(struct pk_thread *self, int64_t bytes);
+
+/* Checked build, under the lock, after each event: now and then the whole ledger is audited. */
+void pk_track_check(void);
 
 /* The node this thread is in right now, for a thread it starts. */
 uint32_t pk_track_here(struct pk_thread *self);
