@@ -31,8 +31,12 @@ static const struct pk_function *functions_of(const struct pk_stacks *stacks) {
     return (const struct pk_function *)(const void *)stacks->functions->base;
 }
 
+// Sixteen neighbouring lines of one function below one parent have their slots side by side, in one cache line: code
+// runs from line to line. The line's own bits go into the bits kept beside a node's number, too.
 static uint32_t hash_ident(uint32_t parent, uint32_t function, uint32_t line) {
-    return mix(((uint64_t)parent << 40) ^ ((uint64_t)function << 20) ^ line ^ ((uint64_t)line << 44));
+    uint64_t group = line >> 4;
+    uint32_t hash = mix(((uint64_t)parent << 40) ^ ((uint64_t)function << 20) ^ group ^ (group << 44));
+    return ((hash & ~15u) | ((hash + line) & 15u)) ^ line << 24;
 }
 
 static uint32_t string_bytes(const struct pk_stacks *stacks, uint32_t offset) {
