@@ -3,8 +3,11 @@
  * here, because only here it is at hand; what counts is the ledger's business.
  *
  * Unlike malloc these are plain system calls, which a signal handler may use, and which it may interrupt and leave
- * by siglongjmp(). So nothing of ours is under way during the real call, and signals wait while we record: two
- * system calls more, where the call itself costs more than both. */
+ * by siglongjmp(). So signals wait while we record: two system calls more, where the call itself costs more than both.
+ *
+ * What a call gives back (munmap, mremap) may be handed to another thread before the call returns to us, and a failing
+ * call changes nothing: such a call is made with signals held and under the ledger's lock, recorded by its result, and
+ * whoever got the range next is recorded after it. A new map is nobody else's, so mmap is recorded when it is there. */
 #undef _FILE_OFFSET_BITS // with it glibc's headers turn mmap into mmap64, and we define both
 #include <errno.h>
 #include <fcntl.h>
@@ -107,12 +110,15 @@ PK_EXPORT int munmap(void *address, size_t length) {
     if (PK_UNLIKELY(self == NULL)) {
         return pk_real.munmap(address, length);
     }
-    if (((uintptr_t)address & 4095u) == 0 && length != 0) { // otherwise the call fails and changes nothing
-        uint64_t signals = begin(self);
-        pk_track_unmap(self, (uintptr_t)address, length);
-        end(self, signals);
+    uint64_t signals = begin(self);
+    pk_track_hold(self);
+    int result = pk_real.munmap(address, length);
+    if (result == 0) {
+        pk_track_unmap((uintptr_t)address, length);
     }
-    return pk_real.munmap(address, length);
+    pk_track_let_go(self);
+    end(self, signals);
+    return result;
 }
 
 PK_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, ...) {
@@ -127,11 +133,14 @@ PK_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, .
     if (PK_UNLIKELY(self == NULL)) {
         return pk_real.mremap(old, old_length, length, flags, wanted);
     }
-    void *result = pk_real.mremap(old, old_length, length, flags, wanted);
     uint64_t signals = begin(self);
+    uint32_t node = pk_track_hold(self);
+    void *result = pk_real.mremap(old, old_length, length, flags, wanted);
     if (result != MAP_FAILED) {
-        pk_track_remap(self, (uintptr_t)old, old_length, (uintptr_t)result, length);
-    } else if (errno == ENOMEM) {
+        pk_track_remap(node, (uintptr_t)old, old_length, (uintptr_t)result, length);
+    }
+    pk_track_let_go(self);
+    if (result == MAP_FAILED && errno == ENOMEM) {
         pk_track_failed(self, length);
     }
     end(self, signals);
@@ -146,11 +155,13 @@ PK_EXPORT int mprotect(void *address, size_t length, int protection) {
     if (PK_UNLIKELY(self == NULL)) {
         return pk_real.mprotect(address, length, protection);
     }
+    uint64_t signals = begin(self);
+    pk_track_hold(self); // of two threads that change one range, the last one is recorded last
     int result = pk_real.mprotect(address, length, protection);
     if (result == 0) {
-        uint64_t signals = begin(self);
-        pk_track_protect(self, (uintptr_t)address, length, (protection & (PROT_READ | PROT_WRITE)) != 0);
-        end(self, signals);
+        pk_track_protect((uintptr_t)address, length, (protection & (PROT_READ | PROT_WRITE)) != 0);
     }
+    pk_track_let_go(self);
+    end(self, signals);
     return result;
 }

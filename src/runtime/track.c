@@ -216,36 +216,34 @@ void pk_track_map(struct pk_thread *self, uintptr_t address, size_t length, enum
     pk_small_leave(self);
 }
 
-void pk_track_unmap(struct pk_thread *self, uintptr_t address, size_t length) {
+uint32_t pk_track_hold(struct pk_thread *self) {
     pk_small_enter(self);
-    pk_runtime_lock(self);
+    return lock_and_locate(self);
+}
+
+void pk_track_let_go(struct pk_thread *self) {
+    pk_runtime_sync();
+    pk_small_leave(self);
+}
+
+void pk_track_unmap(uintptr_t address, size_t length) {
     uint64_t unreserved = pk_runtime.ledger.noreserve_bytes;
     pk_runtime.maps_change = true;
     pk_ledger_unmap(&pk_runtime.ledger, address, address + page_up(length));
     pk_runtime.maps_change = false;
     sample_if_moved(unreserved);
-    pk_runtime_sync();
-    pk_small_leave(self);
 }
 
-void pk_track_protect(struct pk_thread *self, uintptr_t address, size_t length, bool usable) {
-    pk_small_enter(self);
-    pk_runtime_lock(self);
+void pk_track_protect(uintptr_t address, size_t length, bool usable) {
     pk_runtime.maps_change = true;
     pk_ledger_protect(&pk_runtime.ledger, address, address + page_up(length), usable);
     pk_runtime.maps_change = false;
-    pk_runtime_sync();
-    pk_small_leave(self);
 }
 
-void pk_track_remap(struct pk_thread *self, uintptr_t old, size_t old_length, uintptr_t address, size_t length) {
-    pk_small_enter(self);
-    uint32_t node = lock_and_locate(self);
+void pk_track_remap(uint32_t node, uintptr_t old, size_t old_length, uintptr_t address, size_t length) {
     pk_runtime.maps_change = true;
     pk_ledger_remap(&pk_runtime.ledger, old, page_up(old_length), address, page_up(length), node);
     pk_runtime.maps_change = false;
-    pk_runtime_sync();
-    pk_small_leave(self);
 }
 
 void pk_track_arena(struct pk_thread *self, int64_t bytes) {

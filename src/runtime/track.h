@@ -27,9 +27,13 @@ void pk_track_resize_abort(struct pk_thread *self, struct pk_block block, uintpt
 /* Maps; addresses and lengths as the program gave them (rounded to pages here). */
 void pk_track_map(struct pk_thread *self, uintptr_t address, size_t length, enum pk_map_kind kind, bool usable,
                   const char *path, uint32_t path_flags);
-void pk_track_unmap(struct pk_thread *self, uintptr_t address, size_t length);
-void pk_track_protect(struct pk_thread *self, uintptr_t address, size_t length, bool usable);
-void pk_track_remap(struct pk_thread *self, uintptr_t old, size_t old_length, uintptr_t address, size_t length);
+/* Holds the ledger's lock over a real call, for the three that follow; returns the node of the calling thread. Until
+ * pk_track_let_go() nothing else here may be called, and what this thread allocates is no event. */
+uint32_t pk_track_hold(struct pk_thread *self);
+void pk_track_let_go(struct pk_thread *self);
+void pk_track_unmap(uintptr_t address, size_t length);
+void pk_track_protect(uintptr_t address, size_t length, bool usable);
+void pk_track_remap(uint32_t node, uintptr_t old, size_t old_length, uintptr_t address, size_t length);
 
 /* struct pk_ledger's file_mapped: keeps the files table. */
 void pk_track_file_mapped(void *context, uint32_t index, int64_t bytes);

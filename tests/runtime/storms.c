@@ -193,6 +193,53 @@ static void storm_of_forks(void) {
     }
 }
 
+// ---- maps that move while another thread is given the place they left --------------------------------------------
+
+#define PAGE ((size_t)4096)
+
+static void *new_map(size_t size) {
+    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED) {
+        fail("mmap");
+    }
+    return map;
+}
+
+// A map of one page lies below others and cannot grow where it is: it moves, and its page is the next to be given out.
+static void *move_maps(void *context) {
+    while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
+        void *moved = mremap(new_map(PAGE), PAGE, 64 * PAGE, MREMAP_MAYMOVE);
+        if (moved == MAP_FAILED || munmap(moved, 64 * PAGE) != 0) {
+            fail("mremap");
+        }
+    }
+    return context;
+}
+
+// All single pages stay: had one been taken for the place of a map that moves, it would be missing from the peak.
+static void storm_of_moving_maps(void) {
+    pthread_t mover;
+    if (pthread_create(&mover, NULL, move_maps, NULL) != 0) {
+        fail("pthread_create");
+    }
+    for (int i = 0; i < rounds; i++) {
+        (void)new_map(PAGE);
+    }
+    __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+    pthread_join(mover, NULL);
+}
+
+// Calls that fail leave everything mapped and counted.
+static void storm_of_failing_unmaps(void) {
+    char *map = new_map((size_t)rounds * PAGE);
+    for (int i = 0; i < rounds; i++) {
+        if (munmap(map, SIZE_MAX / 2 + 1) == 0 || munmap(map + 1, PAGE) == 0 || munmap(map, 0) == 0 ||
+            mremap(map, PAGE, SIZE_MAX / 2 + 1, MREMAP_MAYMOVE) != MAP_FAILED) {
+            fail("a call that should fail");
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc != 3 || early_block == NULL || early_block[999] != 'e') {
         fail("the early library");
@@ -206,6 +253,10 @@ int main(int argc, char **argv) {
         storm_of_c11_threads();
     } else if (strcmp(argv[1], "forks") == 0) {
         storm_of_forks();
+    } else if (strcmp(argv[1], "moves") == 0) {
+        storm_of_moving_maps();
+    } else if (strcmp(argv[1], "unmaps") == 0) {
+        storm_of_failing_unmaps();
     } else {
         fail("no such storm");
     }
