@@ -10,6 +10,8 @@
 #include "base/sys.h"
 
 #define SPINS 100
+#define SAMPLES 32      /* looks at the owner, some microseconds in all */
+#define SLICE_NS 100000 /* for a busy owner to go on, at full speed, before another becomes it */
 
 static void relax(void) {
 #if defined(__x86_64__)
@@ -26,11 +28,13 @@ static bool try_word(struct pk_lock *lock) {
     return __atomic_compare_exchange_n(&lock->word, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
+static void nap(long nanoseconds) {
+    struct timespec time = {.tv_nsec = nanoseconds};
+    (void)pk_sys6(SYS_nanosleep, (long)&time, 0, 0, 0, 0, 0);
+}
+
 // Threads that compete for longer than a short spin nap instead of being woken, which keeps a release one plain store.
-// Four threads that only allocate, on two cores, run 15 to 26 times slower than plain this way and 15 to 18 times
-// with wake-ups: one ledger for all is what costs (docs/performance.md).
 static void take_word(struct pk_lock *lock) {
-    struct timespec nap = {.tv_nsec = 50000};
     for (;;) {
         for (int i = 0; i < SPINS; i++) {
             if (__atomic_load_n(&lock->word, __ATOMIC_RELAXED) == 0 && try_word(lock)) {
@@ -38,7 +42,7 @@ static void take_word(struct pk_lock *lock) {
             }
             relax();
         }
-        (void)pk_sys6(SYS_nanosleep, (long)&nap, 0, 0, 0, 0, 0);
+        nap(50000);
     }
 }
 
@@ -71,29 +75,58 @@ static void take_ownership_away(struct pk_lock *lock, struct pk_lock_holder *own
         if (i < SPINS * 10) {
             relax();
         } else { // it was put to sleep, or stopped: no yielding, which a real-time thread would do for ever
-            struct timespec nap = {.tv_nsec = 50000};
-            (void)pk_sys6(SYS_nanosleep, (long)&nap, 0, 0, 0, 0, 0);
+            nap(50000);
         }
     }
 }
 
+// Is the owner inside for a good part of its time? Then it does little else than what the lock guards.
+static bool is_hogging(const struct pk_lock_holder *owner) {
+    int seen = 0;
+    for (int i = 0; i < SAMPLES; i++) {
+        seen += __atomic_load_n(&owner->inside, __ATOMIC_RELAXED) != 0;
+        relax();
+    }
+    return seen >= SAMPLES / 4;
+}
+
+// True when the caller has entered often enough, with nobody in between, to be the owner. Under the word.
+static bool continue_streak(struct pk_lock *lock, struct pk_lock_holder *self) {
+    if (lock->last != self) {
+        lock->last = self;
+        lock->streak = 0;
+    }
+    return ++lock->streak > lock->wanted;
+}
+
 PK_NOINLINE void pk_lock_take_slow(struct pk_lock *lock, struct pk_lock_holder *self) {
-    if (!try_word(lock)) {
+    bool competing = !try_word(lock);
+    if (competing) {
         take_word(lock);
     }
     struct pk_lock_holder *owner = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
     if (owner != NULL) {
+        if (is_hogging(owner)) {
+            competing = true;
+            nap(SLICE_NS);
+        } else if (lock->wanted < PK_LOCK_STREAK_MAX) {
+            lock->wanted *= 2;
+        }
         take_ownership_away(lock, owner);
-        lock->wanted = lock->wanted < PK_LOCK_STREAK_MAX ? lock->wanted * 2 : lock->wanted;
     }
-    if (lock->last != self) {
-        lock->last = self;
-        lock->streak = 0;
-    } else if (++lock->streak >= lock->wanted && lock->can_bias) {
+    // Among threads that compete, a lock that changes its owner now and then is cheaper than a word that all fight for.
+    if ((continue_streak(lock, self) || competing) && lock->can_bias) {
         __atomic_store_n(&lock->owner, self, __ATOMIC_RELEASE);
         lock->streak = 0;
     }
     self->locked = 1;
+}
+
+void pk_lock_renounce(struct pk_lock *lock, const struct pk_lock_holder *self) {
+    lock->last = NULL;
+    if (__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) == self) {
+        __atomic_store_n(&lock->owner, NULL, __ATOMIC_RELEASE);
+    }
 }
 
 PK_NOINLINE void pk_lock_release_slow(struct pk_lock *lock, struct pk_lock_holder *self) {

@@ -99,7 +99,7 @@ static bool pass_only_thread(struct pk_thread *self) {
     // The lock is the only thread's own. Taking it away makes every thread execute a barrier: after it that thread
     // either sees `threads`, or is seen to be busy.
     pk_runtime_lock(self);
-    pk_runtime.lock.last = NULL;
+    pk_lock_renounce(&pk_runtime.lock, &self->holder);
     pk_runtime_unlock(self);
     for (int i = 0; __atomic_load_n(&only->busy, __ATOMIC_ACQUIRE) != 0; i++) {
         if (i >= SPINS + NAPS) {
@@ -170,7 +170,7 @@ struct pk_thread *pk_thread_make(uint32_t base) {
             self = NULL;
         }
     }
-    pk_runtime.lock.last = NULL; // the guard must never become the lock's owner
+    pk_lock_renounce(&pk_runtime.lock, &guard.holder);
     pk_runtime_unlock(&guard);
     if (self == NULL) {
         pk_self = &pk_thread_blank;

@@ -137,6 +137,35 @@ static void a_thread_in_streaks_and_others_coming_by(void) {
     CHECK_EQ(entered, sum);
 }
 
+// Each holder lives for one entry only, on the stack, as a thread's first one does: never may it become the owner.
+static bool passing_owner_seen; /* atomic */
+
+static void *count_and_renounce(void *context) {
+    struct worker *worker = context;
+    wait_for_start();
+    for (uint32_t i = 0; i < worker->rounds; i++) {
+        struct pk_lock_holder passing = {0};
+        pk_lock_take(&lock, &passing);
+        entered++;
+        pk_lock_renounce(&lock, &passing);
+        if (lock.owner == &passing) {
+            __atomic_store_n(&passing_owner_seen, true, __ATOMIC_RELAXED);
+        }
+        pk_lock_release(&lock, &passing);
+        pk_lock_take(&lock, &worker->holder);
+        entered++;
+        pk_lock_release(&lock, &worker->holder);
+    }
+    return NULL;
+}
+
+static void passing_holders_never_own_it(void) {
+    start_lock();
+    CHECK(run_workers(count_and_renounce, 5000));
+    CHECK_EQ(entered, 2 * WORKERS * 5000);
+    CHECK(!passing_owner_seen);
+}
+
 static void a_forked_child_finds_it_free(void) {
     start_lock();
     struct pk_lock_holder other = {0};
@@ -219,6 +248,7 @@ int main(int argc, char **argv) {
     static const struct check_test tests[] = {
         TEST(one_at_a_time),
         TEST(a_thread_in_streaks_and_others_coming_by),
+        TEST(passing_holders_never_own_it),
         TEST(a_forked_child_finds_it_free),
         TEST(many_threads_keep_one_ledger),
     };
