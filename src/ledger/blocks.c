@@ -6,41 +6,13 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "ledger/cells.h"
 
-#define EVEN_SIZE_MAX 1023u
-#define MIXED_SIZE_BITS 34
 #define MIXED_LOG_MAX 7u
 #define MIXED_SPREAD_BYTES (1u << 20)
 #define MIXED_LOG_FIRST 3u /* the finest shape a page begins with: 32 cells */
 
 // ---- cells ---------------------------------------------------------------------------------------------------
-
-static inline uint32_t even_cell(uint32_t stack, uint64_t size, uint32_t flags) {
-    return stack << 12 | (uint32_t)size << 2 | flags;
-}
-
-static inline struct pk_block even_block(uint32_t cell) {
-    return (struct pk_block){.size = cell >> 2 & EVEN_SIZE_MAX, .stack = cell >> 12, .flags = cell & 3u};
-}
-
-static inline uint64_t mixed_cell(uint32_t stack, uint64_t size, uint32_t step, uint32_t flags) {
-    return size << 30 | (uint64_t)stack << 10 | step << 2 | flags;
-}
-
-static inline struct pk_block mixed_block(uint64_t cell) {
-    return (struct pk_block){
-        .size = cell >> 30, .stack = (uint32_t)(cell >> 10) & (PK_MAX_NODES - 1), .flags = cell & 3u};
-}
-
-static inline uint32_t mixed_step(uint64_t cell) {
-    return (uint32_t)(cell >> 2) & 255u;
-}
-
-// Blocks that 2^log-step cells may hold: three quarters, so that every search ends soon at an empty cell. Cells of
-// one step never share, and may all be used.
-static inline uint32_t mixed_limit(uint32_t log) {
-    return log == 0 ? PK_PAGE_STEPS : (PK_PAGE_STEPS >> log) * 3 / 4;
-}
 
 static inline uint32_t even_count(uint32_t grain, uint32_t bias) {
     return (PK_PAGE_STEPS - 1 + bias) / grain + 1;
@@ -89,31 +61,19 @@ PK_COLD static struct pk_page *make_page(struct pk_blocks *blocks, uint64_t addr
     return &(*pages)[address >> 12 & 1023u];
 }
 
-// The cell of a block that starts at `step` of an even page; NULL: no block can start there. With r = recip, g = grain16
-// and e = r * g - 32768 < g, step q * g + rest gives q * 32768 + (q * e + rest * r): q * e < 287 < 1024 <= r, so the
-// lower 15 bits are below r exactly if rest is 0.
-static inline uint32_t *even_find(const struct pk_page *page, uint32_t step) {
-    uint32_t product = (step + page->bias) * page->recip;
-    return (product & 32767u) < page->recip ? (uint32_t *)page->cells + (product >> 15) : NULL;
-}
-
 PK_NOINLINE static uint64_t *mixed_probe(uint64_t *cells, uint32_t log, uint32_t step) {
     uint32_t last = (PK_PAGE_STEPS >> log) - 1;
     uint32_t i = step >> log;
     do {
         i = (i + 1) & last;
-    } while (cells[i] != 0 && mixed_step(cells[i]) != step);
+    } while (cells[i] != 0 && pk_mixed_step(cells[i]) != step);
     return &cells[i];
-}
-
-static inline uint64_t *mixed_own(const struct pk_page *page, uint32_t step) {
-    return (uint64_t *)page->cells + (step >> page->grain16);
 }
 
 // The cell of the block at `step`, or the empty one where it belongs: mostly its own.
 static inline uint64_t *mixed_find(const struct pk_page *page, uint32_t step) {
-    uint64_t *cell = mixed_own(page, step);
-    if (PK_UNLIKELY(*cell != 0 && mixed_step(*cell) != step)) {
+    uint64_t *cell = pk_mixed_own(page, step);
+    if (PK_UNLIKELY(*cell != 0 && pk_mixed_step(*cell) != step)) {
         return mixed_probe(page->cells, page->grain16, step);
     }
     return cell;
@@ -125,11 +85,11 @@ PK_NOINLINE static void mixed_close(struct pk_page *page, uint64_t *at, uint64_t
     uint32_t log = page->grain16;
     uint32_t last = (PK_PAGE_STEPS >> log) - 1;
     uint32_t hole = (uint32_t)(at - cells);
-    if (hole != mixed_step(cell) >> log) {
+    if (hole != pk_mixed_step(cell) >> log) {
         page->displaced--;
     }
     for (uint32_t i = (hole + 1) & last; cells[i] != 0; i = (i + 1) & last) {
-        uint32_t home = mixed_step(cells[i]) >> log;
+        uint32_t home = pk_mixed_step(cells[i]) >> log;
         // Stays if its home lies cyclically in (hole, i].
         if (((i - home) & last) >= ((i - hole) & last)) {
             if (hole == home) {
@@ -154,7 +114,7 @@ PK_NOINLINE static struct pk_block take_mixed(struct pk_blocks *blocks, struct p
     if (PK_UNLIKELY(page->displaced != 0)) {
         mixed_close(page, at, cell);
     }
-    return mixed_block(cell);
+    return pk_mixed_block(cell);
 }
 
 // Forgets the block that starts at `address` (has_page) and returns it; .stack is 0 when no page knows it.
@@ -163,15 +123,15 @@ static inline struct pk_block page_take(struct pk_blocks *blocks, uint64_t addre
     if (PK_UNLIKELY(page == NULL || page->cells == NULL)) {
         return (struct pk_block){0};
     }
-    uint32_t step = (uint32_t)(address & 4095u) >> 4;
+    uint32_t step = pk_page_step(address);
     if (PK_UNLIKELY(page->bias == PK_PAGE_MIXED)) {
         return take_mixed(blocks, page, step);
     }
-    uint32_t *at = even_find(page, step);
-    if (PK_UNLIKELY(at == NULL || *at == 0)) {
+    uint32_t *at;
+    if (PK_UNLIKELY(!pk_even_find(page, step, &at) || *at == 0)) {
         return (struct pk_block){0};
     }
-    struct pk_block block = even_block(*at);
+    struct pk_block block = pk_even_block(*at);
     *at = 0;
     page->live--;
     blocks->count--;
@@ -281,13 +241,13 @@ static void copy_to_mixed(const struct pk_page *from, struct pk_page *to) {
         if (from->bias == PK_PAGE_MIXED) {
             cell = ((const uint64_t *)from->cells)[i];
         } else {
-            struct pk_block block = even_block(((const uint32_t *)from->cells)[i]);
+            struct pk_block block = pk_even_block(((const uint32_t *)from->cells)[i]);
             uint32_t step = i * from->grain16 - from->bias;
-            cell = block.stack == 0 ? 0 : mixed_cell(block.stack, block.size, step, block.flags);
+            cell = block.stack == 0 ? 0 : pk_mixed_cell(block.stack, block.size, step, block.flags);
         }
         if (cell != 0) {
-            uint64_t *at = mixed_find(to, mixed_step(cell));
-            if (at != mixed_own(to, mixed_step(cell))) {
+            uint64_t *at = mixed_find(to, pk_mixed_step(cell));
+            if (at != pk_mixed_own(to, pk_mixed_step(cell))) {
                 to->displaced++;
             }
             *at = cell;
@@ -298,7 +258,7 @@ static void copy_to_mixed(const struct pk_page *from, struct pk_page *to) {
 // Gives the page mixed cells with room for one block more; finer ones than now, if it is mixed already.
 PK_COLD static int refine(struct pk_blocks *blocks, struct pk_page *page) {
     uint32_t log = MIXED_LOG_MAX;
-    while (page->live >= mixed_limit(log)) {
+    while (page->live >= pk_mixed_limit(log)) {
         log--;
     }
     struct pk_page fresh = {0};
@@ -349,16 +309,16 @@ PK_NOINLINE struct pk_page *pk_blocks_page(struct pk_blocks *blocks, uint64_t ad
 PK_NOINLINE static bool store_mixed(struct pk_blocks *blocks, struct pk_page *page, uint32_t step, uint64_t size,
                                     uint32_t stack, uint32_t flags, bool spread, struct pk_block *ret_old) {
     uint64_t *at = mixed_find(page, step);
-    uint64_t cell = mixed_cell(stack, size, step, flags);
+    uint64_t cell = pk_mixed_cell(stack, size, step, flags);
     if (PK_UNLIKELY(*at != 0)) {
-        *ret_old = mixed_block(*at);
+        *ret_old = pk_mixed_block(*at);
         *at = cell;
         return true;
     }
-    if (PK_UNLIKELY(page->live >= mixed_limit(page->grain16))) {
+    if (PK_UNLIKELY(page->live >= pk_mixed_limit(page->grain16))) {
         return false;
     }
-    if (PK_UNLIKELY(at != mixed_own(page, step))) {
+    if (PK_UNLIKELY(at != pk_mixed_own(page, step))) {
         if (spread && blocks->spread_bytes < MIXED_SPREAD_BYTES) {
             return false;
         }
@@ -376,23 +336,23 @@ static inline bool try_store(struct pk_blocks *blocks, struct pk_page *page, uin
     if (PK_UNLIKELY(page->bias == PK_PAGE_MIXED)) {
         return store_mixed(blocks, page, step, size, stack, flags, spread, ret_old);
     }
-    uint32_t *cell = even_find(page, step);
-    if (PK_UNLIKELY(cell == NULL || size > page->grain16 * 16u)) {
+    uint32_t *cell;
+    if (PK_UNLIKELY(!pk_even_find(page, step, &cell) || size > page->grain16 * 16u)) {
         return false;
     }
     if (PK_UNLIKELY(*cell != 0)) {
-        *ret_old = even_block(*cell);
+        *ret_old = pk_even_block(*cell);
     } else {
         page->live++;
         blocks->count++;
     }
-    *cell = even_cell(stack, size, flags);
+    *cell = pk_even_cell(stack, size, flags);
     return true;
 }
 
 PK_COLD static int put_reshaped(struct pk_blocks *blocks, struct pk_page *page, uint64_t address, uint64_t size,
                                 uint32_t stack, uint32_t flags, bool even, struct pk_block *ret_old) {
-    uint32_t step = (uint32_t)(address & 4095u) >> 4;
+    uint32_t step = pk_page_step(address);
     if (reshape(blocks, page, step, size, even) < 0 && page->cells == NULL) {
         return -ENOMEM;
     }
@@ -404,13 +364,13 @@ int pk_blocks_put(struct pk_blocks *blocks, uint64_t address, uint64_t size, uin
                   bool even, struct pk_block *ret_old) {
     PK_ASSERT(stack != 0 && stack < PK_MAX_NODES);
     ret_old->stack = 0;
-    if (PK_UNLIKELY(!has_page(address) || size >> MIXED_SIZE_BITS != 0)) {
+    if (PK_UNLIKELY(!has_page(address) || size >> PK_MIXED_SIZE_BITS != 0)) {
         return side_put(blocks, address, size, stack, flags, ret_old);
     }
     if (PK_UNLIKELY(blocks->side.count != 0)) {
         *ret_old = side_take(blocks, address);
     }
-    uint32_t step = (uint32_t)(address & 4095u) >> 4;
+    uint32_t step = pk_page_step(address);
     struct pk_page *page = page_of(blocks, address);
     if (PK_UNLIKELY(page == NULL)) {
         page = make_page(blocks, address);
@@ -439,16 +399,16 @@ struct pk_block pk_blocks_take(struct pk_blocks *blocks, uint64_t address) {
 struct pk_block pk_blocks_find(const struct pk_blocks *blocks, uint64_t address) {
     if (has_page(address)) {
         const struct pk_page *page = page_of(blocks, address);
-        uint32_t step = (uint32_t)(address & 4095u) >> 4;
+        uint32_t step = pk_page_step(address);
         if (page != NULL && page->cells != NULL && page->bias != PK_PAGE_MIXED) {
-            const uint32_t *cell = even_find(page, step);
-            if (cell != NULL && *cell != 0) {
-                return even_block(*cell);
+            uint32_t *cell;
+            if (pk_even_find(page, step, &cell) && *cell != 0) {
+                return pk_even_block(*cell);
             }
         } else if (page != NULL && page->cells != NULL) {
             uint64_t cell = *mixed_find(page, step);
             if (cell != 0) {
-                return mixed_block(cell);
+                return pk_mixed_block(cell);
             }
         }
     }
@@ -486,8 +446,8 @@ void pk_blocks_each(const struct pk_blocks *blocks, void (*visit)(void *context,
                 for (uint32_t i = 0; i < count; i++) {
                     uint64_t cell = mixed ? ((const uint64_t *)page->cells)[i] : ((const uint32_t *)page->cells)[i];
                     if (cell != 0) {
-                        uint32_t step = mixed ? mixed_step(cell) : i * page->grain16 - page->bias;
-                        visit(context, base + step * 16u, mixed ? mixed_block(cell) : even_block((uint32_t)cell));
+                        uint32_t step = mixed ? pk_mixed_step(cell) : i * page->grain16 - page->bias;
+                        visit(context, base + step * 16u, mixed ? pk_mixed_block(cell) : pk_even_block((uint32_t)cell));
                     }
                 }
             }
@@ -514,7 +474,7 @@ static void check_block(void *context, uint64_t address, struct pk_block block) 
     audit->seen++;
     // What the side table hides behind a page's cell is found as another block.
     if (found.stack != block.stack || found.size != block.size || found.flags != block.flags ||
-        (has_page(address) && block.size >> MIXED_SIZE_BITS == 0 &&
+        (has_page(address) && block.size >> PK_MIXED_SIZE_BITS == 0 &&
          pk_side_find(&audit->blocks->side, address) != NULL)) {
         audit->fine = false;
     }
@@ -531,9 +491,9 @@ static bool page_is_valid(const struct pk_page *page) {
     for (uint32_t i = 0; i < count; i++) {
         uint64_t cell = mixed ? ((const uint64_t *)page->cells)[i] : ((const uint32_t *)page->cells)[i];
         used += cell != 0;
-        displaced += mixed && cell != 0 && mixed_step(cell) >> page->grain16 != i;
+        displaced += mixed && cell != 0 && pk_mixed_step(cell) >> page->grain16 != i;
     }
-    return used == page->live && (!mixed || (displaced == page->displaced && used <= mixed_limit(page->grain16)));
+    return used == page->live && (!mixed || (displaced == page->displaced && used <= pk_mixed_limit(page->grain16)));
 }
 
 bool pk_blocks_is_valid(const struct pk_blocks *blocks) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The short way through the ledger for the commonest event by far: a small object of Python's, on a page of its
- * own size class, with nothing unusual about it. Inline, so that one allocation is one straight run of code; all
- * else falls back to pk_ledger_alloc() and pk_ledger_free(), and the answers are the same (tests/model runs both).
- * May use floor 1 only. Same lock rule as ledger.h. */
+ * The short way through the ledger for the commonest events: a small object of Python's on a page of its own size class,
+ * and a block of the C heap in its own cell, with nothing unusual about them. Inline, so that one allocation is one
+ * straight run of code; all else falls back to pk_ledger_alloc() and pk_ledger_free(), and the answers are the same
+ * (tests/model runs both). May use floor 1 only. Same lock rule as ledger.h. */
 #pragma once
 
+#include "ledger/cells.h"
 #include "ledger/ledger.h"
 
 PK_INLINE struct pk_page *pk_hot_page(struct pk_blocks *blocks, uint64_t address) {
@@ -17,12 +18,33 @@ PK_INLINE struct pk_page *pk_hot_page(struct pk_blocks *blocks, uint64_t address
     return pk_blocks_page(blocks, address);
 }
 
-/* The cell of a block that starts at `address` of an even page. False: another kind of page, or no start of a block.
- * The arithmetic is explained in blocks.c. */
-PK_INLINE bool pk_hot_cell(const struct pk_page *page, uint64_t address, uint32_t **ret_cell) {
-    uint32_t product = (((uint32_t)address >> 4 & (PK_PAGE_STEPS - 1)) + page->bias) * page->recip;
-    *ret_cell = (uint32_t *)page->cells + (product >> 15);
-    return PK_LIKELY((product & 32767u) < page->recip);
+/* The account of a block that was put into a cell of `page`, or taken out of it. */
+PK_INLINE void pk_hot_charge(struct pk_ledger *ledger, struct pk_page *page, uint64_t size, uint32_t stack) {
+    page->live++;
+    ledger->blocks.count++;
+    struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, stack);
+    if (PK_UNLIKELY(ledger->share != NULL)) {
+        pk_ledger_charge_shared(ledger, node, size);
+        return;
+    }
+    enum pk_account_note note = pk_account_charge(ledger->account, node, size, 1);
+    if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
+        pk_ledger_heed(ledger, note);
+    }
+}
+
+PK_INLINE void pk_hot_release(struct pk_ledger *ledger, struct pk_page *page, uint64_t size, uint32_t stack) {
+    page->live--;
+    ledger->blocks.count--;
+    struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, stack);
+    if (PK_UNLIKELY(ledger->share != NULL)) {
+        pk_ledger_release_shared(ledger, node, size);
+        return;
+    }
+    enum pk_account_note note = pk_account_release(ledger->account, node, size, 1);
+    if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
+        pk_ledger_heed(ledger, note);
+    }
 }
 
 /* pk_ledger_alloc() with `even` true. */
@@ -31,46 +53,60 @@ PK_INLINE void pk_hot_alloc(struct pk_ledger *ledger, uint64_t address, uint64_t
     // The page must be cut for this very size class: an empty one may have to be shaped anew.
     if (PK_LIKELY((size + 15) >> 4 == page->grain16)) {
         uint32_t *cell;
-        if (PK_LIKELY(pk_hot_cell(page, address, &cell) && *cell == 0)) { // the start of a block that is not known yet
-            *cell = (stack << 12) + ((uint32_t)size << 2) + flags;
-            page->live++;
-            ledger->blocks.count++;
-            struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, stack);
-            if (PK_UNLIKELY(ledger->share != NULL)) {
-                pk_ledger_charge_shared(ledger, node, size);
-                return;
-            }
-            enum pk_account_note note = pk_account_charge(ledger->account, node, size, 1);
-            if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
-                pk_ledger_heed(ledger, note);
-            }
+        if (PK_LIKELY(pk_even_find(page, pk_page_step(address), &cell) && *cell == 0)) { // a block not known yet
+            *cell = pk_even_cell(stack, size, flags);
+            pk_hot_charge(ledger, page, size, stack);
             return;
         }
     }
     pk_ledger_alloc(ledger, address, size, stack, flags, true);
 }
 
-/* pk_ledger_free(). */
-PK_INLINE void pk_hot_free(struct pk_ledger *ledger, uint64_t address) {
+/* pk_ledger_alloc() with `even` false. */
+PK_INLINE void pk_hot_alloc_mixed(struct pk_ledger *ledger, uint64_t address, uint64_t size, uint32_t stack,
+                                  uint32_t flags) {
     struct pk_page *page = pk_hot_page(&ledger->blocks, address);
-    uint32_t *cell;
-    if (PK_LIKELY(pk_hot_cell(page, address, &cell))) {
-        uint32_t block = *cell;
-        if (PK_LIKELY(block >= ledger->own_cells && (block & PK_BLOCK_CODE) == 0)) {
+    uint32_t step = pk_page_step(address);
+    // An empty page may have to be shaped anew, a full one made finer. The block's own cell being empty, it is in no other.
+    if (PK_LIKELY(page->bias == PK_PAGE_MIXED && page->live != 0 && page->live < pk_mixed_limit(page->grain16) &&
+                  size >> PK_MIXED_SIZE_BITS == 0)) {
+        uint64_t *cell = pk_mixed_own(page, step);
+        if (PK_LIKELY(*cell == 0)) {
+            *cell = pk_mixed_cell(stack, size, step, flags);
+            pk_hot_charge(ledger, page, size, stack);
+            return;
+        }
+    }
+    pk_ledger_alloc(ledger, address, size, stack, flags, false);
+}
+
+/* pk_ledger_free() of what is on no even page. */
+PK_INLINE void pk_hot_free_mixed(struct pk_ledger *ledger, struct pk_page *page, uint64_t address) {
+    if (PK_LIKELY(page->bias == PK_PAGE_MIXED && page->displaced == 0)) { // no cell behind it has to move up
+        uint32_t step = pk_page_step(address);
+        uint64_t *cell = pk_mixed_own(page, step);
+        struct pk_block block = pk_mixed_block(*cell);
+        if (PK_LIKELY(pk_mixed_step(*cell) == step && block.stack >= ledger->stacks.root &&
+                      (block.flags & PK_BLOCK_CODE) == 0)) {
             *cell = 0;
-            page->live--;
-            ledger->blocks.count--;
-            struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, block >> 12);
-            if (PK_UNLIKELY(ledger->share != NULL)) {
-                pk_ledger_release_shared(ledger, node, block >> 2 & 1023u);
-                return;
-            }
-            enum pk_account_note note = pk_account_release(ledger->account, node, block >> 2 & 1023u, 1);
-            if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
-                pk_ledger_heed(ledger, note);
-            }
+            pk_hot_release(ledger, page, block.size, block.stack);
             return;
         }
     }
     pk_ledger_free(ledger, address);
+}
+
+/* pk_ledger_free(). */
+PK_INLINE void pk_hot_free(struct pk_ledger *ledger, uint64_t address) {
+    struct pk_page *page = pk_hot_page(&ledger->blocks, address);
+    uint32_t *cell;
+    if (PK_LIKELY(pk_even_find(page, pk_page_step(address), &cell))) {
+        uint32_t block = *cell;
+        if (PK_LIKELY(block >= ledger->own_cells && (block & PK_BLOCK_CODE) == 0)) {
+            *cell = 0;
+            pk_hot_release(ledger, page, block >> 2 & 1023u, block >> 12);
+            return;
+        }
+    }
+    pk_hot_free_mixed(ledger, page, address);
 }

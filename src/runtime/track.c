@@ -97,7 +97,11 @@ void pk_track_alloc(struct pk_thread *self, uintptr_t address, size_t size, uint
     }
     pk_small_enter(self);
     uint32_t node = lock_and_locate(self);
-    pk_ledger_alloc(&pk_runtime.ledger, address, size, node, flags, even);
+    if (even) {
+        pk_ledger_alloc(&pk_runtime.ledger, address, size, node, flags, true);
+    } else {
+        pk_hot_alloc_mixed(&pk_runtime.ledger, address, size, node, flags);
+    }
     pk_small_leave(self);
 }
 

@@ -209,6 +209,8 @@ static void do_alloc(struct world *world) {
     uint64_t dropped = world->ledger.dropped;
     if (even && one_in(world, 2)) { // the short way must give the same answers
         pk_hot_alloc(&world->ledger, block.address, block.size, block.stack, block.flags);
+    } else if (!even && one_in(world, 2)) {
+        pk_hot_alloc_mixed(&world->ledger, block.address, block.size, block.stack, block.flags);
     } else {
         pk_ledger_alloc(&world->ledger, block.address, block.size, block.stack, block.flags, even);
     }
