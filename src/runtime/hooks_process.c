@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Threads, forks and loaded libraries: noticed, never changed. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 
 #include "base/attr.h"
+#include "base/sys.h"
 #include "runtime/real.h"
 #include "runtime/runtime.h"
 #include "runtime/track.h"
@@ -69,6 +72,26 @@ PK_EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *r
         self->depth = 0;
     }
     return result;
+}
+
+/* No fork handlers run: the child has a copy of our lock and of our threads as they happened to be, and its parent's ledger.
+ * It records nothing. */
+PK_EXPORT pid_t _Fork(void) {
+    if (PK_UNLIKELY(pk_real.execve == NULL)) {
+        pk_real_resolve();
+    }
+    pid_t pid;
+    if (pk_real._Fork != NULL) {
+        pid = pk_real._Fork();
+    } else { // an older libc has no such function, and nobody who looked for it there
+        long result = pk_sys6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
+        errno = pk_sys_failed(result) ? (int)-result : errno;
+        pid = pk_sys_failed(result) ? -1 : (pid_t)result;
+    }
+    if (pid == 0) {
+        pk_runtime_abandon();
+    }
+    return pid;
 }
 
 /* The search for a library depends on who calls dlopen (its RUNPATH, its namespace), told by the return address:

@@ -117,6 +117,7 @@ PK_COLD void pk_real_resolve(void) {
     FIND(popen);
     FIND(_exit);
     FIND(quick_exit);
+    FIND(_Fork);
 #undef FIND
     found.glibc_malloc = is_in_libc(*(void **)&found.malloc);
     pk_real = found;

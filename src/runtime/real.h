@@ -39,6 +39,7 @@ struct pk_real {
     void *(*popen)(const char *, const char *);
     void (*_exit)(int);
     void (*quick_exit)(int);
+    pid_t (*_Fork)(void); /* glibc 2.34 and later */
     int glibc_malloc; /* malloc is glibc's own: its chunk header may be read */
 };
 
