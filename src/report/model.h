@@ -11,9 +11,9 @@
 #include "report/view.h"
 
 /* What the page shows at most; the rest is folded, so that totals stay exact. */
-#define PK_PAGE_MAX_NODES 50000u
+#define PK_PAGE_MAX_NODES 100000u
 #define PK_PAGE_MAX_BLAME 5000u
-#define PK_PAGE_MAX_DATA_BYTES 500000u /* packed, as written into the page */
+#define PK_PAGE_MAX_DATA_BYTES 530000u /* packed, as written into the page */
 
 struct pk_load_warnings; /* gather.h */
 

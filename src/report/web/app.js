@@ -240,14 +240,14 @@ function makeControls() {
         make('span', 'switch', makeSwitch('Top down', () => !state.inverted, set('inverted', false)),
              makeSwitch('Inverted', () => state.inverted, set('inverted', true))),
         make('span', 'small', 'Fold'),
-        make('span', 'switch', option('library', 'library calls', 'One box for what a library does in one call of yours'),
+        make('span', 'switch toggles', option('library', 'library calls', 'One box for what a library does in one call of yours'),
              option('imports', 'imports', 'One box for what one import brings in'),
              option('recursion', 'recursion', 'One box for a line that calls itself')));
     const apart = [has(FUNCTION_THREAD) && option('threads', 'threads', 'A box for the threads that a line started'),
                    has(FUNCTION_PROCESS) && option('processes', 'processes', 'A box for each process')]
         .filter((button) => button);
     if (apart.length > 0) {
-        byId('options').append(make('span', 'small', 'Keep apart'), make('span', 'switch', ...apart));
+        byId('options').append(make('span', 'small', 'Keep apart'), make('span', 'switch toggles', ...apart));
     }
     byId('take').append(
         'Copy as ', makeButton('link', 'text', () => copyTable(tableText)), ' or ',
@@ -307,7 +307,7 @@ function focusWords() {
 function showPanel() {
     const makers = { source: makeSource, processes: () => makeProcesses(profile.data), code: makeModules };
     byId('panel').replaceChildren((makers[state.tab] || makeModules)());
-    byId('panel').style.minHeight = window.innerHeight - byId('bar').offsetHeight + 'px';
+    byId('panel').style.minHeight = window.innerHeight - barHeight() + 'px';
     const here = byId('panel').querySelector('.here');
     if (here) {
         here.scrollIntoView({ block: 'center' });
@@ -534,9 +534,14 @@ function scrolled() {
                        byId('flame').getBoundingClientRect().top);
 }
 
+/* Of the bar, where it stays in the window. */
+function barHeight() {
+    return getComputedStyle(byId('bar')).position === 'sticky' ? byId('bar').offsetHeight : 0;
+}
+
 function canvasHeight() {
     const all = boxes.rows.length * ROW_HEIGHT;
-    const room = now.onPaper ? 60 * ROW_HEIGHT : window.innerHeight - byId('bar').offsetHeight;
+    const room = now.onPaper ? 60 * ROW_HEIGHT : window.innerHeight - barHeight();
     return Math.max(ROW_HEIGHT, Math.min(all, room));
 }
 
@@ -577,7 +582,7 @@ function relayout() {
     const room = window.innerHeight - byId('status').offsetHeight -
                  byId('flame').getBoundingClientRect().top;
     byId('flame').style.height = Math.max(boxes.rows.length * ROW_HEIGHT, room) + 'px';
-    canvas.style.top = byId('bar').offsetHeight + 'px';
+    canvas.style.top = barHeight() + 'px';
     canvas.style.height = canvasHeight() + 'px';
     repaint();
 }
@@ -620,7 +625,7 @@ function usePaper(onPaper) {
 /* Brings a row between the bar and the status line. */
 function showRow(row) {
     const y = byId('flame').getBoundingClientRect().top + row * ROW_HEIGHT;
-    const least = byId('bar').offsetHeight + ROW_HEIGHT;
+    const least = barHeight() + ROW_HEIGHT;
     const most = window.innerHeight - byId('status').offsetHeight - 2 * ROW_HEIGHT;
     if (y < least || y > most) {
         window.scrollBy({ top: y - (least + most) / 2, behavior: 'instant' });
@@ -855,7 +860,7 @@ function startGraph() {
     }, { passive: true });
     const observer = new ResizeObserver(() => {
         if (!now.onPaper && state.tab === 'graph' && (boxes.width !== byId('flame').clientWidth ||
-            byId('canvas').style.top !== byId('bar').offsetHeight + 'px')) {
+            byId('canvas').style.top !== barHeight() + 'px')) {
             relayout();
         }
     });

@@ -82,7 +82,7 @@ function mainThreadShare(profile) {
 }
 
 function showAnswer(profile, rows) {
-    const { run, peak, processes = [] } = profile.data;
+    const { run, peak, folded, processes = [] } = profile.data;
     const all = peak.bytes;
     if (!(all > 0)) {
         byId('answer').textContent = 'No memory was recorded.';
@@ -106,12 +106,13 @@ function showAnswer(profile, rows) {
         many.length > 1 && 'most in process ' + most.pid + ': ' + formatBytes(most.bytes_at_tree_peak),
         mainThreadShare(profile),
         describeEnding(run.outcome) === '' && 'ended normally',
+        folded && formatPlural(folded.stacks, 'small stack') + ' folded together here: ' + formatBytes(folded.bytes),
     ];
     byId('facts').append(...facts.filter((fact) => fact).map((fact) => make('span', '', fact)));
 }
 
 function showAlerts(profile) {
-    const { run, failed, folded, warnings = [] } = profile.data;
+    const { run, failed, warnings = [] } = profile.data;
     const ending = visibleText(run.headline || '') || describeEnding(run.outcome);
     if (ending !== '') {
         byId('ending').append(make('p', 'alert bad', ending));
@@ -125,10 +126,6 @@ function showAlerts(profile) {
             failed.count > 1 ? ' (' + formatCount(failed.count) + ' failed in all).' : '.'));
     }
     const texts = warnings.map((text) => cut(visibleText(text), 600));
-    if (folded && folded.stacks > 0) {
-        texts.push('The ' + formatCount(folded.stacks) + ' smallest stacks, ' + formatBytes(folded.bytes) +
-                   ' of the peak, are folded together in this file to keep it small; all sums are whole.');
-    }
     const shown = texts.length > 3 ? 2 : 3;
     byId('alerts').append(...texts.slice(0, shown).map((text) => make('p', 'alert', text)));
     if (texts.length > shown) {

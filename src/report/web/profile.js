@@ -76,11 +76,12 @@ function moduleOf(path, kind, directory) {
         return 'standard library';
     }
     const inside = path.split(/\/(?:site|dist)-packages\//).pop();
-    if (inside !== path) {
+    if (inside !== path || (kind === KIND_LIBRARY && path[0] !== '/')) {
         return inside.split('/')[0].replace(/\.\w+$/, '');
     }
     const base = directory ? directory.replace(/\/*$/, '/') : '';
-    const below = base && path.startsWith(base) ? path.slice(base.length).split('/') : [];
+    const below = path[0] !== '/' && path[0] !== '<' ? path.split('/')
+        : base && path.startsWith(base) ? path.slice(base.length).split('/') : [];
     return below.length > 0 ? below[0] + (below.length > 1 ? '/' : '')
         : path.replace(/[^/]*$/, '') || path;
 }
