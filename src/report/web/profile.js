@@ -51,20 +51,19 @@ function readParents(up) {
 
 /* The document of `peakline report --format json`, from the page's own form of it. */
 function toDocument(data) {
-    const { stacks: { up, ...columns }, blame, page, ...rest } = data;
+    const { stacks: { up, ...columns }, blame: { frame: where, ...held }, page, ...rest } = data;
     const { files, functions, frames } = data;
     const stacks = { parent: up.map((distance, i) => i === 0 ? -1 : i - distance), ...columns };
-    const lines = blame.frame.map((frame, i) => {
-        const base = { bytes: blame.bytes[i], blocks: blame.blocks[i] };
-        if (frame < 0) {
-            return { ...base, path: '', line: 0,
-                     function: frame === FRAME_FOLDED ? '[smaller lines]' : '[no stack]',
-                     source: '', kind: KIND_PSEUDO };
-        }
-        const file = functions.file[frames.function[frame]];
-        return { ...base, path: files.path[file], line: frames.line[frame],
-                 function: functions.name[frames.function[frame]], source: frames.source[frame],
-                 kind: files.kind[file] };
+    const lines = where.map((frame, i) => {
+        const of = frames.function[frame];
+        const file = functions.file[of];
+        return {
+            ...Object.fromEntries(Object.entries(held).map(([name, column]) => [name, column[i]])),
+            ...frame < 0 ? { path: '', line: 0, function: frame === FRAME_FOLDED ? '[smaller lines]' : '[no stack]',
+                             source: '', kind: KIND_PSEUDO }
+                : { path: files.path[file], line: frames.line[frame], function: functions.name[of],
+                    source: frames.source[frame], kind: files.kind[file] },
+        };
     });
     return { ...rest, blame: lines, stacks };
 }

@@ -76,7 +76,8 @@ function groupStacks(profile, kinds, options) {
     const [parent, depth, key, rep, times, next, head] = Array.from({ length: 7 }, () => new Int32Array(most));
     const mode = new Uint8Array(most);
     const of = new Int32Array(count);
-    const seen = new Int32Array(count); /* how often its node stands on its path */
+    const seen = new Int32Array(count);  /* how often its node stands on its path */
+    const cycled = new Uint8Array(count); /* is there a recursion on its path? */
     const pairs = makePairs(most);
     const tree = { profile, parent, depth, key, rep, times, mode, of, labels, count: 1, inverted: false,
                    nameOf: (some) => nameOf(profile, labels, some) };
@@ -168,12 +169,13 @@ function groupStacks(profile, kinds, options) {
         const above = of[callers[i]];
         const node = of[i] = place(above, frames[i]);
         /* The same node again, further in: how many of its kind has this stack come through? */
-        const again = key[node] === frames[i] && depth[node] <= depth[above];
+        const isFrame = key[node] === frames[i];
+        cycled[i] = cycled[callers[i]] | (isFrame && depth[node] <= depth[above] ? 1 : 0);
         let outer = callers[i];
-        for (let back = 0; again && back < 256 && outer > 0 && of[outer] !== node; back++) {
+        for (let back = 0; cycled[i] && isFrame && back < 64 && outer > 0 && of[outer] !== node; back++) {
             outer = callers[outer];
         }
-        seen[i] = of[outer] === node ? seen[outer] + (again ? 1 : 0) : 1;
+        seen[i] = of[outer] === node ? seen[outer] + (isFrame ? 1 : 0) : 1;
         times[node] = Math.max(times[node], seen[i]);
     }
     return Object.assign(tree, { next, head });
