@@ -4,6 +4,7 @@
  * three decimals; the order of keys never changes; columns of one table have one length. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -486,6 +487,37 @@ static void write_start(struct pk_json *json, const struct pk_report *report) {
                  report->run != NULL && report->run->tool != NULL ? report->run->tool : "peakline");
 }
 
+/* One column of the timeline. */
+static void write_points(struct pk_json *json, const struct pk_timeline_page *page, const char *key,
+                         size_t offset) {
+    pk_json_array(json, key);
+    for (uint32_t i = 0; i < page->header.point_count; i++) {
+        uint64_t value;
+        memcpy(&value, (const char *)&page->point[i] + offset, sizeof(value));
+        pk_json_unsigned(json, NULL, value);
+    }
+    pk_json_end_array(json);
+}
+
+/* Memory over time, as it was sampled; null when it was not. */
+static void write_timeline(struct pk_json *json, const struct pk_report *report) {
+    const struct pk_timeline_page *page = report->timeline;
+    if (page == NULL || page->header.point_count == 0) {
+        pk_json_null(json, "timeline");
+        return;
+    }
+    pk_json_object(json, "timeline");
+    pk_json_array(json, "time_s");
+    for (uint32_t i = 0; i < page->header.point_count; i++) {
+        pk_json_seconds(json, NULL, page->point[i].first_ns);
+    }
+    pk_json_end_array(json);
+    write_points(json, page, "tracked_bytes", offsetof(struct pk_timeline_point, tracked_bytes));
+    write_points(json, page, "rss_bytes", offsetof(struct pk_timeline_point, rss_bytes));
+    write_points(json, page, "swap_bytes", offsetof(struct pk_timeline_point, swap_bytes));
+    pk_json_end_object(json);
+}
+
 /* What document and page have in common, up to the blame lines. */
 static void write_head(struct pk_json *json, const struct pk_report *report,
                        const struct selection *s) {
@@ -498,6 +530,7 @@ static void write_head(struct pk_json *json, const struct pk_report *report,
     pk_json_text(json, "python_note", pk_report_main(report)->python_note);
     write_warnings(json, report);
     write_processes(json, report, s);
+    write_timeline(json, report);
 }
 
 int pk_write_json(const struct pk_report *report, FILE *out) {

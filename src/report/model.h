@@ -5,6 +5,7 @@
 #pragma once
 
 #include "record/reader.h"
+#include "record/timeline.h"
 #include "record/tree_read.h"
 #include "report/json.h"
 #include "report/report.h"
@@ -22,6 +23,7 @@ struct pk_report {
     struct pk_run_info *run; /* NULL without run.json */
     struct pk_path_rules rules;
     const char *command_text; /* of `-c`, or NULL */
+    struct pk_timeline_page *timeline; /* DIR/timeline; NULL: none, or not readable */
 
     struct pk_tree_snapshot *tree; /* DIR/tree; NULL: none, or not readable */
     bool is_one_ledger;            /* a ledger was named, not a directory */

@@ -176,6 +176,10 @@ int pk_report_load(const char *result_dir, struct pk_report **ret_report, char *
     r = load_run(report, dir, &warnings);
     if (r >= 0) {
         report->is_one_ledger = !is_dir;
+        if (is_dir && pk_timeline_read(dir, &report->timeline) == -EBADMSG) {
+            pk_load_warn(report, &warnings,
+                         "The timeline is damaged: memory over time is not shown.");
+        }
         if (names.is_cut) {
             pk_load_warn(report, &warnings,
                          "There are more ledgers than a report can take: some are not in it.");
@@ -250,6 +254,7 @@ void pk_report_free(struct pk_report *report) {
         pk_view_free(&report->view);
         pk_tree_snapshot_free(report->tree);
         pk_run_info_free(report->run);
+        free(report->timeline);
         pk_pool_free(&report->pool);
         free(report);
     }

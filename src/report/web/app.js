@@ -8,6 +8,7 @@
 
 const FIRST_ROWS = 7;
 const MORE_ROWS = 100;
+const STRIP_HEIGHT = 54; /* as in style.css */
 const HINT = 'Click a box to zoom, \u25b8 opens what is folded. Keys: arrows move, Enter zooms, e opens, ' +
              'Backspace goes back, Escape resets, / searches, n and N step, i inverts, s shows the source.';
 
@@ -589,23 +590,22 @@ function relayout() {
 
 function showTime() {
     const { timeline, peak, run } = profile.data;
-    const has = timeline && timeline.time_s && timeline.time_s.length > 1;
-    byId('time').hidden = !has;
+    const has = timeline && timeline.time_s.length > 1;
+    const words = ['Memory over time was not sampled.'];
+    byId('strip').hidden = !has;
     if (has) {
         const width = Math.max(byId('time').clientWidth, 50);
         const strip = layoutStrip(timeline, peak, run.duration_s, width);
         const style = getComputedStyle(document.documentElement);
         const color = (name) => style.getPropertyValue(name).trim();
-        byId('strip').style.height = '54px';
-        paintStrip(sizeCanvas(byId('strip'), width, 54), strip,
-                   { area: color('--fill'), line: color('--muted'), mark: color('--text') }, width, 54);
-        const words = ['0 s', 'filled: held, line: resident size; mark: the peak' +
-            (typeof peak.time_s === 'number' ? ' at ' + formatDuration(peak.time_s) : ''),
-                       formatDuration(strip.end)];
-        byId('time-words').replaceChildren(...words.map((text) => make('span', '', text)));
-        byId('strip').setAttribute('aria-label', 'Memory over time, from 0 to ' + formatDuration(strip.end) +
-            ', highest ' + formatBytes(strip.top) + '; ' + words[1]);
+        paintStrip(sizeCanvas(byId('strip'), width, STRIP_HEIGHT), strip,
+                   { area: color('--fill'), line: color('--muted'), mark: color('--text') }, width, STRIP_HEIGHT);
+        words.splice(0, 1, '0 s', joined(['filled: held', 'line: resident size', 'highest ' + formatBytes(strip.top),
+            typeof peak.time_s === 'number' && 'mark: the peak, at ' + formatDuration(peak.time_s)]),
+                     formatDuration(strip.end));
+        byId('strip').setAttribute('aria-label', 'Memory over time, 0 to ' + words[2] + '; ' + words[1]);
     }
+    byId('time-words').replaceChildren(...words.map((text) => make('span', '', text)));
 }
 
 function setTheme() {

@@ -135,7 +135,9 @@ function showAlerts(profile) {
     }
 }
 
-function showMaps({ maps = [] }) {
+function showMaps({ maps = [], peak }) {
+    byId('resident').hidden = !peak.resident_note;
+    byId('resident').textContent = visibleText(peak.resident_note || '');
     if (maps.length > 0) {
         const rows = maps.slice(0, 50).map((map) => make(
             'tr', '', make('td', 'number', formatBytes(map.bytes)),
