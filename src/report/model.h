@@ -4,6 +4,8 @@
  * can be written in any number of formats. */
 #pragma once
 
+#include <regex.h>
+
 #include "record/reader.h"
 #include "record/timeline.h"
 #include "record/tree_read.h"
@@ -26,6 +28,8 @@ struct pk_report {
     struct pk_timeline_page *timeline; /* DIR/timeline; NULL: none, or not readable */
 
     struct pk_tree_snapshot *tree; /* DIR/tree; NULL: none, or not readable */
+    bool has_no_sources;           /* as the user wished */
+    regex_t hide, show;            /* in rules, when they were given */
     bool is_one_ledger;            /* a ledger was named, not a directory */
     bool is_tree_peak;             /* the peak is the tree's; else one process's own, the larger */
     uint32_t merged_count;         /* processes that share a frame because there are too many */

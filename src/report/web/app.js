@@ -69,7 +69,7 @@ function build() {
     now.row = state.blame === '' ? null : rows.find((row) => placeOf(row) === state.blame) || null;
     now.paths = now.row === null ? null
         : once('paths', [shape, state.measure, inverted, state.blame].join('\n'),
-               () => pathsTo(tree, blame.blamed, own(), now.row.line));
+               () => pathsTo(tree, blame, own(), now.row.line));
     search();
 }
 

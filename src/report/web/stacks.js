@@ -300,25 +300,28 @@ function pathOf(tree, node) {
     return path;
 }
 
-/* The paths to a blame line: share is what each node of the upright tree holds for it; found are
- * the nodes that hold any, common the deepest that has all of them in or below it. */
-function pathsTo(tree, blamed, own, line) {
+/* The paths to a blame line: share is what each node of the upright tree holds for it, held(node)
+ * what a node and all below it do; common is the deepest node that has all of it, at most the line's
+ * own. */
+function pathsTo(tree, blame, own, line) {
     const upright = tree.upright || tree;
     const share = new Float64Array(upright.count);
     let bytes = 0;
-    blamed.forEach((some, i) => {
+    blame.blamed.forEach((some, i) => {
         if (some === line && own.bytes[i] > 0) {
             share[upright.of[i]] += own.bytes[i];
             bytes += own.bytes[i];
         }
     });
     const held = tree.shareOf(share);
+    const isThere = (node) => tree.key[node] >= 0 && blame.lineOf[tree.key[node]] === line;
     let common = 0;
     let kid = 0;
     /* (bytes are whole numbers, so their sums are exact) */
     while (kid !== undefined) {
         common = kid;
-        kid = tree.kids(common).find((some) => held(some) === bytes && bytes > 0);
+        kid = isThere(common) ? undefined
+            : tree.kids(common).find((some) => held(some) === bytes && bytes > 0);
     }
     return { share, held, common, bytes };
 }
