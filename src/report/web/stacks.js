@@ -245,19 +245,22 @@ function invertTree(tree) {
             if (at === 0 && node !== 0) {
                 return; /* nobody called: it stays with the node */
             }
-            const list = found.get(tree.key[at]) || [[], []];
-            found.set(tree.key[at], list);
-            list[0].push(origin);
-            list[1].push(at);
+            let group = found.get(tree.key[at]);
+            if (group === undefined) {
+                group = { from: [], at: [], bytes: 0, blocks: 0 };
+                found.set(tree.key[at], group);
+            }
+            group.from.push(origin);
+            group.at.push(at);
+            group.bytes += tree.self[origin];
+            group.blocks += tree.selfBlocks[origin];
         });
         const kids = [];
-        for (const [key, [from, at]] of found) {
+        for (const [key, { from, at, bytes, blocks }] of found) {
             const kid = up.count++;
-            const sum = (column) => from.reduce((total, origin) => total + column[origin], 0);
             [up.parent[kid], up.depth[kid], up.key[kid], up.rep[kid], up.mode[kid], up.times[kid]] =
                 [node, up.depth[node] + 1, key, tree.rep[at[0]], tree.mode[at[0]], tree.times[at[0]]];
-            [up.bytes[kid], up.blocks[kid]] = [sum(tree.self), sum(tree.selfBlocks)];
-            [origins[kid], cursors[kid]] = [from, at];
+            [up.bytes[kid], up.blocks[kid], origins[kid], cursors[kid]] = [bytes, blocks, from, at];
             kids.push(kid);
         }
         const rest = (own) => own[node] - kids.reduce((total, kid) => total + own[kid], 0);
