@@ -53,7 +53,8 @@ int main(int count, char **words) {
         above[node] = parent;
         level[node] = level[parent] + 1;
         uint32_t function = next_random() % FUNCTIONS;
-        uint32_t index = make_ledger_node(&make, parent, function, 1 + function * 7 % 900 + next_random() % 4);
+        uint32_t line = 1 + function * 7 % 900 + next_random() % 4;
+        uint32_t index = make_ledger_node(&make, parent, function, line);
         double draw = (next_random() + 1.0) / 4294967297.0;
         double bytes = 64 * pow(draw, -1.1);
         uint64_t size = bytes > 268435456.0 ? 268435456u : (uint64_t)bytes;

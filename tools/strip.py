@@ -152,6 +152,8 @@ def rename(tokens):
     roles = iter(roles)
     for kind, own in tokens:
         role = kind != "line" and next(roles)
+        if kind == "template" and "${" in own:
+            raise ValueError("names inside templates cannot be renamed: " + own)
         if role == "short" and own in new:
             yield kind, own + ":" + new[own]
         else:

@@ -19,7 +19,7 @@
  *                  alloc_blocks} instead of a list of objects: `frame` is an index into frames, -1
  *                  for bytes without any stack ("[no stack]"), -2 for all smaller lines in one
  *                  ("[smaller lines]"); path, line, function, source, kind follow from the frame
- *   folded         null, or {stacks, bytes}: how many stacks are folded, and their bytes at the peak
+ *   folded         null, or {stacks, bytes}: how many stacks are folded, their bytes at the peak
  *   page           what only the page needs: {context: {file, line, text}}, source lines around
  *                  those of the frames, by file; `line` is the distance from the row before it
  *                  within one file

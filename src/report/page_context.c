@@ -126,7 +126,8 @@ int pk_page_context(const struct pk_report *report, const struct pk_tree *tree,
     const struct pk_view *view = &report->view;
     uint32_t *shares;
     *ret_count = 0;
-    *ret_lines = pk_pool_array(pool, (size_t)view->frame_count * (2 * REACH + 1), sizeof(**ret_lines));
+    *ret_lines =
+        pk_pool_array(pool, (size_t)view->frame_count * (2 * REACH + 1), sizeof(**ret_lines));
     int r = pool->failed ? -ENOMEM : measure_frames(view, tree, pool, &shares);
     if (r >= 0 && !report->has_no_sources) {
         *ret_count = collect_lines(view, shares, false, *ret_lines);

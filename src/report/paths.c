@@ -155,7 +155,8 @@ enum pk_file_kind pk_path_kind(const struct pk_path_rules *rules, const char *pa
     enum pk_file_kind kind = classify_file(rules, path);
     if (rules->project != NULL && skip_packages(path) == NULL) {
         bool is_mine = is_below(rules->project, path);
-        kind = is_mine ? PK_FILE_USER : kind == PK_FILE_USER && path[0] == '/' ? PK_FILE_LIBRARY : kind;
+        bool is_foreign = kind == PK_FILE_USER && path[0] == '/';
+        kind = is_mine ? PK_FILE_USER : is_foreign ? PK_FILE_LIBRARY : kind;
     }
     return is_hidden && kind == PK_FILE_USER ? PK_FILE_LIBRARY : kind;
 }
