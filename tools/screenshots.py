@@ -23,7 +23,6 @@ PICTURES = [
     ("report-dark", (1280, 760), "dark", "peakline.choose(peakline.rows[2])"),
     ("report-source", (1280, 760), "light",
      "peakline.go({tab: 'source'}); document.getElementById('bar').scrollIntoView()"),
-    ("report-narrow", (400, 900), "light", ""),
 ]
 
 

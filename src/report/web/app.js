@@ -263,7 +263,7 @@ function copyTable(write) {
 }
 
 function showOptions() {
-    byId('options').hidden = state.tab !== 'graph';
+    byId('options').hidden = byId('trail').hidden = state.tab !== 'graph';
     byId('reset').disabled = !Object.keys(START).some(
         (name) => !['measure', 'mine'].includes(name) && state[name] !== START[name]);
 }

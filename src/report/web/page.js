@@ -50,7 +50,11 @@ async function readData() {
     if (typeof DecompressionStream === 'undefined') {
         throw new Error('This browser is too old to unpack the report.');
     }
-    const packed = Uint8Array.from(atob(holder.textContent.trim()), (c) => c.charCodeAt(0));
+    const text = atob(holder.textContent.trim());
+    const packed = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) {
+        packed[i] = text.charCodeAt(i);
+    }
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
     return JSON.parse(await new Response(stream).text());
 }
