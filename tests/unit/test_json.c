@@ -486,8 +486,10 @@ static void a_redacted_report_names_no_directory_and_no_argument(void) {
                                      .warnings = warnings,
                                      .outcome = PK_RUN_EXIT};
     CHECK_OK(pk_run_info_write(directory, &info));
-    static const enum pk_report_format formats[] = {PK_FORMAT_JSON, PK_FORMAT_HTML,
-                                                    PK_FORMAT_FOLDED, PK_FORMAT_TEXT};
+    static const enum pk_report_format formats[] = {
+        PK_FORMAT_JSON,     PK_FORMAT_HTML, PK_FORMAT_FOLDED,     PK_FORMAT_TEXT,
+        PK_FORMAT_MARKDOWN, PK_FORMAT_CSV,  PK_FORMAT_SPEEDSCOPE, PK_FORMAT_DHAT,
+    };
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
         char *plain = render_as(&(struct pk_report_choice){0}, formats[i]);
         char *redacted = render_as(&(struct pk_report_choice){.redact = true}, formats[i]);
