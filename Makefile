@@ -13,7 +13,7 @@ SANITIZE := --buildtype=debugoptimized -Db_lundef=false -Dwerror=false
 SANITIZED_SUITES := --suite unit --suite model
 
 .PHONY: help setup setup-demo build checked demo check unit asan tsan fuzz web e2e e2e-checked pythons chromium bench bench-trees \
-        wheel clean
+        page-bench screenshots wheel clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -90,6 +90,13 @@ bench: setup build ## time and memory against plain Python, Fil and memray (long
 
 bench-trees: setup build ## what several processes cost: pools, forks, the tree's peak; ARGS=... are passed on
 	@$(PY) bench/trees.py $(ARGS)
+
+page-bench: setup build ## the report page: time to build, size, first paint, answers (needs Chromium)
+	@$(PY) bench/page.py $(ARGS)
+
+screenshots: setup chromium build ## pictures of the demo's report for docs/ (needs Chromium)
+	@$(PY) examples/make_data.py
+	@$(PY) tools/screenshots.py docs
 
 wheel: setup ## dist/peakline-*.whl
 	@$(PY) -m build --wheel --no-isolation

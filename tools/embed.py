@@ -6,12 +6,15 @@
 
 The page has four slots, in this order of need: <!--STYLE--> and <!--SCRIPTS-->, filled here, and <!--TITLE--> and
 <!--DATA-->, filled by src/report/html.c for each report. A slot may stand inside its own <style> or <script> element;
-if it does not, the element is added. Uses the Python standard library only. The output depends on the inputs alone.
+if it does not, the element is added. Comments and what else only the readers of the sources need is left out
+(strip.py). Uses the Python standard library only. The output depends on the inputs alone.
 """
 
 import re
 import sys
 from pathlib import Path
+
+import strip
 
 
 def fail(sentence):
@@ -46,12 +49,12 @@ def main(arguments):
     output, page_path, style_path, *script_paths = map(Path, arguments)
     page = page_path.read_text(encoding="utf-8")
     style = style_path.read_text(encoding="utf-8")
-    scripts = [path.read_text(encoding="utf-8") for path in script_paths]
+    script = strip.join_scripts([path.read_text(encoding="utf-8") for path in script_paths])
+    style = strip.strip_style(style)
     check_inlined(style_path, style, "style")
-    for path, script in zip(script_paths, scripts):
-        check_inlined(path, script, "script")
-    page = fill(page, "<!--STYLE-->", "style", style)
-    page = fill(page, "<!--SCRIPTS-->", "script", "\n".join(scripts))
+    check_inlined("a script", script, "script")
+    page = fill(strip.strip_page(page), "<!--STYLE-->", "style", style)
+    page = fill(page, "<!--SCRIPTS-->", "script", script)
     if page.count("<!--TITLE-->") != 1 or page.count("<!--DATA-->") != 1:
         fail("the page must have the slots <!--TITLE--> and <!--DATA--> exactly once")
     head, rest = page.split("<!--TITLE-->")

@@ -2,6 +2,7 @@
  * `peakline report`: render a recorded run, now or next week.
  * May use everything below. Must stay true: the ledger is only read. */
 #include "cli/browser.h"
+#include "cli/choice.h"
 #include "cli/cmd.h"
 #include "cli/ending.h"
 #include "cli/errors.h"
@@ -26,6 +27,7 @@ static const struct pk_option options[] = {
      .value = "FILE",
      .help = "where to write; - is standard output"},
     {.name = "color", .value = "WHEN", .help = "colour in text: always, never or auto (default)"},
+    PK_CHOICE_OPTIONS,
     {.name = "no-open", .help = "do not open the report in a browser"},
     {.name = "help", .letter = 'h', .help = "this text"},
     {0},
@@ -72,7 +74,13 @@ static int render(const char *source, enum pk_report_format format, const char *
         pk_output_partial(output, partial);
     }
     pk_ending_finish_late(source);
-    error = pk_report_load(source, &report, failure->text, sizeof(failure->text));
+    struct pk_report_choice choice;
+    char project[PATH_MAX];
+    error = pk_choice_take(opts, project, &choice, failure);
+    if (error != 0) {
+        return error;
+    }
+    error = pk_report_load_as(source, &choice, &report, failure->text, sizeof(failure->text));
     if (error != 0) {
         failure->status = PK_EXIT_REPORT;
         return error;

@@ -3,6 +3,7 @@
  * program did. May use everything below. Must stay true: standard output belongs to the program;
  * once it has started, nothing that happens here changes how it is seen to end. */
 #include "cli/browser.h"
+#include "cli/choice.h"
 #include "cli/cmd.h"
 #include "cli/ending.h"
 #include "cli/errors.h"
@@ -38,6 +39,7 @@ static const struct pk_option options[] = {
     {.name = "wait",
      .value = "SECONDS",
      .help = "how long to wait for processes that outlive the program (default: up to 1)"},
+    PK_CHOICE_OPTIONS,
     {.name = "quiet", .letter = 'q', .help = "no summary"},
     {.name = "no-open", .help = "do not open the report in a browser"},
     {.name = "color",
@@ -50,6 +52,8 @@ static const struct pk_option options[] = {
 /* All that is known before the program starts. */
 struct run {
     struct pk_opts opts;
+    struct pk_report_choice choice;
+    char project[PATH_MAX]; /* of --project */
     struct pk_command command;
     struct pk_interpreter interpreter;
     struct pk_target target; /* of the file that is executed */
@@ -104,6 +108,9 @@ static int parse(size_t count, char **words, struct run *run, struct pk_failure 
     int error = pk_term_check_when(pk_opts_get(&run->opts, "color"), failure);
     if (error == 0) {
         error = parse_wait(pk_opts_get(&run->opts, "wait"), &run->wait_s, failure);
+    }
+    if (error == 0) {
+        error = pk_choice_take(&run->opts, run->project, &run->choice, failure);
     }
     if (error == 0) {
         error = pk_command_check(&run->command, failure);
@@ -249,7 +256,8 @@ static void report_run(const struct run *run) {
 
     (void)snprintf(shown, sizeof(shown), "%s/report.html", run->place.shown);
     (void)snprintf(absolute, sizeof(absolute), "%s/report.html", run->place.path);
-    int error = pk_report_load(run->place.path, &report, failure.text, sizeof(failure.text));
+    int error = pk_report_load_as(run->place.path, &run->choice, &report, failure.text,
+                                  sizeof(failure.text));
     if (error == 0) {
         struct pk_term term = pk_term_look(STDERR_FILENO, pk_opts_get(&run->opts, "color"));
         struct pk_report_options how = {
@@ -290,7 +298,8 @@ static void report_so_far(void *context) {
 
     (void)snprintf(shown, sizeof(shown), "%s/report.html", run->place.shown);
     (void)snprintf(absolute, sizeof(absolute), "%s/report.html", run->place.path);
-    int error = pk_report_load(run->place.path, &report, failure.text, sizeof(failure.text));
+    int error = pk_report_load_as(run->place.path, &run->choice, &report, failure.text,
+                                  sizeof(failure.text));
     if (error == 0) {
         error = pk_output_write(report, PK_FORMAT_HTML, absolute, &how, &failure);
     }

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define PK_OPTS_MAX 16
+#define PK_OPTS_MAX 24
 
 struct pk_option {
     const char *name;  /* without the dashes; NULL ends a table */

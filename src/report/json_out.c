@@ -4,11 +4,13 @@
  * three decimals; the order of keys never changes; columns of one table have one length. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "report/model.h"
+#include "report/page_context.h"
 
 #define DOCUMENT_FORMAT 1
 #define PAGE_MAX_MAPS 1000u
@@ -172,26 +174,7 @@ static void write_warnings(struct pk_json *json, const struct pk_report *report)
     pk_json_end_array(json);
 }
 
-/* The source line of a frame. In the page a thread, which has none, says who started it. */
-static void write_source(struct pk_json *json, const struct pk_view *view,
-                         const struct pk_view_frame *frame,
-                         const struct pk_path_rules *page_rules) {
-    char label[4096 + 64];
-
-    if (page_rules == NULL || frame->started_by < 0) {
-        pk_json_text(json, NULL, frame->source);
-        return;
-    }
-    const struct pk_view_frame *by = &view->frames[frame->started_by];
-    const char *path = view->files[view->functions[by->function].file].path;
-    snprintf(label, sizeof(label), "[thread started at %.4096s:%" PRIu32 "]",
-             pk_path_spoken(page_rules, path), by->line);
-    pk_json_text(json, NULL, label);
-}
-
-/* `page_rules`: NULL in the document. */
-static void write_tables(struct pk_json *json, const struct selection *s,
-                         const struct pk_path_rules *page_rules) {
+static void write_tables(struct pk_json *json, const struct selection *s) {
     const struct pk_view *view = s->view;
 
     pk_json_object(json, "files");
@@ -248,7 +231,7 @@ static void write_tables(struct pk_json *json, const struct selection *s,
     pk_json_end_array(json);
     pk_json_array(json, "source");
     for (uint32_t i = 0; i < s->frame_count; i++) {
-        write_source(json, view, &view->frames[s->frames[i]], page_rules);
+        pk_json_text(json, NULL, view->frames[s->frames[i]].source);
     }
     pk_json_end_array(json);
     pk_json_end_object(json);
@@ -259,11 +242,10 @@ static const char *const column_names[PK_COLUMNS] = {"bytes",      "blocks",    
 
 /* The tree, as distances to the caller (the page) or as its number, -1 for the root (the document).
  */
-static void write_tree(struct pk_json *json, const char *key, const struct selection *s,
-                       bool with_distance, unsigned column_count) {
+static void write_tree(struct pk_json *json, const struct selection *s, bool with_distance) {
     const struct pk_tree *tree = s->tree;
 
-    pk_json_object(json, key);
+    pk_json_object(json, "stacks");
     pk_json_array(json, with_distance ? "up" : "parent");
     for (uint32_t i = 0; i < tree->count; i++) {
         if (with_distance) {
@@ -278,7 +260,7 @@ static void write_tree(struct pk_json *json, const char *key, const struct selec
         pk_json_signed(json, NULL, new_frame(s, tree->frames[i]));
     }
     pk_json_end_array(json);
-    for (unsigned column = 0; column < column_count; column++) {
+    for (unsigned column = 0; column < PK_COLUMNS; column++) {
         pk_json_array(json, column_names[column]);
         for (uint32_t i = 0; i < tree->count; i++) {
             pk_json_unsigned(json, NULL, tree->columns[column][i]);
@@ -288,15 +270,11 @@ static void write_tree(struct pk_json *json, const char *key, const struct selec
     pk_json_end_object(json);
 }
 
+/* The blame lines as columns; those beyond the selection are one folded line. */
 static void write_blame(struct pk_json *json, const struct selection *s) {
     const struct pk_view *view = s->view;
-    uint64_t rest_bytes = 0, rest_blocks = 0;
-    bool has_rest = s->blame_count < view->peak_blame_count;
+    bool has_rest = s->blame_count < view->blame_count;
 
-    for (uint32_t i = s->blame_count; i < view->peak_blame_count; i++) {
-        rest_bytes += view->blame[i].bytes;
-        rest_blocks += view->blame[i].blocks;
-    }
     pk_json_object(json, "blame");
     pk_json_array(json, "frame");
     for (uint32_t i = 0; i < s->blame_count; i++) {
@@ -306,22 +284,21 @@ static void write_blame(struct pk_json *json, const struct selection *s) {
         pk_json_signed(json, NULL, PK_FRAME_FOLDED);
     }
     pk_json_end_array(json);
-    pk_json_array(json, "bytes");
-    for (uint32_t i = 0; i < s->blame_count; i++) {
-        pk_json_unsigned(json, NULL, view->blame[i].bytes);
+    for (unsigned column = 0; column < PK_COLUMNS; column++) {
+        uint64_t rest = 0;
+        pk_json_array(json, column_names[column]);
+        for (uint32_t i = 0; i < view->blame_count; i++) {
+            if (i < s->blame_count) {
+                pk_json_unsigned(json, NULL, view->blame[i].columns[column]);
+            } else {
+                rest += view->blame[i].columns[column];
+            }
+        }
+        if (has_rest) {
+            pk_json_unsigned(json, NULL, rest);
+        }
+        pk_json_end_array(json);
     }
-    if (has_rest) {
-        pk_json_unsigned(json, NULL, rest_bytes);
-    }
-    pk_json_end_array(json);
-    pk_json_array(json, "blocks");
-    for (uint32_t i = 0; i < s->blame_count; i++) {
-        pk_json_unsigned(json, NULL, view->blame[i].blocks);
-    }
-    if (has_rest) {
-        pk_json_unsigned(json, NULL, rest_blocks);
-    }
-    pk_json_end_array(json);
     pk_json_end_object(json);
 }
 
@@ -510,6 +487,52 @@ static void write_start(struct pk_json *json, const struct pk_report *report) {
                  report->run != NULL && report->run->tool != NULL ? report->run->tool : "peakline");
 }
 
+/* One column of the timeline. */
+static void write_points(struct pk_json *json, const struct pk_timeline_page *page, const char *key,
+                         size_t offset) {
+    pk_json_array(json, key);
+    for (uint32_t i = 0; i < page->header.point_count; i++) {
+        uint64_t value;
+        memcpy(&value, (const char *)&page->point[i] + offset, sizeof(value));
+        pk_json_unsigned(json, NULL, value);
+    }
+    pk_json_end_array(json);
+}
+
+/* Memory over time, as it was sampled; null when it was not. */
+static void write_timeline(struct pk_json *json, const struct pk_report *report) {
+    const struct pk_timeline_page *page = report->timeline;
+    if (page == NULL || page->header.point_count == 0) {
+        pk_json_null(json, "timeline");
+        return;
+    }
+    pk_json_object(json, "timeline");
+    pk_json_array(json, "time_s");
+    for (uint32_t i = 0; i < page->header.point_count; i++) {
+        pk_json_seconds(json, NULL, page->point[i].first_ns);
+    }
+    pk_json_end_array(json);
+    write_points(json, page, "tracked_bytes", offsetof(struct pk_timeline_point, tracked_bytes));
+    write_points(json, page, "rss_bytes", offsetof(struct pk_timeline_point, rss_bytes));
+    write_points(json, page, "swap_bytes", offsetof(struct pk_timeline_point, swap_bytes));
+    pk_json_end_object(json);
+}
+
+/* What document and page have in common, up to the blame lines. */
+static void write_head(struct pk_json *json, const struct pk_report *report,
+                       const struct selection *s) {
+    write_start(json, report);
+    pk_json_unsigned(json, "peak_bytes", report->view.peak_bytes);
+    write_peak(json, report);
+    write_run(json, report);
+    pk_json_text(json, "python_status",
+                 pk_report_python_status(pk_report_main(report)->python_status));
+    pk_json_text(json, "python_note", pk_report_main(report)->python_note);
+    write_warnings(json, report);
+    write_processes(json, report, s);
+    write_timeline(json, report);
+}
+
 int pk_write_json(const struct pk_report *report, FILE *out) {
     struct selection selection;
     struct pk_json json;
@@ -519,23 +542,68 @@ int pk_write_json(const struct pk_report *report, FILE *out) {
         return r;
     }
     pk_json_start(&json, out, PK_JSON_LINES);
-    write_start(&json, report);
-    pk_json_unsigned(&json, "peak_bytes", report->view.peak_bytes);
-    write_peak(&json, report);
-    write_run(&json, report);
-    pk_json_text(&json, "python_status",
-                 pk_report_python_status(pk_report_main(report)->python_status));
-    pk_json_text(&json, "python_note", pk_report_main(report)->python_note);
-    write_warnings(&json, report);
-    write_processes(&json, report, &selection);
+    write_head(&json, report, &selection);
     write_blame_lines(&json, report);
-    write_tables(&json, &selection, NULL);
-    write_tree(&json, "stacks", &selection, false, PK_COLUMNS);
+    write_tables(&json, &selection);
+    write_tree(&json, &selection, false);
     write_maps(&json, report, UINT32_MAX);
     write_failed(&json, report, &selection);
     write_ledger_facts(&json, report);
     pk_json_end_object(&json);
     pk_pool_free(&selection.pool);
+    return r;
+}
+
+/* What the page leaves out, or null. */
+static void write_folded(struct pk_json *json, const struct pk_view *view,
+                         const struct pk_tree *tree) {
+    uint64_t bytes = 0;
+    uint32_t leaves = 0;
+
+    for (uint32_t i = 0; i < tree->count; i++) {
+        if (tree->frames[i] == PK_FRAME_FOLDED) {
+            bytes += tree->bytes[i];
+            leaves++;
+        }
+    }
+    if (leaves == 0) {
+        pk_json_null(json, "folded");
+        return;
+    }
+    pk_json_object(json, "folded");
+    pk_json_unsigned(json, "stacks", view->tree.count - (tree->count - leaves));
+    pk_json_unsigned(json, "bytes", bytes);
+    pk_json_end_object(json);
+}
+
+static int write_context(struct pk_json *json, const struct pk_report *report,
+                         const struct selection *s) {
+    struct pk_pool pool = {0};
+    struct pk_page_line *lines;
+    uint32_t count;
+    int r = pk_page_context(report, s->tree, &pool, &lines, &count);
+
+    pk_json_object(json, "page");
+    pk_json_object(json, "context");
+    pk_json_array(json, "file");
+    for (uint32_t i = 0; r >= 0 && i < count; i++) {
+        pk_json_unsigned(json, NULL, s->file_numbers[lines[i].file]);
+    }
+    pk_json_end_array(json);
+    pk_json_array(json, "line"); // from the one before it in the same file
+    for (uint32_t i = 0; r >= 0 && i < count; i++) {
+        bool is_same = i > 0 && lines[i].file == lines[i - 1].file;
+        pk_json_unsigned(json, NULL, lines[i].line - (is_same ? lines[i - 1].line : 0));
+    }
+    pk_json_end_array(json);
+    pk_json_array(json, "text");
+    for (uint32_t i = 0; r >= 0 && i < count; i++) {
+        pk_json_text(json, NULL, lines[i].text);
+    }
+    pk_json_end_array(json);
+    pk_json_end_object(json);
+    pk_json_end_object(json);
+    pk_pool_free(&pool);
     return r;
 }
 
@@ -547,8 +615,9 @@ int pk_write_page_data(const struct pk_report *report, uint32_t max_nodes, uint3
     struct pk_json json;
 
     uint32_t blame_count =
-        report->view.peak_blame_count < max_blame ? report->view.peak_blame_count : max_blame;
-    int r = pk_tree_fold(&pool, &report->view.tree, max_nodes, PK_BY_PEAK, &tree);
+        report->view.blame_count < max_blame ? report->view.blame_count : max_blame;
+    int r = pk_tree_fold(&pool, &report->view.tree, max_nodes,
+                         PK_BY_PEAK | PK_BY_END | PK_BY_ALLOC, &tree);
     if (r >= 0) {
         r = make_selection(&report->view, &tree, blame_count, &selection);
     }
@@ -557,15 +626,15 @@ int pk_write_page_data(const struct pk_report *report, uint32_t max_nodes, uint3
         return r;
     }
     pk_json_start(&json, out, PK_JSON_HTML);
-    write_start(&json, report);
-    write_run(&json, report);
-    write_peak(&json, report);
-    write_warnings(&json, report);
-    write_tables(&json, &selection, &report->rules);
-    write_tree(&json, "nodes", &selection, true, 2);
+    write_head(&json, report, &selection);
     write_blame(&json, &selection);
+    write_tables(&json, &selection);
+    write_tree(&json, &selection, true);
     write_maps(&json, report, PAGE_MAX_MAPS);
     write_failed(&json, report, &selection);
+    write_ledger_facts(&json, report);
+    write_folded(&json, &report->view, &tree);
+    r = write_context(&json, report, &selection);
     pk_json_end_object(&json);
     pk_pool_free(&selection.pool);
     pk_pool_free(&pool);

@@ -4,16 +4,19 @@
  * can be written in any number of formats. */
 #pragma once
 
+#include <regex.h>
+
 #include "record/reader.h"
+#include "record/timeline.h"
 #include "record/tree_read.h"
 #include "report/json.h"
 #include "report/report.h"
 #include "report/view.h"
 
 /* What the page shows at most; the rest is folded, so that totals stay exact. */
-#define PK_PAGE_MAX_NODES 50000u
+#define PK_PAGE_MAX_NODES 100000u
 #define PK_PAGE_MAX_BLAME 5000u
-#define PK_PAGE_MAX_DATA_BYTES 500000u /* packed, as written into the page */
+#define PK_PAGE_MAX_DATA_BYTES 530000u /* packed, as written into the page */
 
 struct pk_load_warnings; /* gather.h */
 
@@ -22,8 +25,11 @@ struct pk_report {
     struct pk_run_info *run; /* NULL without run.json */
     struct pk_path_rules rules;
     const char *command_text; /* of `-c`, or NULL */
+    struct pk_timeline_page *timeline; /* DIR/timeline; NULL: none, or not readable */
 
     struct pk_tree_snapshot *tree; /* DIR/tree; NULL: none, or not readable */
+    bool has_no_sources;           /* as the user wished */
+    regex_t hide, show;            /* in rules, when they were given */
     bool is_one_ledger;            /* a ledger was named, not a directory */
     bool is_tree_peak;             /* the peak is the tree's; else one process's own, the larger */
     uint32_t merged_count;         /* processes that share a frame because there are too many */

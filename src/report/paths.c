@@ -134,10 +134,34 @@ static const char *skip_packages(const char *path) {
     return found;
 }
 
+static bool is_below(const char *directory, const char *path) {
+    size_t length = strlen(directory);
+    while (length > 0 && directory[length - 1] == '/') {
+        length--;
+    }
+    return strncmp(path, directory, length) == 0 && path[length] == '/';
+}
+
+static enum pk_file_kind classify_file(const struct pk_path_rules *rules, const char *path);
+
 enum pk_file_kind pk_path_kind(const struct pk_path_rules *rules, const char *path) {
     if (path[0] == '\0') {
         return PK_FILE_NONE;
     }
+    if (rules->show != NULL && regexec(rules->show, path, 0, NULL, 0) == 0) {
+        return PK_FILE_USER;
+    }
+    bool is_hidden = rules->hide != NULL && regexec(rules->hide, path, 0, NULL, 0) == 0;
+    enum pk_file_kind kind = classify_file(rules, path);
+    if (rules->project != NULL && skip_packages(path) == NULL) {
+        bool is_mine = is_below(rules->project, path);
+        bool is_foreign = kind == PK_FILE_USER && path[0] == '/';
+        kind = is_mine ? PK_FILE_USER : is_foreign ? PK_FILE_LIBRARY : kind;
+    }
+    return is_hidden && kind == PK_FILE_USER ? PK_FILE_LIBRARY : kind;
+}
+
+static enum pk_file_kind classify_file(const struct pk_path_rules *rules, const char *path) {
     if (path[0] == '<') {
         return classify_pseudo_file(rules, path);
     }

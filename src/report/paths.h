@@ -3,6 +3,7 @@
  * May use pool.h. Must stay true: no file is touched, only texts are compared. */
 #pragma once
 
+#include <regex.h>
 #include <stdbool.h>
 
 #include "report/pool.h"
@@ -21,6 +22,11 @@ struct pk_path_rules {
     const char *stdlib; /* a standard library directory at an unusual place, without the last slash;
                            or NULL */
     bool string_is_user; /* `<string>` is the user's -c program */
+    /* What the user says, stronger than all rules, the first that applies; NULL: nothing. */
+    const regex_t *show; /* files that are the user's own */
+    const regex_t *hide; /* files that are a library's */
+    const char *project; /* directory, absolute: what is below is the user's but for installed
+                            packages, what is not below is a library's if nothing else */
 };
 
 /* An absolute path for `path`: relative ones continue the run's directory; `.` and `//` go away.

@@ -11,6 +11,7 @@
 
 #include "report/gather.h"
 #include "report/model.h"
+#include "report/redact.h"
 #include "report/source.h"
 
 #define MAX_LEDGERS (4u << 14) /* four for each process of the tree file */
@@ -98,9 +99,37 @@ static const char *find_command_text(const struct pk_run_info *run) {
     return NULL;
 }
 
-static int build_report(struct pk_report *report, const struct pk_load_warnings *warnings) {
+static int build_report(struct pk_report *report, const struct pk_report_choice *choice,
+                        const struct pk_load_warnings *warnings) {
     int r = pk_source_fill(&report->view, report->start_unix_ns, report->command_text);
-    return r < 0 ? r : pk_report_derive(report, warnings);
+    if (r >= 0) {
+        r = pk_report_derive(report, warnings);
+    }
+    if (r >= 0 && choice->no_source) {
+        pk_redact_sources(report);
+    }
+    return r >= 0 && choice->redact ? pk_redact_names(report) : r;
+}
+
+/* What the user says of whose code is whose. */
+static int take_choice(struct pk_report *report, const struct pk_report_choice *choice, char *error,
+                       size_t error_size) {
+    const char *const patterns[] = {choice->hide, choice->show};
+    regex_t *const expressions[] = {&report->hide, &report->show};
+    const regex_t **const places[] = {&report->rules.hide, &report->rules.show};
+
+    report->rules.project = choice->project;
+    for (size_t i = 0; i < 2; i++) {
+        if (patterns[i] == NULL) {
+            continue;
+        }
+        if (regcomp(expressions[i], patterns[i], REG_EXTENDED | REG_NOSUB) != 0) {
+            snprintf(error, error_size, "%s is not an extended regular expression", patterns[i]);
+            return -EINVAL;
+        }
+        *places[i] = expressions[i];
+    }
+    return 0;
 }
 
 /* Where the ledgers are: the directory's own, or the one file that was named. */
@@ -157,6 +186,12 @@ static int load_run(struct pk_report *report, const char *dir, struct pk_load_wa
 
 int pk_report_load(const char *result_dir, struct pk_report **ret_report, char *error,
                    size_t error_size) {
+    return pk_report_load_as(result_dir, &(struct pk_report_choice){0}, ret_report, error,
+                             error_size);
+}
+
+int pk_report_load_as(const char *result_dir, const struct pk_report_choice *choice,
+                      struct pk_report **ret_report, char *error, size_t error_size) {
     char dir[4096];
     struct pk_ledger_names names;
     struct pk_load_warnings warnings = {0};
@@ -175,7 +210,19 @@ int pk_report_load(const char *result_dir, struct pk_report **ret_report, char *
     }
     r = load_run(report, dir, &warnings);
     if (r >= 0) {
+        r = take_choice(report, choice, error, error_size);
+        if (r < 0) {
+            free_names(&names);
+            pk_report_free(report);
+            return r;
+        }
+    }
+    if (r >= 0) {
         report->is_one_ledger = !is_dir;
+        if (is_dir && pk_timeline_read(dir, &report->timeline) == -EBADMSG) {
+            pk_load_warn(report, &warnings,
+                         "The timeline is damaged: memory over time is not shown.");
+        }
         if (names.is_cut) {
             pk_load_warn(report, &warnings,
                          "There are more ledgers than a report can take: some are not in it.");
@@ -186,7 +233,7 @@ int pk_report_load(const char *result_dir, struct pk_report **ret_report, char *
     }
     free_names(&names);
     if (r >= 0) {
-        r = build_report(report, &warnings);
+        r = build_report(report, choice, &warnings);
         if (r < 0) {
             snprintf(error, error_size, "%s cannot be rendered: %s", result_dir, strerror(-r));
         }
@@ -250,6 +297,13 @@ void pk_report_free(struct pk_report *report) {
         pk_view_free(&report->view);
         pk_tree_snapshot_free(report->tree);
         pk_run_info_free(report->run);
+        free(report->timeline);
+        if (report->rules.hide != NULL) {
+            regfree(&report->hide);
+        }
+        if (report->rules.show != NULL) {
+            regfree(&report->show);
+        }
         pk_pool_free(&report->pool);
         free(report);
     }

@@ -127,12 +127,25 @@ struct pk_report_options {
 
 struct pk_report;
 
+/* What the user wants otherwise than the rules have it; zero: nothing. */
+struct pk_report_choice {
+    const char *project; /* absolute directory: the user's code is what is below */
+    const char *hide;    /* extended regular expressions over paths: not the user's code, */
+    const char *show;    /* and the user's code */
+    bool no_source;      /* no source lines */
+    bool redact;         /* no directories, arguments, command line (docs/privacy.md) */
+};
+
 /* Load the ledgers (every `ledger-*`, read in order of name) and run.json of a result directory; a
  * path of a ledger file loads that alone. Damaged ledgers beside a good one become warnings.
  * Returns 0, or a negative errno and one sentence in `error` (no full stop): what is wrong and what
  * to do. */
 int pk_report_load(const char *result_dir, struct pk_report **ret_report, char *error,
                    size_t error_size);
+
+/* The same, as the user chose. -EINVAL: an expression is not one. */
+int pk_report_load_as(const char *result_dir, const struct pk_report_choice *choice,
+                      struct pk_report **ret_report, char *error, size_t error_size);
 
 /* Write the report in one format. Returns 0, -EIO when the file did not take it, -ENOMEM. */
 int pk_report_write(const struct pk_report *report, enum pk_report_format format, FILE *out,

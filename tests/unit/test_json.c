@@ -414,16 +414,136 @@ static void the_json_document_says_who_started_a_thread(void) {
     end_directory();
 }
 
-static void the_page_names_a_thread_after_its_starter(void) {
+/* The form that src/report/page.h describes. */
+static void the_page_carries_the_document(void) {
     struct make_ledger make;
     start_directory();
     make_threaded(&make);
     save_ledger("ledger-1234", &make);
     char *page = render(PK_FORMAT_HTML);
     CHECK(page != NULL);
-    CHECK(strstr(page, "\"started_by\":[1,-1,-1],"
-                       "\"source\":[\"[thread started at main.py:2]\",") != NULL);
+    const char *data = strstr(page, "<script type=\"application/json\" id=\"peakline-data\" "
+                                    "data-encoding=\"json\">{\"format\":1,");
+    CHECK(data != NULL);
+    const char *end = strstr(data, "</script>");
+    data = strchr(data, '{');
+    CHECK(is_accepted(data, (size_t)(end - data)));
+    CHECK(strstr(data, "\"frames\":{\"function\":[0,1,2],\"line\":[0,2,30],"
+                       "\"started_by\":[1,-1,-1],\"source\":[\"\",") != NULL);
+    CHECK(strstr(data, "\"stacks\":{\"up\":[0,1,1],\"frame\":[-1,0,2],"
+                       "\"bytes\":[0,7,500],") != NULL);
+    CHECK(strstr(data, "\"blame\":{\"frame\":[1],\"bytes\":[507],\"blocks\":[2],"
+                       "\"end_bytes\":[507],") != NULL);
+    CHECK(strstr(data, "\"folded\":null,\"page\":{\"context\":{\"file\":[") != NULL);
+    CHECK(strstr(data, "\"ledger\":{") != NULL);
+    CHECK(strstr(data, "\"timeline\":null,") != NULL);
     free(page);
+    end_directory();
+}
+
+static char *render_as(const struct pk_report_choice *choice, enum pk_report_format format) {
+    char error[500], *text = NULL;
+    struct pk_report *report = NULL;
+    size_t size = 0;
+    if (pk_report_load_as(directory, choice, &report, error, sizeof(error)) < 0) {
+        return NULL;
+    }
+    FILE *out = open_memstream(&text, &size);
+    CHECK_OK(pk_report_write(report, format, out, &(struct pk_report_options){0}));
+    fclose(out);
+    pk_report_free(report);
+    return text;
+}
+
+static uint32_t add_function(struct make_ledger *make, const char *name, const char *file) {
+    return make_ledger_function(make, name, file, 1, PK_FUNCTION_PYTHON);
+}
+
+static void a_redacted_report_names_no_directory_and_no_argument(void) {
+    struct make_ledger make;
+    start_directory();
+    make_ledger_start(&make);
+    uint32_t mine = add_function(&make, "run", "/home/ada/secret/app/main.py");
+    uint32_t other = add_function(&make, "tool", "/srv/secret/tool.py");
+    uint32_t library = add_function(
+        &make, "read", "/home/ada/secret/v/lib/python3.11/site-packages/pandas/io.py");
+    uint32_t text = add_function(&make, "inline", "<string>");
+    uint32_t node = make_ledger_node(&make, PK_NODE_ROOT, mine, 10);
+    make_ledger_hold(&make, node, 1000, 1);
+    make_ledger_hold(&make, make_ledger_node(&make, node, other, 2), 100, 1);
+    make_ledger_hold(&make, make_ledger_node(&make, node, library, 3), 10, 1);
+    make_ledger_hold(&make, make_ledger_node(&make, node, text, 1), 1, 1);
+    make_ledger_map(&make, "/home/ada/secret/data.parquet", 4096);
+    strcpy(make.header.command, "python /home/ada/secret/app/main.py --token hunter2");
+    save_ledger("ledger-1234", &make);
+    static char *const argv[] = {"-c", "token = 'hunter2'", NULL};
+    static char *const warnings[] = {
+        "The file /home/ada/secret/x.py, \"/home/ada/secret/y\" is gone.", NULL};
+    const struct pk_run_info info = {.tool = "peakline 0.1.0",
+                                     .argv = argv,
+                                     .directory = "/home/ada/secret/app",
+                                     .headline = "Out of memory in /home/ada/secret/cgroup.",
+                                     .warnings = warnings,
+                                     .outcome = PK_RUN_EXIT};
+    CHECK_OK(pk_run_info_write(directory, &info));
+    static const enum pk_report_format formats[] = {
+        PK_FORMAT_JSON,     PK_FORMAT_HTML, PK_FORMAT_FOLDED,     PK_FORMAT_TEXT,
+        PK_FORMAT_MARKDOWN, PK_FORMAT_CSV,  PK_FORMAT_SPEEDSCOPE, PK_FORMAT_DHAT,
+    };
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        char *plain = render_as(&(struct pk_report_choice){0}, formats[i]);
+        char *redacted = render_as(&(struct pk_report_choice){.redact = true}, formats[i]);
+        CHECK(plain != NULL && redacted != NULL);
+        CHECK(strstr(plain, "secret") != NULL);
+        CHECK(strstr(redacted, "secret") == NULL);
+        CHECK(strstr(redacted, "hunter2") == NULL);
+        CHECK(strstr(redacted, "main.py") != NULL);
+        free(plain);
+        free(redacted);
+    }
+    char *document = render_as(&(struct pk_report_choice){.redact = true}, PK_FORMAT_JSON);
+    CHECK(strstr(document, "\"path\":[\"main.py\",\"tool.py\",\"pandas/io.py\","
+                           "\"<string>\"]") != NULL);
+    CHECK(strstr(document, "The file x.py, \\\"y\\\" is gone.") != NULL);
+    CHECK(strstr(document, "\"peak_bytes\":1111,") != NULL);
+    free(document);
+    end_directory();
+}
+
+static void whose_code_it_is_can_be_said(void) {
+    struct make_ledger make;
+    start_directory();
+    make_ledger_start(&make);
+    uint32_t mine = add_function(&make, "run", "/home/ada/app/main.py");
+    uint32_t other = add_function(&make, "tool", "/srv/tool.py");
+    uint32_t library =
+        add_function(&make, "read", "/v/lib/python3.11/site-packages/pandas/io.py");
+    uint32_t node = make_ledger_node(&make, PK_NODE_ROOT, mine, 10);
+    uint32_t inner = make_ledger_node(&make, node, other, 2);
+    make_ledger_hold(&make, make_ledger_node(&make, inner, library, 3), 500, 1);
+    save_ledger("ledger-1234", &make);
+    static const struct {
+        struct pk_report_choice choice;
+        const char *blamed;
+    } cases[] = {
+        {{0}, "/srv/tool.py"},
+        {{.project = "/home/ada/app"}, "/home/ada/app/main.py"},
+        {{.project = "/home/ada/app/"}, "/home/ada/app/main.py"},
+        {{.project = "/home/ada/ap"}, "/v/lib/python3.11/site-packages/pandas/io.py"},
+        {{.hide = "^/srv/"}, "/home/ada/app/main.py"},
+        {{.show = "pandas/"}, "/v/lib/python3.11/site-packages/pandas/io.py"},
+        {{.show = "tool", .hide = "."}, "/srv/tool.py"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char wanted[200];
+        char *text = render_as(&cases[i].choice, PK_FORMAT_JSON);
+        CHECK(text != NULL);
+        snprintf(wanted, sizeof(wanted),
+                 "\"blame\":[{\"bytes\":500,\"blocks\":1,\"path\":\"%s\"", cases[i].blamed);
+        CHECK(strstr(text, wanted) != NULL);
+        free(text);
+    }
+    CHECK(render_as(&(struct pk_report_choice){.hide = "("}, PK_FORMAT_JSON) == NULL);
     end_directory();
 }
 
@@ -602,7 +722,9 @@ int main(int argc, char **argv) {
         TEST(folded_stacks_have_one_line_each),
         TEST(a_folded_stack_of_a_thread_begins_with_its_first_frame),
         TEST(the_json_document_says_who_started_a_thread),
-        TEST(the_page_names_a_thread_after_its_starter),
+        TEST(the_page_carries_the_document),
+        TEST(a_redacted_report_names_no_directory_and_no_argument),
+        TEST(whose_code_it_is_can_be_said),
         TEST(the_json_document_is_valid_and_adds_up),
         TEST(nothing_of_the_program_becomes_markup_in_the_page),
         TEST(a_large_page_is_packed_and_stays_small),

@@ -9,8 +9,13 @@ import re
 import sys
 from pathlib import Path
 
-WEB = Path(__file__).resolve().parents[2] / "src" / "report" / "web"
-SCRIPTS = ("data.js", "flame.js", "app.js")
+ROOT = Path(__file__).resolve().parents[2]
+WEB = ROOT / "src" / "report" / "web"
+sys.path.insert(0, str(ROOT / "tools"))
+import strip  # noqa: E402
+
+SCRIPTS = ("words.js", "profile.js", "stacks.js", "table.js", "listing.js", "link.js", "strip.js", "flame.js", "page.js",
+           "app.js")
 PACK_ABOVE = 200_000
 
 
@@ -38,11 +43,11 @@ def title(data):
 def build_page(data, encoding=None):
     slots = {
         "<!--TITLE-->": title(data),
-        "<!--STYLE-->": (WEB / "style.css").read_text("utf-8"),
-        "<!--SCRIPTS-->": "\n".join((WEB / name).read_text("utf-8") for name in SCRIPTS),
+        "<!--STYLE-->": strip.strip_style((WEB / "style.css").read_text("utf-8")),
+        "<!--SCRIPTS-->": strip.join_scripts([(WEB / name).read_text("utf-8") for name in SCRIPTS]),
         "<!--DATA-->": data_element(data, encoding),
     }
-    page = (WEB / "page.html").read_text("utf-8")
+    page = strip.strip_page((WEB / "page.html").read_text("utf-8"))
     pieces = []
     while True:
         found = [(page.find(slot), slot) for slot in slots if slot in page]

@@ -3,7 +3,7 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const { buildTree } = require('../../src/report/web/data.js');
+const { plainTree: buildTree } = require('./trees.js');
 const F = require('../../src/report/web/flame.js');
 
 // A tree of any shape from a seed: heavy tails, zeros, self bytes in the middle.
@@ -57,7 +57,7 @@ test('every level adds up to the peak, whatever the tree and the width', () => {
 
 test('every level adds up to the zoomed box, and its ancestors lie over it', () => {
     const tree = randomTree(7, 2000, 30);
-    for (const focus of [1, 17, 400, 1999]) {
+    for (const focus of [1, 17, 400, tree.count - 1]) {
         if (tree.bytes[focus] > 0) {
             const rows = checkAddsUp(tree, focus, 900);
             for (let row = 0; row <= tree.depth[focus]; row++) {
@@ -86,20 +86,19 @@ test('boxes too narrow to draw become one box that says how many', () => {
     assert.deepEqual(zoomed.map((box) => box.kind), ['node', 'node', 'node', 'node']);
 });
 
-test('small boxes between large ones keep their places', () => {
+test('boxes lie side by side, the largest at the left; a single small one keeps its name', () => {
     const bytes = [0, 400, 1, 599];
     const tree = buildTree({ up: [0, 1, 2, 3], frame: [-1, 0, 1, 2], bytes, blocks: bytes });
     const { rows } = F.layoutFlame(tree, 0, 1000);
     assert.deepEqual(rows[1].map((box) => [box.x, box.bytes, box.kind]),
-                     [[0, 400, 'node'], [400, 1, 'node'], [401, 599, 'node']],
-                     'a single small box keeps its name');
+                     [[0, 599, 'node'], [599, 400, 'node'], [999, 1, 'node']]);
 });
 
 test('a recursion of 20,000 frames is laid out to its last row', () => {
     const depth = 20000;
     const up = [0, ...Array(depth).fill(1)];
     const bytes = up.map((unused, i) => i === depth ? 1e6 : 1);
-    const tree = buildTree({ up, frame: up.map(() => 0), bytes, blocks: up });
+    const tree = buildTree({ up, frame: up.map((unused, i) => i - 1), bytes, blocks: up });
     const { rows, boxOf } = F.layoutFlame(tree, 0, 1280);
     assert.equal(rows.length, depth + 1);
     assert.equal(boxOf.get(depth).row, depth);
@@ -160,11 +159,12 @@ function contrast(a, b) {
     return (high + 0.05) / (low + 0.05);
 }
 
-// How two common kinds of colour blindness see linear red, green and blue (Vienot 1999).
+// How three kinds of colour blindness see linear red, green and blue (Vienot 1999, Machado 2009).
 const EYES = {
     normal: [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
     protan: [[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]],
     deutan: [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]],
+    tritan: [[1.25553, -0.07675, -0.17878], [-0.07841, 0.93081, 0.1476], [0.00473, 0.69137, 0.3039]],
 };
 
 // CIE Lab of a colour as an eye sees it.
@@ -274,7 +274,7 @@ test('only the rows in sight are painted', () => {
     const depth = 500;
     const up = [0, ...Array(depth).fill(1)];
     const bytes = up.map((unused, i) => i === depth ? 9 : 0);
-    const tree = buildTree({ up, frame: up.map(() => 0), bytes, blocks: up });
+    const tree = buildTree({ up, frame: up.map((unused, i) => i - 1), bytes, blocks: up });
     const boxes = F.layoutFlame(tree, 0, 300);
     const { texts } = paint(boxes, { top: 100 * F.ROW_HEIGHT, height: 10 * F.ROW_HEIGHT });
     const labels = texts.map((call) => call.text).filter((text) => text.startsWith('line'));

@@ -10,6 +10,8 @@ USER, LIBRARY, STDLIB, IMPORT, PSEUDO = range(5)
 SITE = "/home/ada/venv/lib/python3.11/site-packages/"
 LIB = "/usr/lib/python3.11/"
 MIB = 1 << 20
+COLUMNS = ("bytes", "blocks", "end_bytes", "end_blocks", "alloc_bytes", "alloc_blocks")
+FUNCTION_KINDS = {"[thread]": 6, "[process": 32}
 
 
 class Profile:
@@ -23,8 +25,9 @@ class Profile:
         self.frame_of = [-1]
         self.bytes = [0]
         self.blocks = [0]
+        self.more = {}  # node: bytes and blocks live at the end, and of all allocated beyond those at the peak
 
-    def add(self, stack, size, blocks=1):
+    def add(self, stack, size, blocks=1, end=(0, 0), churn=(0, 0)):
         node = 0
         for frame in stack:
             index = self.frames.setdefault(frame, len(self.frames))
@@ -39,6 +42,7 @@ class Profile:
             node = child
         self.bytes[node] += size
         self.blocks[node] += blocks
+        self.more[node] = tuple(map(sum, zip(self.more.get(node, (0, 0, 0, 0)), end + churn)))
 
     @staticmethod
     def kind_of(path):
@@ -64,31 +68,33 @@ class Profile:
         for node in range(len(total) - 1, -1, -1):  # children are always made after their parent
             for child in self.children[node].values():
                 total[node] += total[child]
-        nodes = {"up": [], "frame": [], "bytes": [], "blocks": []}
+        stacks = {"up": [], "frame": [], **{name: [] for name in COLUMNS}}
         todo = [(0, 0, -1, -1)]  # node, its parent's place, innermost user and library frames
         while todo:
             node, above, user, library = todo.pop()
-            here = len(nodes["up"])
+            here = len(stacks["up"])
             frame = self.frame_of[node]
             if frame >= 0 and frame_kinds[frame] == USER:
                 user = frame
             if frame >= 0 and frame_kinds[frame] == LIBRARY:
                 library = frame
-            nodes["up"].append(here - above)
-            nodes["frame"].append(frame)
-            nodes["bytes"].append(self.bytes[node])
-            nodes["blocks"].append(self.blocks[node])
-            if self.bytes[node]:
+            stacks["up"].append(here - above)
+            stacks["frame"].append(frame)
+            size, blocks = self.bytes[node], self.blocks[node]
+            end_size, end_blocks, churn, churn_blocks = self.more.get(node, (0, 0, 0, 0))
+            row = (size, blocks, end_size, end_blocks, size + churn, blocks + churn_blocks)
+            for name, value in zip(COLUMNS, row):
+                stacks[name].append(value)
+            if any(row):
                 line = user if user >= 0 else library if library >= 0 else frame
-                held = blame.setdefault(line, [0, 0])
-                held[0] += self.bytes[node]
-                held[1] += self.blocks[node]
+                blame[line] = tuple(map(sum, zip(blame.get(line, (0,) * len(row)), row)))
             order = sorted(self.children[node].values(), key=lambda child: total[child])
             todo += [(child, here, user, library) for child in order]
         lines = sorted(blame.items(), key=lambda item: (-item[1][0], item[0]))
         data = {
             "format": 1,
             "tool": "peakline 0.1.0",
+            "peak_bytes": sum(self.bytes),
             "run": {"command": self.command, "directory": self.directory,
                     "started": "2026-11-23T01:10:51Z", "duration_s": 31.0, "python": "3.11.7",
                     "pid": 4242,
@@ -99,14 +105,17 @@ class Profile:
             "files": {"path": list(files), "kind": [self.kind_of(path) for path in files],
                       "status": [0] * len(files)},
             "functions": {"name": [name for name, _ in functions],
-                          "file": [file for _, file in functions], "kind": [0] * len(functions)},
+                          "file": [file for _, file in functions],
+                          "kind": [FUNCTION_KINDS.get(name.split(" ")[0], 0) for name, _ in functions]},
             "frames": columns,
-            "nodes": nodes,
+            "stacks": stacks,
             "blame": {"frame": [line for line, _ in lines],
-                      "bytes": [held[0] for _, held in lines],
-                      "blocks": [held[1] for _, held in lines]},
+                      **{name: [held[i] for _, held in lines] for i, name in enumerate(COLUMNS)}},
             "maps": [],
             "failed": None,
+            "processes": [],
+            "folded": None,
+            "page": {"context": {"file": [], "line": [], "text": []}},
         }
         data.update(changes)
         return data
@@ -348,36 +357,30 @@ def _random_tree(count, seed, depth):
     total = list(own)
     for node in range(count - 1, 0, -1):
         total[parents[node]] += total[node]
-    nodes = {"up": [], "frame": [], "bytes": [], "blocks": []}
+    stacks = {"up": [], "frame": [], **{name: [] for name in COLUMNS}}
     todo = [(0, 0)]
     while todo:
         node, above = todo.pop()
-        here = len(nodes["up"])
-        nodes["up"].append(here - above)
-        nodes["frame"].append(-1 if node == 0 else rng.randrange(frames))
-        nodes["bytes"].append(own[node])
-        nodes["blocks"].append(1 if own[node] else 0)
+        here = len(stacks["up"])
+        size, end = own[node], own[node] if node % 7 == 0 else 0
+        stacks["up"].append(here - above)
+        stacks["frame"].append(-1 if node == 0 else rng.randrange(frames))
+        for name, value in zip(COLUMNS, (size, 1, end, 1 if end else 0, size * (1 + node % 5), 1 + node % 5)):
+            stacks[name].append(value if size else 0)
         todo += [(child, here) for child in sorted(children[node], key=lambda c: total[c])]
     data = small()
-    data["peak"].update(bytes=sum(own), blocks=sum(nodes["blocks"]))
-    data["files"] = {"path": [SITE + "package/module_%d.py" % i for i in range(400)],
-                     "kind": [LIBRARY] * 400, "status": [0] * 400}
+    data["peak"].update(bytes=sum(own), blocks=sum(stacks["blocks"]))
+    data["files"] = {"path": [SITE + "package/module_%d.py" % i for i in range(300)] +
+                     ["/home/ada/app/part_%d.py" % i for i in range(100)],
+                     "kind": [LIBRARY] * 300 + [USER] * 100, "status": [0] * 400}
     data["functions"] = {"name": ["function_%d" % i for i in range(2000)],
                          "file": [i % 400 for i in range(2000)], "kind": [0] * 2000}
     data["frames"] = {"function": [i % 2000 for i in range(frames)],
                       "line": [10 + i % 900 for i in range(frames)],
                       "source": ["    value_%d = load_data(source, %d)" % (i, i * 7)
                                  for i in range(frames)]}
-    held = {}
-    for frame, size in zip(nodes["frame"], nodes["bytes"]):
-        if size:
-            line = held.setdefault(frame, [0, 0])
-            line[0] += size
-            line[1] += 1
-    lines = sorted(held.items(), key=lambda item: -item[1][0])
-    data["blame"] = {"frame": [line for line, _ in lines], "bytes": [h[0] for _, h in lines],
-                     "blocks": [h[1] for _, h in lines]}
-    data["nodes"] = nodes
+    data["stacks"] = stacks
+    data["blame"] = {"frame": []}  # the page adds up its own
     return data
 
 
@@ -390,14 +393,12 @@ def deep(depth=20_000):
     profile = Profile(command=["recurse.py"], directory="/home/ada/app")
     app = "/home/ada/app/recurse.py"
     stack = [(app, "<module>", 9, "walk(20000)"), (app, "walk", 4, "    return [walk(n - 1), n]")]
-    data = Profile.data(profile)
-    nodes = {"up": [0] + [1] * depth, "frame": [-1, 0] + [1] * (depth - 1),
-             "bytes": [0] + [64] * (depth - 1) + [5_000_000], "blocks": [0] + [1] * depth}
-    profile.add(stack, sum(nodes["bytes"]), depth)
+    sizes = [0] + [64] * (depth - 1) + [5_000_000]
+    profile.add(stack, sum(sizes), depth)
     data = profile.data()
-    data["nodes"] = nodes
-    data["blame"] = {"frame": [1, 0], "bytes": [sum(nodes["bytes"]) - 64, 64],
-                     "blocks": [depth - 1, 1]}
+    data["stacks"] = {"up": [0] + [1] * depth, "frame": [-1, 0] + [1] * (depth - 1), "bytes": sizes,
+                      "blocks": [0] + [1] * depth}
+    data["blame"] = {"frame": [1, 0], "bytes": [sum(sizes) - 64, 64], "blocks": [depth - 1, 1]}
     return data
 
 

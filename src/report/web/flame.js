@@ -39,41 +39,34 @@ function layoutFlame(tree, focus, width) {
         return box;
     }
 
-    function place(above, node, kind, start, bytes, blocks, members = 1) {
-        return add(above, node, kind, (start - tree.start[focus]) * scale, bytes * scale, bytes,
-                   blocks, members);
-    }
-
     function open(box) {
         const { node } = box;
-        let right = tree.start[node];
+        let { x } = box;
         let first = -1;
         let members = 0;
         let bytes = 0;
         let blocks = 0;
-        const closeRun = () => {
-            if (members > 0) {
-                place(box, first, members === 1 ? BOX_NODE : BOX_SMALLER, tree.start[first], bytes,
-                      blocks, members);
-            }
-            members = bytes = blocks = 0;
+        const place = (kid, kind, own, count, many = 1) => {
+            const made = add(box, kid, kind, x, own * scale, own, count, many);
+            x += own * scale;
+            return made;
         };
-        for (let child = node + 1; child < tree.end[node]; child = tree.end[child]) {
-            right += tree.bytes[child];
-            if (tree.bytes[child] * scale >= NARROWEST) {
-                closeRun();
-                todo.push(place(box, child, BOX_NODE, tree.start[child], tree.bytes[child],
-                                tree.blocks[child]));
-            } else if (tree.bytes[child] > 0) {
-                first = members === 0 ? child : first;
+        /* Largest first: once one is too narrow, all that follow are. */
+        for (const kid of tree.kids(node)) {
+            if (tree.bytes[kid] * scale >= NARROWEST) {
+                todo.push(place(kid, BOX_NODE, tree.bytes[kid], tree.blocks[kid]));
+            } else {
+                first = members === 0 ? kid : first;
                 members++;
-                bytes += tree.bytes[child];
-                blocks += tree.blocks[child];
+                bytes += tree.bytes[kid];
+                blocks += tree.blocks[kid];
             }
         }
-        closeRun();
-        if (tree.self[node] > 0 && tree.end[node] > node + 1) {
-            place(box, node, BOX_SELF, right, tree.self[node], tree.selfBlocks[node]);
+        if (members > 0) {
+            place(first, members === 1 ? BOX_NODE : BOX_SMALLER, bytes, blocks, members);
+        }
+        if (tree.self[node] > 0 && tree.self[node] < tree.bytes[node]) {
+            place(node, BOX_SELF, tree.self[node], tree.selfBlocks[node]);
         }
     }
 

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Elements, the data out of the document, and the words above and below the table.
+ *
+ * May use: words.js, profile.js, the document. No network, ever.
+ * Must stay true: text from the profile reaches the document through textContent only. */
+'use strict';
+
+const DOT = ' \u00b7 ';
+const byId = (id) => document.getElementById(id);
+
+/* An element with a class and children; strings become text, never markup. */
+function make(tag, className, ...children) {
+    const element = document.createElement(tag);
+    element.className = className;
+    element.append(...children.filter((child) => child));
+    return element;
+}
+
+function makeButton(className, text, act) {
+    const button = make('button', className, text);
+    button.type = 'button';
+    button.addEventListener('click', act);
+    return button;
+}
+
+/* One of several, or on and off: `isOn()` is asked again by refreshButtons(). */
+function makeSwitch(text, isOn, act) {
+    const button = makeButton('', text, act);
+    button.isOn = isOn;
+    return button;
+}
+
+function refreshButtons() {
+    for (const button of document.querySelectorAll('button')) {
+        if (button.isOn) {
+            button.setAttribute('aria-pressed', button.isOn());
+        }
+    }
+}
+
+async function readData() {
+    const holder = byId('peakline-data');
+    if (holder === null) {
+        throw damaged('it holds no data.');
+    }
+    if (holder.dataset.encoding !== 'gzip+base64') {
+        return JSON.parse(holder.textContent);
+    }
+    if (typeof DecompressionStream === 'undefined') {
+        throw new Error('This browser is too old to unpack the report.');
+    }
+    const text = atob(holder.textContent.trim());
+    const packed = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) {
+        packed[i] = text.charCodeAt(i);
+    }
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
+    return JSON.parse(await new Response(stream).text());
+}
+
+function showRun({ run, tool }) {
+    const command = run.command.map(quoteArgument).join(' ');
+    const shown = make('span', 'command', cut(command));
+    shown.title = cut(command, 4000);
+    const started = /^([\d-]{10})T(\d\d:\d\d)/.exec(run.started);
+    byId('run').append(
+        shown,
+        make('span', '', run.python && 'Python ' + visibleText(run.python)),
+        make('span', '', started && started[1] + ' ' + started[2] + ' UTC'),
+        make('span', '', run.pid && 'process ' + run.pid),
+        make('span', 'tool', visibleText(tool)));
+}
+
+/* How much of the peak the main thread has, when there are others. */
+function mainThreadShare(profile) {
+    const { count, parent, frame, values: { peak } } = profile;
+    const inThread = new Uint8Array(count);
+    let [main, others] = [0, 0];
+    for (let i = 1; i < count; i++) {
+        inThread[i] = inThread[parent[i]] |
+            (frame[i] >= 0 && profile.functionKind(frame[i]) === FUNCTION_THREAD ? 1 : 0);
+        [main, others] = inThread[i] ? [main, others + peak.bytes[i]] : [main + peak.bytes[i], others];
+    }
+    return others > 0 ? formatShare(main, main + others) + ' in main threads' : '';
+}
+
+function showAnswer(profile, rows) {
+    const { run, peak, folded, processes = [] } = profile.data;
+    const all = peak.bytes;
+    if (!(all > 0)) {
+        byId('answer').textContent = 'No memory was recorded.';
+        return;
+    }
+    const first = rows.slice(0, 3);
+    const share = formatShare(first.reduce((sum, row) => sum + row.bytes, 0), all);
+    const when = typeof peak.time_s !== 'number' ? ''
+        : ', ' + formatDuration(peak.time_s) + ' into ' +
+          (run.duration_s > 0 ? 'a run of ' + formatDuration(run.duration_s) : 'the run');
+    const many = processes.filter((process) => process.bytes_at_tree_peak > 0);
+    const most = many.reduce((a, b) => a && a.bytes_at_tree_peak >= b.bytes_at_tree_peak ? a : b, null);
+    byId('answer').replaceChildren(
+        many.length > 1 ? 'Memory of ' + formatPlural(many.length, 'process', 'processes') + ' peaked at '
+            : 'Memory peaked at ', make('strong', '', formatBytes(all)), when + '. ',
+        ['', 'One line holds ', 'Two lines hold ', 'Three lines hold '][first.length],
+        make('strong', '', share), ' of it.');
+    const facts = [
+        formatCount(all) + '\u00a0bytes in ' + formatPlural(peak.blocks, 'block'),
+        peak.rss_bytes > 0 && 'resident size reached ' + formatBytes(peak.rss_bytes),
+        many.length > 1 && 'most in process ' + most.pid + ': ' + formatBytes(most.bytes_at_tree_peak),
+        mainThreadShare(profile),
+        describeEnding(run.outcome) === '' && 'ended normally',
+        folded && formatPlural(folded.stacks, 'small stack') + ' folded together here: ' + formatBytes(folded.bytes),
+    ];
+    byId('facts').append(...facts.filter((fact) => fact).map((fact) => make('span', '', fact)));
+}
+
+function showAlerts(profile) {
+    const { run, failed, warnings = [] } = profile.data;
+    const ending = visibleText(run.headline || '') || describeEnding(run.outcome);
+    if (ending !== '') {
+        byId('ending').append(make('p', 'alert bad', ending));
+    }
+    if (failed && failed.count > 0) {
+        const words = failed.frame >= 0 ? profile.describe(failed.frame) : null;
+        byId('ending').append(make(
+            'p', 'alert bad', 'An allocation of ' + formatBytes(failed.bytes) + ' failed',
+            words && ' at ' + cut(words.location, 100) + ' ',
+            words && make('code', '', cut(words.source, 100)),
+            failed.count > 1 ? ' (' + formatCount(failed.count) + ' failed in all).' : '.'));
+    }
+    const texts = warnings.map((text) => cut(visibleText(text), 600));
+    const shown = texts.length > 3 ? 2 : 3;
+    byId('alerts').append(...texts.slice(0, shown).map((text) => make('p', 'alert', text)));
+    if (texts.length > shown) {
+        byId('alerts').append(make(
+            'details', 'alert', make('summary', '', texts.length - shown + ' more warnings'),
+            ...texts.slice(shown).map((text) => make('p', '', text))));
+    }
+}
+
+function showMaps({ maps = [], peak }) {
+    byId('resident').hidden = !peak.resident_note;
+    byId('resident').textContent = visibleText(peak.resident_note || '');
+    if (maps.length > 0) {
+        const rows = maps.slice(0, 50).map((map) => make(
+            'tr', '', make('td', 'number', formatBytes(map.bytes)),
+            make('td', 'mono', cut(visibleText(map.path))),
+            make('td', '', cut(visibleText(map.note)))));
+        const rest = maps.length > 50 ? 'and ' + formatCount(maps.length - 50) + ' more' : '';
+        byId('maps').append('Files mapped into memory:', make('table', '', ...rows), rest);
+    }
+}
+
+function makeProcesses({ processes = [] }) {
+    const cell = (text, number) => make('td', number ? 'number' : '', text);
+    const size = (bytes) => typeof bytes === 'number' ? formatBytes(bytes) : 'not known';
+    const rows = processes.slice(0, 1000).map((process) => make(
+        'tr', '', cell(String(process.pid), true), cell(String(process.parent_pid), true),
+        cell(size(process.bytes_at_tree_peak), true), cell(size(process.peak_bytes), true),
+        cell(size(process.end_bytes), true),
+        cell(cut(visibleText(process.label || process.command || process.ledger || '')))));
+    const heads = ['Process', 'Parent', 'At the peak of all', 'Own peak', 'At its end', 'Program'];
+    return make('table', 'plain', make('thead', '', make('tr', '', ...heads.map((text, i) =>
+        make('th', i < 5 ? 'number' : '', text)))), make('tbody', '', ...rows));
+}
+
+function fileNote(words) {
+    return ['', 'file not found', 'file changed since the run'][words.status];
+}
+
+/* To the clipboard; from a file, in a frame, in an old browser: by way of a field. */
+async function copyText(text) {
+    try {
+        await navigator.clipboard.writeText(text);
+    } catch (error) {
+        const field = make('textarea', 'away', text);
+        document.body.append(field);
+        field.select();
+        document.execCommand('copy');
+        field.remove();
+    }
+}
+
+function downloadText(name, text) {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The blame lines as rows, and as text or Markdown to paste elsewhere.
+ *
+ * May use: profile.js and what it uses.
+ * Must stay true: no text of the profile can end a cell, a row or a code span. */
+'use strict';
+
+if (typeof require === 'function') {
+    Object.assign(globalThis, require('./profile.js'));
+}
+
+/* Rows of one measure, adding up to it. The document's own are exact even when its smallest stacks
+ * are folded together; the reader's own view of whose code it is has to be added up anew. */
+function blameRows(profile, blame, measure, isOwnView) {
+    const { bytes: name, blocks: count } = MEASURES[measure];
+    const { data } = profile;
+    if (isOwnView || !data.blame[name]) {
+        return blameTable(blame, profile.values[measure]);
+    }
+    return data.blame.frame.map((frame, i) => ({
+        line: frame < 0 ? frame : blame.lineOf[frame], frame, bytes: data.blame[name][i],
+        blocks: data.blame[count][i] }))
+        .filter((row) => row.bytes > 0 || row.blocks > 0)
+        .sort((a, b) => b.bytes - a.bytes || b.blocks - a.blocks || a.frame - b.frame);
+}
+
+function sortRows(rows, column, rising, profile) {
+    const path = (row) => profile.describe(row.frame).path;
+    const compare = column === 'place'
+        ? (a, b) => path(a).localeCompare(path(b), 'en', { numeric: true })
+        : (a, b) => a[column] - b[column];
+    return rows.slice().sort((a, b) => (rising ? compare(a, b) : compare(b, a)) || b.bytes - a.bytes);
+}
+
+const COPIED = 30;
+
+function cellsOf(profile, rows, total) {
+    const cells = rows.slice(0, COPIED).map((row) => {
+        const { path, label, source } = profile.describe(row.frame);
+        return [formatBytes(row.bytes), formatShare(row.bytes, total), formatCount(row.blocks),
+                path || label, cut(source, 120)].map((text) => text.replace(/\u00a0/g, ' '));
+    });
+    const left = rows.slice(COPIED).reduce((sum, row) => sum + row.bytes, 0);
+    return left === 0 ? cells : [...cells, [formatBytes(left), formatShare(left, total), '',
+                                            rows.length - COPIED + ' more lines', '']
+        .map((text) => text.replace(/\u00a0/g, ' '))];
+}
+
+function tableText(profile, rows, total, title) {
+    const cells = cellsOf(profile, rows, total);
+    const wide = [0, 1, 2, 3].map((i) => Math.max(...cells.map((row) => row[i].length)));
+    return [title, ...cells.map((row) => row.map((text, i) => i < 3 ? text.padStart(wide[i])
+        : text.padEnd(wide[i] || 0)).join('  ').trimEnd())].join('\n') + '\n';
+}
+
+/* Inside a cell: a code span longer than any run of backticks in it; `|` would end the cell. */
+function codeSpan(text) {
+    const clean = text.replace(/\|/g, '\\|').trim();
+    const longest = Math.max(0, ...(clean.match(/`+/g) || []).map((run) => run.length));
+    const ticks = '`'.repeat(longest + 1);
+    const pad = /^`|`$/.test(clean) ? ' ' : '';
+    return clean === '' ? '' : ticks + pad + clean + pad + ticks;
+}
+
+function tableMarkdown(profile, rows, total, title) {
+    const lines = cellsOf(profile, rows, total).map(([bytes, share, blocks, place, source]) =>
+        '| ' + [bytes, share, blocks, codeSpan(place), codeSpan(source)].join(' | ') + ' |');
+    return ['**' + title.replace(/[\\`*_<>[\]]/g, '\\$&') + '**', '', '| Bytes | Share | Blocks | Line | Source |',
+            '| ---: | ---: | ---: | --- | --- |', ...lines].join('\n') + '\n';
+}
+
+if (typeof module !== 'undefined') {
+    module.exports = { blameRows, sortRows, tableText, tableMarkdown, codeSpan };
+}
