@@ -37,6 +37,9 @@ PROGRAM_ONLY = {
     "record/utf8.h",
 }
 
+# popen() is stdio: the hook makes the stream that the program asked for.
+MAKES_STREAMS = {"runtime/hooks_shell.c"}
+
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
@@ -72,7 +75,7 @@ def judge_system(source, name):
     """Why a file may not include <name>, or None if it may."""
     if os.path.basename(name) == "Python.h":
         return "layouts are data: nothing is compiled against one Python"
-    if name == "stdio.h" and source.split("/")[0] in IN_PROCESS and source not in PROGRAM_ONLY:
+    if name == "stdio.h" and source.split("/")[0] in IN_PROCESS and source not in PROGRAM_ONLY | MAKES_STREAMS:
         return "this runs inside the profiled process, where stdio may allocate or not be ready"
     return None
 

@@ -16,9 +16,10 @@
 #define RUN_BYTES (sizeof RUN - 1)
 #define PRELOAD_BYTES (sizeof PRELOAD - 1)
 
-// The two strings as they go to the next program.
-static char run[RUN_BYTES + PATH_MAX];
-static char preload[PRELOAD_BYTES + PATH_MAX];
+// The two strings as they go to the next program, one behind the other: a page touched, not two.
+static char strings[RUN_BYTES + PATH_MAX + PRELOAD_BYTES + PATH_MAX];
+static char *run;
+static char *preload;
 static size_t runtime_bytes; // of the path in `preload`; 0: not part of a run
 static int own_pid;
 
@@ -53,8 +54,10 @@ static bool remember(void) {
         runtime_length(runtime) >= PATH_MAX) {
         return false;
     }
+    run = strings;
     memcpy(run, RUN, RUN_BYTES);
     memcpy(run + RUN_BYTES, directory, strlen(directory) + 1);
+    preload = run + RUN_BYTES + strlen(directory) + 1;
     runtime_bytes = runtime_length(runtime);
     memcpy(preload, PRELOAD, PRELOAD_BYTES);
     memcpy(preload + PRELOAD_BYTES, runtime, runtime_bytes);

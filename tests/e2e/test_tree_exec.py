@@ -400,7 +400,8 @@ def start(run_peakline, compiler):
 
     def run(way, *words, program=None):
         program = program or compiler.program("starts")
-        keywords = {"env": dict(os.environ, PATH=f"{compiler.folder}:{os.environ['PATH']}")}
+        path = f"{compiler.folder}:{os.environ['PATH']}"
+        keywords = {"env": dict(os.environ, PATH=path), "cwd": compiler.folder}
         plain = run_command([program, way, *words], **keywords)
         ours = run_peakline(["--", program, way, *words], **keywords)
         assert ours.stdout == plain.stdout
@@ -451,4 +452,4 @@ def test_starts_from_signal_handlers(start):
 
 def test_the_environment_is_too_large_with_ours(start):
     """Just large enough for the kernel without our variables: then it goes without them."""
-    assert "the program ran" in start("brim").stdout
+    assert start("brim").stdout.startswith("some fit, most ")

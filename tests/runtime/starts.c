@@ -383,37 +383,39 @@ static void leave_nothing(void) {
     printf("descriptors %+d, maps %+d\n", descriptors[1] - descriptors[0], maps[1] - maps[0]);
 }
 
-/* One variable more at a time, until the kernel refuses: just before that, ours beside them are too much. */
+/* How many bytes of variables fit? A few less leave no room for ours, and the program must start all the same. */
 static void brim(void) {
-    static char *many[40000];
-    static char room[40000][101];
+    enum { LENGTH = 2000, COUNT = 4000 };
+    static char *many[COUNT + 2];
+    static char room[COUNT + 1][LENGTH];
     char *words[] = {"true", NULL};
-    int status = 0, ran = 0;
-    for (int i = 0; i < 39999; i++) { // 2 MiB is the usual limit: a quarter of the stack's
-        memset(room[i], 'A', 100);
-        room[i][1] = '=';
-    }
-    int low = 0, high = 39999; // between what fits and what does not
+    int low = 0, high = LENGTH * COUNT; // between what fits and what does not
     while (high - low > 1) {
         int middle = (low + high) / 2;
-        for (int i = 0; i < middle; i++) {
+        int count = middle / LENGTH;
+        for (int i = 0; i <= count; i++) {
+            memset(room[i], 'A', LENGTH - 1);
+            room[i][1] = '=';
             many[i] = room[i];
         }
-        many[middle] = NULL;
+        room[count][2 + middle % (LENGTH - 3)] = '\0';
+        many[count + 1] = NULL;
         pid_t pid = vfork();
         if (pid == 0) {
             execve("/bin/true", words, many);
             _exit(errno == E2BIG ? 100 : 101);
         }
-        status = wait_for(pid);
+        int status = wait_for(pid);
         if (status == 0) {
             low = middle;
-            ran++;
-        } else {
+        } else if (status == 100 << 8) {
             high = middle;
+        } else {
+            printf("status %#x\n", status);
+            return;
         }
     }
-    printf("fits %d, %s\n", low, ran > 0 ? "the program ran" : "never");
+    printf("some %s, most %d\n", low > 0 ? "fit" : "do not", low);
 }
 
 /* A handler that starts a program, at any instant of malloc. */
@@ -457,11 +459,13 @@ int main(int argc, char **argv) {
     ssize_t bytes = readlink("/proc/self/exe", path, sizeof path - 1);
     path[bytes] = '\0';
     self = argc > 2 ? argv[2] : path;
-    name = strrchr(path, '/') + 1;
+    name = strrchr(self, '/') + 1;
     snprintf(command, sizeof command, "echo in the shell; env -i A=1 env; exec '%s' exit", self);
     make_files();
+#ifndef PLAIN
     find_ledger();
     fprintf(stderr, "pid %d\n", (int)getpid());
+#endif
     if (strcmp(way, "exit") == 0) { /* from a shell, which sets argv[0] */
         char *words[] = {"child", "from the shell", NULL};
         return child(2, words);
