@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 FUZZ_SECONDS ?= 30
+SOAK_SECONDS ?= 600
 
 VENV := .venv
 PY := $(CURDIR)/$(VENV)/bin/python
@@ -12,7 +13,7 @@ PEAKLINE := build/src/cli/peakline
 SANITIZE := --buildtype=debugoptimized -Db_lundef=false -Dwerror=false
 SANITIZED_SUITES := --suite unit --suite model
 
-.PHONY: help setup setup-demo build checked demo check unit asan tsan fuzz web e2e e2e-checked pythons chromium bench bench-trees \
+.PHONY: help setup setup-demo build checked demo check unit asan tsan fuzz web e2e e2e-checked soak soak-minute pythons chromium bench bench-trees \
         page-bench screenshots wheel clean
 .DEFAULT_GOAL := help
 
@@ -55,7 +56,7 @@ demo: build ## set up everything and profile examples/pipeline.py
 	@$(PY) examples/make_data.py
 	$(PEAKLINE) run examples/pipeline.py
 
-check: setup chromium build checked pythons unit asan tsan web e2e-checked e2e ## set up everything and run every test
+check: setup chromium build checked pythons unit asan tsan web e2e-checked e2e soak-minute ## set up everything and run every test
 
 # ---- tests ----
 
@@ -76,6 +77,12 @@ fuzz: setup ## each fuzz target for FUZZ_SECONDS (needs clang)
 web: setup ## the page's scripts under node, if there is one
 	@if command -v node >/dev/null; then node --test tests/web/; \
 		else echo "make: no node here; the tests of the page's scripts are skipped" >&2; fi
+
+soak: setup checked pythons ## threads, forks and kills at random under the checked build for SOAK_SECONDS (600)
+	@SOAK_SECONDS=$(SOAK_SECONDS) $(PY) tests/soak/soak.py
+
+soak-minute: setup checked pythons # the same for a minute
+	@SOAK_SECONDS=60 $(PY) tests/soak/soak.py
 
 e2e-checked: setup checked ## end-to-end tests with the checked build, one Python
 	@PEAKLINE=$(CURDIR)/build-checked/src/cli/peakline PEAKLINE_PYTHONS=$(PY) $(PY) -m pytest tests/e2e --ignore=tests/e2e/test_page.py

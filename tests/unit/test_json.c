@@ -449,9 +449,13 @@ static char *render_as(const struct pk_report_choice *choice, enum pk_report_for
         return NULL;
     }
     FILE *out = open_memstream(&text, &size);
-    CHECK_OK(pk_report_write(report, format, out, &(struct pk_report_options){0}));
+    int error_code = pk_report_write(report, format, out, &(struct pk_report_options){0});
     fclose(out);
     pk_report_free(report);
+    if (error_code != 0) {
+        free(text);
+        return NULL;
+    }
     return text;
 }
 
