@@ -6,7 +6,7 @@
  * Must stay true: text from the profiles reaches the document through textContent only. */
 'use strict';
 
-const ROWS = 15;
+const FIRST_ROWS = 10;
 const HINT = 'Click a box to zoom. Keys: arrows move, Enter zooms, Backspace goes back, ' +
              'Escape resets, / searches, n and N step.';
 
@@ -15,7 +15,7 @@ let boxes = null;
 let colors = null;
 const fonts = { plain: '', strong: '', charWidth: 7 };
 const state = { focus: 0, back: [], selected: null, hovered: null, search: null, match: -1, row: -1,
-                shown: ROWS, onPaper: false, painting: 0 };
+                shown: FIRST_ROWS, onPaper: false, painting: 0 };
 
 /* ---- the words at the top ---- */
 
@@ -69,6 +69,14 @@ function makeRow(line, index) {
 function makeSum(className, before, after, ...words) {
     return make('tr', className, ...makeAmounts(before, after), make('td', 'place', ...words),
                 make('td', 'empty'));
+}
+
+/* The first rows: three, and more while they changed by a thousandth of the larger peak. */
+function countFirst({ lines, before, after }) {
+    const least = Math.max(before.peak_bytes, after.peak_bytes) / 1000;
+    const small = lines.findIndex((line, i) => line.change === 0 || line.noise ||
+                                  (i >= 3 && Math.abs(line.change) < least));
+    return Math.min(FIRST_ROWS, small < 0 ? lines.length : small);
 }
 
 function renderTable() {
@@ -248,10 +256,15 @@ function showStrip() {
     const top = Math.max(1, ...sides.map((side) => side.peak_bytes));
     const context = sizeCanvas(byId('strip'), width, height);
     const y = (bytes) => height - Math.max(1, bytes / top * (height - 6));
+    const look = getComputedStyle(document.documentElement);
     sides.forEach((side, which) => {
-        const color = which === 0 ? colors.less[1] : colors.more[1];
         const at = columnsOf(side.timeline.time_s, side.timeline.bytes, end, width);
-        context.strokeStyle = context.fillStyle = 'rgb(' + color.join(',') + ')';
+        const peakAt = Math.min(width - 1, Math.floor((side.peak_time_s || 0) / end * width));
+        if (typeof side.peak_time_s === 'number') {
+            at[peakAt] = Math.max(at[peakAt], side.peak_bytes); /* between two samples, perhaps */
+        }
+        context.strokeStyle = context.fillStyle =
+            look.getPropertyValue(which === 0 ? '--less-line' : '--more-line').trim();
         context.lineWidth = which === 0 ? 1.5 : 2;
         context.setLineDash(which === 0 ? [5, 3] : []);
         context.beginPath();
@@ -265,9 +278,8 @@ function showStrip() {
         context.stroke();
         context.setLineDash([]);
         if (typeof side.peak_time_s === 'number') {
-            const x = Math.min(width - 4, Math.max(4, side.peak_time_s / end * width));
             context.beginPath();
-            context.arc(x, y(side.peak_bytes) + 2, 3.5, 0, 7);
+            context.arc(Math.min(width - 4, Math.max(4, peakAt)), y(side.peak_bytes) + 1, 3.5, 0, 7);
             context[which === 0 ? 'stroke' : 'fill']();
         }
     });
@@ -508,6 +520,7 @@ async function main() {
         tree = buildChange(await readData());
         showAnswer(tree.data);
         showSides(tree.data);
+        state.shown = countFirst(tree.data);
         byId('main').hidden = false;
         renderTable();
         startGraph();
