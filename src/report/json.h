@@ -41,6 +41,9 @@ void pk_json_text(struct pk_json *json, const char *key, const char *text);
  * surrogateescape has them, so that the reader gives back the same bytes. */
 void pk_json_bytes(struct pk_json *json, const char *key, const char *bytes);
 
+/* A number as it was written elsewhere. */
+void pk_json_literal(struct pk_json *json, const char *key, const char *text, size_t size);
+
 void pk_json_unsigned(struct pk_json *json, const char *key, uint64_t value);
 void pk_json_signed(struct pk_json *json, const char *key, int64_t value);
 void pk_json_bool(struct pk_json *json, const char *key, bool value);

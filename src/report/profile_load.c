@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "report/archive.h"
+#include "report/page_in.h"
 #include "report/profile.h"
 #include "report/report.h"
 
@@ -48,16 +49,6 @@ static int load_result(const char *path, struct pk_profile **ret_profile, char *
     return r;
 }
 
-static bool looks_like_text(const char *path) {
-    char start[64];
-    FILE *file = fopen(path, "rbe");
-    size_t size = file == NULL ? 0 : fread(start, 1, sizeof(start), file);
-    if (file != NULL) {
-        fclose(file);
-    }
-    return pk_archive_is_text(start, size);
-}
-
 /* A file that was edited since the run shows its old lines in the page of the run. */
 static void repair_sources(struct pk_profile *profile, const char *page) {
     struct pk_profile *old;
@@ -87,7 +78,7 @@ int pk_profile_load(const char *path, struct pk_profile **ret_profile, char *err
         return -code;
     }
     if (!S_ISDIR(status.st_mode)) {
-        return looks_like_text(path) ? load_archive(path, path, ret_profile, error, error_size)
+        return pk_page_is_archive(path) ? load_archive(path, path, ret_profile, error, error_size)
                                      : load_result(path, ret_profile, error, error_size);
     }
     int r = load_result(path, ret_profile, error, error_size);
