@@ -375,8 +375,7 @@ static void add_notes(struct pk_diff *diff) {
 
     if (before->started[0] != '\0' && after->started[0] != '\0' &&
         strcmp(after->started, before->started) < 0) {
-        add_note(diff, "The run called after was started earlier than the one called before: are "
-                       "the two swapped?");
+        add_note(diff, "The run after began before the run before: are they swapped?");
     }
     if (strcmp(before->python, after->python) != 0) {
         snprintf(text, sizeof(text), "The Pythons differ: %.100s before, %.100s after.",

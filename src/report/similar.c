@@ -6,10 +6,12 @@
 #include <string.h>
 
 #define MAX_WORDS 200u
+#define NUMBER_WEIGHT 2u /* a size that was changed is the commonest edit: it makes no other line */
 
 struct word {
     const char *at;
     uint32_t length;
+    uint32_t weight;
     uint32_t hash;
 };
 
@@ -23,9 +25,9 @@ static bool is_word(char c) {
            c == '_' || (unsigned char)c >= 128;
 }
 
-static unsigned split_words(const char *text, struct word *ret_words, uint32_t *ret_length) {
+static unsigned split_words(const char *text, struct word *ret_words, uint32_t *ret_weight) {
     unsigned count = 0;
-    *ret_length = 0;
+    *ret_weight = 0;
     while (*text != '\0' && count < MAX_WORDS) {
         if (is_space(*text)) {
             text++;
@@ -37,7 +39,8 @@ static unsigned split_words(const char *text, struct word *ret_words, uint32_t *
             text++;
         } while (is_word(text[-1]) && is_word(*text));
         word.length = (uint32_t)(text - word.at);
-        *ret_length += word.length;
+        word.weight = word.at[0] >= '0' && word.at[0] <= '9' ? NUMBER_WEIGHT : word.length;
+        *ret_weight += word.weight;
         ret_words[count++] = word;
     }
     return count;
@@ -83,10 +86,10 @@ uint32_t pk_similar_length(const char *text) {
 unsigned pk_similar_percent(const char *left, const char *right) {
     struct word a[MAX_WORDS], b[MAX_WORDS];
     uint32_t common[MAX_WORDS + 1] = {0};
-    uint32_t a_length, b_length;
+    uint32_t a_weight, b_weight;
 
-    unsigned a_count = split_words(left, a, &a_length), b_count = split_words(right, b, &b_length);
-    if (a_length + b_length == 0) {
+    unsigned a_count = split_words(left, a, &a_weight), b_count = split_words(right, b, &b_weight);
+    if (a_weight + b_weight == 0) {
         return 100;
     }
     for (unsigned i = 0; i < a_count; i++) {
@@ -96,12 +99,12 @@ unsigned pk_similar_percent(const char *left, const char *right) {
             bool is_same = a[i].hash == b[j].hash && a[i].length == b[j].length &&
                            memcmp(a[i].at, b[j].at, a[i].length) == 0;
             uint32_t best = above > common[j] ? above : common[j];
-            if (is_same && diagonal + a[i].length > best) {
-                best = diagonal + a[i].length;
+            if (is_same && diagonal + a[i].weight > best) {
+                best = diagonal + a[i].weight;
             }
             common[j + 1] = best;
             diagonal = above;
         }
     }
-    return (unsigned)(200u * common[b_count] / (a_length + b_length));
+    return (unsigned)(200u * common[b_count] / (a_weight + b_weight));
 }

@@ -16,5 +16,6 @@ uint64_t pk_similar_hash(const char *text);
 uint32_t pk_similar_length(const char *text);
 
 /* 0 (nothing in common) to 100 (equal): characters in the longest common sequence of words and
- * signs, as a share of all. Only the first 200 words of a line are compared. */
+ * signs, as a share of all; a number counts as two, however long. Only the first 200 words of a
+ * line are compared. */
 unsigned pk_similar_percent(const char *left, const char *right);

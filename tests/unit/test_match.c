@@ -73,6 +73,13 @@ static void a_variable_was_renamed(void) {
     CHECK(matches[0].percent >= 60 && matches[0].percent < 100);
 }
 
+static void a_number_was_changed(void) {
+    const struct pk_match_line before[] = {{"app.py", "main", "    x = b'x' * 2_000_000", 10}};
+    const struct pk_match_line after[] = {{"app.py", "main", "    x = b'x' * 50_000_000", 10}};
+    MATCH(before, after);
+    EXPECT(0, 0, PK_MATCH_SIMILAR);
+}
+
 static void a_line_was_split_in_two_and_the_greater_half_is_it(void) {
     const struct pk_match_line before[] = {
         {"app.py", "main", "    data = parse(read_everything(path))", 10},
@@ -357,6 +364,7 @@ int main(int argc, char **argv) {
         TEST(ten_lines_were_put_in_above),
         TEST(the_body_was_indented),
         TEST(a_variable_was_renamed),
+        TEST(a_number_was_changed),
         TEST(a_line_was_split_in_two_and_the_greater_half_is_it),
         TEST(a_new_line_is_nobodys),
         TEST(another_statement_in_its_place_is_another_line),
