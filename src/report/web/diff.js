@@ -245,8 +245,10 @@ function showStrip() {
     const { before, after } = tree.data;
     const sides = [before, after];
     const has = sides.every((side) => side.timeline !== null && side.timeline.time_s.length > 0);
-    byId('time').hidden = !has;
+    byId('time').hidden = false;
+    byId('strip').hidden = !has;
     if (!has) {
+        byId('time-words').textContent = 'Memory over time is not shown: it was not sampled in both runs.';
         return;
     }
     const height = 54;
