@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn the report page into a C file: page.html with its style and scripts put in, cut at the title and the data.
 
-    embed.py OUTPUT.c PAGE.html STYLE.css SCRIPT.js...
+    embed.py NAME OUTPUT.c PAGE.html STYLE.css SCRIPT.js...
 
+NAME begins the names of the arrays: pk_page gives pk_page_head, pk_page_middle and pk_page_tail.
 The page has four slots, in this order of need: <!--STYLE--> and <!--SCRIPTS-->, filled here, and <!--TITLE--> and
 <!--DATA-->, filled by src/report/html.c for each report. A slot may stand inside its own <style> or <script> element;
 if it does not, the element is added. Comments and what else only the readers of the sources need is left out
@@ -44,9 +45,10 @@ def c_array(name, text):
 
 
 def main(arguments):
-    if len(arguments) < 4:
-        fail("usage: embed.py OUTPUT.c PAGE.html STYLE.css SCRIPT.js...")
-    output, page_path, style_path, *script_paths = map(Path, arguments)
+    if len(arguments) < 5:
+        fail("usage: embed.py NAME OUTPUT.c PAGE.html STYLE.css SCRIPT.js...")
+    name = arguments[0]
+    output, page_path, style_path, *script_paths = map(Path, arguments[1:])
     page = page_path.read_text(encoding="utf-8")
     style = style_path.read_text(encoding="utf-8")
     script = strip.join_scripts([path.read_text(encoding="utf-8") for path in script_paths])
@@ -64,9 +66,9 @@ def main(arguments):
     output.write_text(
         "/* Made by tools/embed.py from src/report/web/; do not edit. */\n"
         '#include "report/page.h"\n\n'
-        + c_array("pk_page_head", head)
-        + c_array("pk_page_middle", middle)
-        + c_array("pk_page_tail", tail),
+        + c_array(f"{name}_head", head)
+        + c_array(f"{name}_middle", middle)
+        + c_array(f"{name}_tail", tail),
         encoding="utf-8",
     )
 

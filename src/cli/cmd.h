@@ -23,6 +23,7 @@ struct pk_cmd {
 
 extern const struct pk_cmd pk_cmd_run;
 extern const struct pk_cmd pk_cmd_report;
+extern const struct pk_cmd pk_cmd_diff;
 extern const struct pk_cmd pk_cmd_doctor;
 
 /* The whole help of one command, on standard output. Returns 0. */

@@ -9,6 +9,8 @@
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/term.h"
+#include "report/archive.h"
+#include "report/page_in.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -108,6 +110,51 @@ static int render(const char *source, enum pk_report_format format, const char *
     return 0;
 }
 
+struct page_work {
+    const char *source;
+    struct pk_archive archive;
+    struct pk_failure *failure;
+};
+
+static int write_document(void *context, FILE *out) {
+    struct page_work *work = context;
+    return pk_page_write_document(work->archive.text, work->archive.size, work->source, out,
+                                  work->failure->text, sizeof(work->failure->text));
+}
+
+/* A page carries the document and nothing else. */
+static int render_page(const char *source, enum pk_report_format format, const char *output,
+                       struct pk_failure *failure) {
+    struct page_work work = {.source = source, .failure = failure};
+
+    if (format != PK_FORMAT_JSON) {
+        return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE,
+                              "of a page only --format json can be made; for other formats name "
+                              "the result directory instead of %s",
+                              source);
+    }
+    int error = pk_archive_read(source, &work.archive, failure->text, sizeof(failure->text));
+    if (error != 0) {
+        failure->status = PK_EXIT_REPORT;
+        return error;
+    }
+    // what is wrong with the data is worth more than that it could not be written
+    FILE *nowhere = fopen("/dev/null", "w");
+    if (nowhere != NULL) {
+        error = write_document(&work, nowhere);
+        fclose(nowhere);
+    }
+    failure->status = PK_EXIT_REPORT;
+    if (error == 0) {
+        error = pk_output_write_with(write_document, &work, output == NULL ? "-" : output, failure);
+    }
+    pk_archive_free(&work.archive);
+    if (error == 0 && output != NULL && strcmp(output, "-") != 0) {
+        (void)puts(output);
+    }
+    return error;
+}
+
 static int run_report(size_t count, char **words) {
     struct pk_opts opts;
     struct pk_failure failure = {.status = PK_EXIT_REPORT};
@@ -143,7 +190,9 @@ static int run_report(size_t count, char **words) {
                                "report needs a result directory, such as peakline-result/latest");
     }
     if (error == 0) {
-        error = render(source, format, pk_opts_get(&opts, "output"), &opts, &failure);
+        const char *output = pk_opts_get(&opts, "output");
+        error = pk_page_is_archive(source) ? render_page(source, format, output, &failure)
+                                           : render(source, format, output, &opts, &failure);
     }
     return error == 0 ? 0 : pk_error_print(&failure);
 }
@@ -157,7 +206,7 @@ const struct pk_cmd pk_cmd_report = {
                "  text        the summary for a terminal; this and all below: to standard output\n"
                "  markdown    the summary for a pull request or a CI step summary\n"
                "  csv         one row a blame line, for a spreadsheet\n"
-               "  json        everything, for scripts\n"
+               "  json        everything, for scripts; made from a report.html as well\n"
                "  folded      one line a stack, for flame graph scripts\n"
                "  pprof       for `go tool pprof` and the viewers that read its files\n"
                "  speedscope  for speedscope.app\n"

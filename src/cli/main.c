@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct pk_cmd *const commands[] = {&pk_cmd_run, &pk_cmd_report, &pk_cmd_doctor};
+static const struct pk_cmd *const commands[] = {&pk_cmd_run, &pk_cmd_report, &pk_cmd_diff,
+                                               &pk_cmd_doctor};
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

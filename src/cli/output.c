@@ -72,30 +72,29 @@ static ssize_t write_sink(void *cookie, const char *bytes, size_t size) {
 }
 
 /* Write to `fd`, which stays open. */
-static int write_report(const struct pk_report *report, enum pk_report_format format, int fd,
-                        const struct pk_report_options *options) {
+static int write_sunk(pk_output_writer writer, void *context, int fd) {
     struct sink sink = {.fd = fd};
     FILE *out = fopencookie(&sink, "w", (cookie_io_functions_t){.write = write_sink});
 
     if (out == NULL) {
         return -ENOMEM;
     }
-    int error = pk_report_write(report, format, out, options);
+    int error = writer(context, out);
     if (fclose(out) != 0 && error == 0) {
         error = -EIO;
     }
     return sink.error != 0 ? sink.error : error;
 }
 
-int pk_output_write(const struct pk_report *report, enum pk_report_format format, const char *path,
-                    const struct pk_report_options *options, struct pk_failure *failure) {
+int pk_output_write_with(pk_output_writer writer, void *context, const char *path,
+                         struct pk_failure *failure) {
     char partial[PATH_MAX + 8];
     struct stat status;
     int error = 0;
 
     if (strcmp(path, "-") == 0) {
         (void)fflush(stdout);
-        error = write_report(report, format, STDOUT_FILENO, options);
+        error = write_sunk(writer, context, STDOUT_FILENO);
         return error == 0 ? 0 : fail_write("standard output", error, failure);
     }
     if (strlen(path) >= PATH_MAX) {
@@ -108,7 +107,7 @@ int pk_output_write(const struct pk_report *report, enum pk_report_format format
     if (fd < 0) {
         return fail_write(path, -errno, failure);
     }
-    error = write_report(report, format, fd, options);
+    error = write_sunk(writer, context, fd);
     if (close(fd) != 0 && error == 0) { // a quota on a network disk shows here
         error = -errno;
     }
@@ -122,4 +121,21 @@ int pk_output_write(const struct pk_report *report, enum pk_report_format format
         return fail_write(path, error, failure);
     }
     return 0;
+}
+
+struct report_work {
+    const struct pk_report *report;
+    enum pk_report_format format;
+    const struct pk_report_options *options;
+};
+
+static int write_report(void *context, FILE *out) {
+    const struct report_work *work = context;
+    return pk_report_write(work->report, work->format, out, work->options);
+}
+
+int pk_output_write(const struct pk_report *report, enum pk_report_format format, const char *path,
+                    const struct pk_report_options *options, struct pk_failure *failure) {
+    struct report_work work = {.report = report, .format = format, .options = options};
+    return pk_output_write_with(write_report, &work, path, failure);
 }

@@ -8,6 +8,7 @@
 #include "supervise/failure.h"
 
 #include <limits.h>
+#include <stdio.h>
 
 /* A format by its name. Returns 0, or -EINVAL with `failure` filled (exit status 2). */
 int pk_output_find_format(const char *name, enum pk_report_format *ret_format,
@@ -16,8 +17,15 @@ int pk_output_find_format(const char *name, enum pk_report_format *ret_format,
 /* The temporary name that `path` is written under; PATH_MAX + 8 bytes. */
 void pk_output_partial(const char *path, char *ret_partial);
 
+/* Writes something to a stream; returns 0 or a negative errno. */
+typedef int (*pk_output_writer)(void *context, FILE *out);
+
 /* Write into the file `path`, readable by the user alone: under its temporary name first, then
  * renamed; what exists and is not an ordinary file (a terminal, a pipe) is written to directly. "-"
  * is standard output. Returns 0, or a negative errno with `failure` filled (exit status 1). */
+int pk_output_write_with(pk_output_writer writer, void *context, const char *path,
+                         struct pk_failure *failure);
+
+/* The same for a report. */
 int pk_output_write(const struct pk_report *report, enum pk_report_format format, const char *path,
                     const struct pk_report_options *options, struct pk_failure *failure);

@@ -1,37 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  * report.html: the embedded page with a title and the data put in.
- * May use model.h, page.h, deflate.h. Must stay true: nothing of the program's texts reaches the
+ * May use model.h, page.h, slots.h. Must stay true: nothing of the program's texts reaches the
  * page unescaped: the title is escaped here, the data is JSON without any `<`, or base64. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "record/utf8.h"
-#include "report/deflate.h"
 #include "report/display.h"
 #include "report/model.h"
 #include "report/page.h"
+#include "report/slots.h"
 
-#define PACK_ABOVE_BYTES \
-    (200u << 10) /* smaller data stays readable, and needs no DecompressionStream */
 #define MIN_NODES 2000u
-
-static void write_escaped(FILE *out, const char *text) {
-    size_t size = strlen(text);
-    for (size_t at = 0; at < size;) {
-        uint32_t point;
-        size_t taken = pk_utf8_decode(text + at, size - at, &point);
-        if (taken == 0 || point < 0x20u || point == 0x7fu) {
-            fputs("\xef\xbf\xbd", out);
-            taken = 1;
-        } else if (strchr("<>&\"'", (int)point) != NULL && point < 0x80u) {
-            fprintf(out, "&#%u;", point);
-        } else {
-            fwrite(text + at, 1, taken, out);
-        }
-        at += taken;
-    }
-}
 
 /* "app.py: 135.8 MiB - Peakline" */
 static void write_title(const struct pk_report *report, FILE *out) {
@@ -39,10 +19,10 @@ static void write_title(const struct pk_report *report, FILE *out) {
     char number[PK_NUMBER_ROOM];
     if (run != NULL && run->argv != NULL && run->argv[0] != NULL) {
         const char *slash = strrchr(run->argv[0], '/');
-        write_escaped(out, slash != NULL && slash[1] != '\0' ? slash + 1 : run->argv[0]);
+        pk_slot_write_text(out, slash != NULL && slash[1] != '\0' ? slash + 1 : run->argv[0]);
         fputs(": ", out);
     }
-    write_escaped(out, pk_format_bytes(number, report->view.peak_bytes));
+    pk_slot_write_text(out, pk_format_bytes(number, report->view.peak_bytes));
     fputs(" - Peakline", out);
 }
 
@@ -66,38 +46,25 @@ static int make_data(const struct pk_report *report, uint32_t max_nodes, char **
 /* Data small enough to be readable as it is, or packed; folded further until the page stays
  * mailable. What is folded then is thinner than a pixel. */
 static int write_data(const struct pk_report *report, FILE *out) {
-    static const char element[] =
-        "<script type=\"application/json\" id=\"peakline-data\" data-encoding=\"";
     uint32_t max_nodes = PK_PAGE_MAX_NODES;
 
     for (;;) {
-        char *data = NULL;
-        size_t size = 0, packed_size = 0;
-        uint8_t *packed = NULL;
-        int r = make_data(report, max_nodes, &data, &size);
-        if (r >= 0 && size <= PACK_ABOVE_BYTES) {
-            fprintf(out, "%sjson\">", element);
-            fwrite(data, 1, size, out);
-            fputs("</script>", out);
-            free(data);
-            return 0;
+        char *text = NULL;
+        size_t size = 0;
+        struct pk_slot_data data = {0};
+        int r = make_data(report, max_nodes, &text, &size);
+        r = r < 0 ? r : pk_slot_pack(text, size, &data);
+        bool is_last = data.packed == NULL || data.written <= PK_PAGE_MAX_DATA_BYTES ||
+                       max_nodes <= MIN_NODES;
+        if (r >= 0 && is_last) {
+            pk_slot_write_data(out, &data);
         }
-        if (r >= 0) {
-            r = pk_gzip((const uint8_t *)data, size, &packed, &packed_size);
-        }
-        free(data);
-        if (r < 0) {
+        size_t written = data.written;
+        pk_slot_free(&data);
+        free(text);
+        if (r < 0 || is_last) {
             return r;
         }
-        size_t written = packed_size / 3 * 4 + 4;
-        if (written <= PK_PAGE_MAX_DATA_BYTES || max_nodes <= MIN_NODES) {
-            fprintf(out, "%sgzip+base64\">", element);
-            pk_base64_write(out, packed, packed_size);
-            fputs("</script>", out);
-            free(packed);
-            return 0;
-        }
-        free(packed);
         uint32_t shown = max_nodes < report->view.tree.count ? max_nodes : report->view.tree.count;
         uint32_t fitting = (uint32_t)((uint64_t)shown * PK_PAGE_MAX_DATA_BYTES / written * 9 / 10);
         max_nodes = fitting < MIN_NODES ? MIN_NODES : fitting;

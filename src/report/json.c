@@ -136,6 +136,11 @@ static void write_digits(struct pk_json *json, uint64_t value) {
     fwrite(digits + at, 1, sizeof(digits) - at, json->out);
 }
 
+void pk_json_literal(struct pk_json *json, const char *key, const char *text, size_t size) {
+    begin_value(json, key);
+    fwrite(text, 1, size, json->out);
+}
+
 void pk_json_unsigned(struct pk_json *json, const char *key, uint64_t value) {
     begin_value(json, key);
     write_digits(json, value);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * JSON, out and in. Out: a streaming writer on a FILE that keeps commas and escapes right. In: a
- * pull reader for small documents of our own (run.json), which trusts nothing. May use
+ * pull reader for documents of our own (run.json, reports), which trusts nothing. May use
  * record/utf8.h. Must stay true: whatever bytes go in, valid JSON in valid UTF-8 comes out,
  * independent of the locale; the reader never recurses and never reads beyond its text. */
 #pragma once
@@ -41,6 +41,9 @@ void pk_json_text(struct pk_json *json, const char *key, const char *text);
  * surrogateescape has them, so that the reader gives back the same bytes. */
 void pk_json_bytes(struct pk_json *json, const char *key, const char *bytes);
 
+/* A number as it was written elsewhere. */
+void pk_json_literal(struct pk_json *json, const char *key, const char *text, size_t size);
+
 void pk_json_unsigned(struct pk_json *json, const char *key, uint64_t value);
 void pk_json_signed(struct pk_json *json, const char *key, int64_t value);
 void pk_json_bool(struct pk_json *json, const char *key, bool value);
@@ -77,6 +80,7 @@ struct pk_json_reader {
     bool is_done;
     char *string;   /* of the last KEY or STRING: malloced, NUL-terminated, without NULs inside */
     int64_t number; /* of the last NUMBER, its fraction dropped, clamped to the type */
+    size_t number_at; /* where its text begins; it ends at `at` */
 };
 
 void pk_json_reader_start(struct pk_json_reader *reader, const char *text, size_t size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The pull reader for small JSON documents. No recursion: the kind of every open level is kept in
+ * The pull reader for JSON documents of our own. No recursion: the kind of every open level is kept in
  * an array. May use record/utf8.h. */
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +133,7 @@ static bool is_digit(const struct pk_json_reader *reader) {
 
 static bool read_number(struct pk_json_reader *reader) {
     bool is_negative = reader->text[reader->at] == '-';
+    reader->number_at = reader->at;
     reader->at += is_negative ? 1u : 0u;
     if (!is_digit(reader)) {
         return false;

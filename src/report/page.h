@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The report page as tools/embed.py makes it from src/report/web/: NUL-terminated, cut where the
- * title and the data go. Uses nothing.
+ * The pages of report and diff as tools/embed.py makes them from src/report/web/: NUL-terminated,
+ * cut where the title and the data go. Uses nothing.
  *
- * The data inside a page (html.c writes it; whoever reads a report.html back relies on this):
+ * The data inside a report (html.c writes it; whoever reads a report.html back relies on this):
  *
  *     <script type="application/json" id="peakline-data" data-encoding="json">JSON</script>
  *     <script type="application/json" id="peakline-data" data-encoding="gzip+base64">BASE64</script>
@@ -31,3 +31,7 @@
 extern const unsigned char pk_page_head[];
 extern const unsigned char pk_page_middle[];
 extern const unsigned char pk_page_tail[];
+
+extern const unsigned char pk_diff_page_head[];
+extern const unsigned char pk_diff_page_middle[];
+extern const unsigned char pk_diff_page_tail[];

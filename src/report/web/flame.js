@@ -239,6 +239,6 @@ function paintFlame(context, scene) {
 }
 
 if (typeof module !== 'undefined') {
-    module.exports = { STEPS, ROW_HEIGHT, layoutFlame, boxAt, makePalette, rampStep, fitText,
+    module.exports = { BOX_NODE, BOX_SELF, BOX_SMALLER, NARROWEST, LABEL_LEAST, STEPS, ROW_HEIGHT, layoutFlame, boxAt, makePalette, rampStep, fitText,
                        paintFlame };
 }

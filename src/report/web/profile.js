@@ -281,7 +281,7 @@ function searchStacks(profile, matches, own) {
 if (typeof module !== 'undefined') {
     module.exports = {
         MEASURES, KIND_NAMES, KIND_USER, KIND_LIBRARY, KIND_STDLIB, KIND_IMPORT, KIND_PSEUDO,
-        FRAME_FOLDED, FUNCTION_THREAD, FUNCTION_PROCESS, readProfile, toDocument, moduleOf,
+        FRAME_FOLDED, FUNCTION_THREAD, FUNCTION_PROCESS, damaged, readProfile, toDocument, moduleOf,
         kindsOfFrames, blameStacks, blameTable, weighLines, matchFrames, searchStacks,
     };
 }

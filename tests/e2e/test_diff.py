@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`peakline diff` and what a page gives back, with real runs whose difference is known: the second program holds
+3,000,000 bytes more at one line, has another line gone, and all its lines moved."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from running import run_command
+
+OLD = """\
+def load():
+    rows = b"x" * 2_000_000
+    copy = b"y" * 1_000_000
+    return rows, copy
+KEPT = load()
+"""
+NEW = """\
+# a comment
+
+def read():
+    rows = b"x" * 5_000_000
+    return rows,
+KEPT = read()
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, python):
+    """Directories old and new; the one program was edited in between, as people do."""
+    import os
+
+    place = tmp_path_factory.mktemp("runs")
+    peakline = os.environ.get("PEAKLINE") or str(
+        Path(__file__).resolve().parents[2] / "build" / "src" / "cli" / "peakline")
+    app = place / "app.py"
+    for name, text in (("old", OLD), ("new", NEW)):
+        app.write_text(text, "utf-8")
+        done = run_command([peakline, "run", "-q", "--no-open", "-o", place / name, "--python", python, app],
+                           cwd=place)
+        assert (done.returncode, done.stderr) == (0, "")
+    return place
+
+
+@pytest.fixture
+def diff(peakline, runs):
+    return lambda *words, **options: run_command([peakline, "diff", *words], cwd=runs, **options)
+
+
+def test_lines_follow_the_edit_and_add_up(diff):
+    done = diff("old", "new", "--format", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["diff_format"] == 1
+    change = found["after"]["peak_bytes"] - found["before"]["peak_bytes"]
+    assert sum(line["change"] for line in found["lines"]) == found["change_bytes"] == change
+    for side in ("before", "after"):
+        assert sum(found["stacks"][side]) == found[side]["peak_bytes"]
+        assert sum(line[side] for line in found["lines"]) == found[side]["peak_bytes"]
+    by_source = {found["frames"][line["frame"]]["source"].strip(): line
+                 for line in found["lines"] if line["frame"] >= 0 and found["frames"][line["frame"]]["kind"] == 0}
+    rows = by_source['rows = b"x" * 5_000_000']
+    # the function is called read now, and its text is much the same
+    assert rows["status"] == "more" and rows["change"] == 3_000_000
+    frame = found["frames"][rows["frame"]]
+    assert frame["match"] == "similar" and frame["line"] == 4
+    assert (frame["was"]["line"], frame["was"]["function"]) == (2, "load")
+    assert by_source['copy = b"y" * 1_000_000']["status"] == "gone"
+
+
+def test_pages_and_documents_say_the_same_as_directories(diff, runs, peakline):
+    wanted = json.loads(diff("old", "new", "--format", "json").stdout)
+    for name in ("old", "new"):
+        done = run_command([peakline, "report", runs / name / "report.html", "--format", "json"])
+        assert (done.returncode, done.stderr) == (0, "")
+        (runs / f"{name}.json").write_text(done.stdout, "utf-8")
+    for before, after in (("old/report.html", "new/report.html"), ("old.json", "new.json")):
+        found = json.loads(diff(before, after, "--format", "json").stdout)
+        assert [line["change"] for line in found["lines"]] == [line["change"] for line in wanted["lines"]]
+        assert found["stacks"] == wanted["stacks"]
+
+
+def test_the_page_gives_the_document_back_byte_for_byte(peakline, runs):
+    document = run_command([peakline, "report", runs / "new", "--format", "json"]).stdout
+    again = run_command([peakline, "report", runs / "new" / "report.html", "--format", "json"])
+    assert (again.returncode, again.stderr) == (0, "")
+    assert again.stdout == document
+
+
+def test_of_a_page_only_the_document_can_be_made(peakline, runs):
+    done = run_command([peakline, "report", runs / "new" / "report.html"])
+    assert done.returncode == 2 and "--format json" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_page_alone_in_its_directory_will_do(diff, runs):
+    (runs / "kept").mkdir()
+    shutil.copy(runs / "old" / "report.html", runs / "kept")
+    done = diff("kept", "new")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Peak memory" in done.stdout
+
+
+def test_the_terminal_keeps_to_80_columns(diff):
+    done = diff("old", "new", "--color", "never")
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    assert "\033" not in done.stdout
+    assert "\033[" in diff("old", "new", "--color", "always").stdout
+    assert re.search(r"^ +\+2\.9 MiB +1\.9 MiB +4\.8 MiB  ~ app\.py:4 ", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("limit, status", [("1%", 3), ("1MiB", 3), ("2GiB", 0), ("1000%", 0)])
+def test_an_increase_can_fail(diff, limit, status):
+    done = diff("old", "new", "--fail-on-increase", limit)
+    assert done.returncode == status
+    assert "Peak memory" in done.stdout
+    assert done.stderr.count("\n") == (status != 0)
+    assert status == 0 or "--fail-on-increase" in done.stderr
+
+
+def test_the_other_way_round_nothing_grew(diff):
+    done = diff("new", "old", "--fail-on-increase", "0")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_runs_that_seem_swapped_are_named(diff, runs, peakline):
+    document = json.loads(run_command([peakline, "report", runs / "old", "--format", "json"]).stdout)
+    document["run"]["started"] = "2020-01-01T00:00:00Z"
+    (runs / "early.json").write_text(json.dumps(document), "utf-8")
+    assert "are they swapped?" in diff("new", "early.json").stdout
+    assert "are they swapped?" not in diff("early.json", "new").stdout
+
+
+def test_several_runs_a_side(diff):
+    done = diff("old", "old", "--after", "old", "new", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [len(found[side]["runs"]) for side in ("before", "after")] == [2, 2]
+    assert found["noise"] is True  # old is among both
+
+
+@pytest.mark.parametrize("words, status, say", [
+    ([], 2, "BEFORE and AFTER"),
+    (["old"], 2, "BEFORE and AFTER"),
+    (["old", "new", "old"], 2, "--after"),
+    (["old", "--after"], 2, "BEFORE and AFTER"),
+    (["old", "new", "--fail-on-increase", "lots"], 2, "10% or 50MiB"),
+    (["old", "new", "--format", "htm"], 2, "did you mean html"),
+    (["old", "nowhere"], 1, "name a result directory"),
+    (["old", "app.py"], 1, "app.py"),
+    (["old", "foreign.html"], 1, "did not write"),
+    (["old", "cut.html"], 1, "cut off"),
+    (["old", "torn.html"], 1, "damaged"),
+    (["old", "newer.json"], 1, "update Peakline"),
+    (["old", "diff.html"], 1, "itself a diff"),
+])
+def test_bad_input_gets_one_sentence(diff, runs, words, status, say):
+    page = (runs / "new" / "report.html").read_text("utf-8")
+    at = page.index('id="peakline-data"')
+    (runs / "foreign.html").write_text("<!DOCTYPE html><p>hello", "utf-8")
+    (runs / "cut.html").write_text(page[:at + 5000], "utf-8")
+    (runs / "torn.html").write_text(page[:at + 500] + page[at + 600:], "utf-8")
+    (runs / "newer.json").write_text('{"format": 99, "shape": "unknown"}', "utf-8")
+    if not (runs / "diff.html").exists():
+        assert diff("old", "new", "--format", "html", "--no-open").stdout == "diff.html\n"
+    done = diff(*words)
+    assert done.returncode == status
+    assert done.stderr.count("\n") == 1 and say in done.stderr, done.stderr
+    assert done.stdout == ""
+
+
+# ---- the page of the diff, in a browser ----
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[("light", 1280), ("dark", 1280), ("light", 400)], ids=["light", "dark", "narrow"])
+def page(request, browser, diff, runs):
+    """The diff, open; it may neither complain nor ask for anything."""
+    scheme, width = request.param
+    done = diff("old", "new", "--format", "html", "--no-open", "-o", "page.html")
+    assert (done.returncode, done.stdout) == (0, "page.html\n")
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    errors, requests = [], []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda asked: requests.append(asked.url))
+    page.goto((runs / "page.html").as_uri())
+    page.wait_for_function("() => window.peakline")
+    yield page
+    assert errors == []
+    assert requests == [(runs / "page.html").as_uri()]
+    context.close()
+
+
+def test_page_says_what_changed_and_fits(page):
+    answer = page.locator("#answer").inner_text().replace("\u00a0", " ")
+    assert re.match(r"The peak grew by \d\.\d MiB \(\+\d+\.\d %\), from \d+\.\d MiB to \d+\.\d MiB\.$", answer)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    first = page.locator("#blame .row").first.inner_text().replace("\u00a0", " ")
+    assert "+2.9 MiB" in first and "similar" in first
+    assert page.locator("#blame .total").count() == 1
+
+
+def test_new_and_gone_are_both_boxes_and_levels_add_up(page):
+    boxes = page.evaluate("peakline.layout()")
+    gone = [box for box in boxes if box["label"].startswith("copy =")]
+    assert gone and gone[0]["status"] == "gone" and gone[0]["w"] > 20
+    root = boxes[0]
+    assert root["change"] == page.evaluate("peakline.data.change_bytes")
+    level = [box for box in boxes if box["row"] == 1]
+    assert abs(sum(box["w"] for box in level) - root["w"]) < 1e-6 * root["w"]
+    assert sum(box["change"] for box in level) == root["change"]
+
+
+def test_page_zooms_searches_and_goes_back(page):
+    node = next(box["node"] for box in page.evaluate("peakline.layout()") if box["label"].startswith("rows ="))
+    page.evaluate("(node) => peakline.zoom(node)", node)
+    assert "rows =" in page.locator("#crumbs .here").inner_text()
+    page.keyboard.press("Backspace")
+    assert page.locator("#crumbs .here").inner_text() == "Everything"
+    page.fill("#search", "5_000_000")
+    matched = page.locator("#matched").inner_text().replace("\u00a0", " ")
+    assert matched.startswith("+2.9 MiB") and matched.endswith("in 1 box")
+    page.keyboard.press("Escape")
+    assert page.locator("#matched").inner_text() == ""
+    page.locator("#blame .row button").first.click()
+    assert "rows =" in page.locator("#status").inner_text()
+
+
+def test_hostile_texts_stay_texts(browser, diff, runs):
+    found = json.loads((runs / "new.json").read_text("utf-8")) if (runs / "new.json").exists() else None
+    if found is None:
+        pytest.skip("made by another test")
+    evil = "</script><script>window.pwned = 1</script><img src=x onerror=alert(1)>\u202e"
+    found["frames"]["source"] = [evil for _ in found["frames"]["source"]]
+    found["functions"]["name"] = [evil for _ in found["functions"]["name"]]
+    for line in found["blame"]:
+        if line["path"] or line["function"] != "[no stack]":
+            line["function"] = evil
+    found["run"]["command"] = [evil]
+    (runs / "evil.json").write_text(json.dumps(found), "utf-8")
+    done = diff("old", "evil.json", "--format", "html", "--no-open", "-o", "evil.html")
+    assert done.returncode == 0, done.stderr
+    page = browser.new_page()
+    page.goto((runs / "evil.html").as_uri())
+    page.wait_for_function("() => window.peakline")
+    assert page.evaluate("[window.pwned, document.images.length, String(peakline.error)]") == [None, 0, "undefined"]
+    page.close()
+    assert "\u202e" not in diff("old", "evil.json").stdout
