@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the build leaves out of the page: comments, indentation, long names; and what it must not touch."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -87,13 +88,24 @@ def test_style_and_page_keep_what_they_mean():
     assert page == "<p>\na <b>b</b>\n<!--DATA-->\n</p>\n"
 
 
-def test_the_page_as_it_is_embedded_is_at_most_60_kib(tmp_path):
+def _embedded_bytes(page, tmp_path):
+    """What the page (its sources in the order of src/report/meson.build) weighs as it is embedded."""
     web = REPOSITORY / "src/report/web"
-    scripts = [line.strip(" ',") for line in (REPOSITORY / "src/report/meson.build").read_text().split("\n")
-               if line.strip().startswith("'web/")]
+    build = (REPOSITORY / "src/report/meson.build").read_text()
+    names = re.findall(r"'(web/[^']+)'", build)
+    starts = [index for index, name in enumerate(names) if name.endswith(".html")]
+    start = names.index(f"web/{page}")
+    end = min([each for each in starts if each > start], default=len(names))
     output = tmp_path / "page.c"
-    subprocess.run([sys.executable, str(REPOSITORY / "tools/embed.py"), str(output)] +
-                   [str(web.parent / name) for name in scripts], check=True)
-    size = sum(int(part.split("]")[0]) - 1 for part in output.read_text().split("const unsigned char ")[1:]
-               for part in [part.split("[", 1)[1]])
-    assert 20_000 < size <= 60 * 1024
+    subprocess.run(
+        [sys.executable, str(REPOSITORY / "tools/embed.py"), "pk_page", str(output)]
+        + [str(web.parent / name) for name in names[start:end]],
+        check=True,
+    )
+    sizes = re.findall(r"const unsigned char \w+\[(\d+)\]", output.read_text())
+    return sum(int(size) - 1 for size in sizes)
+
+
+@pytest.mark.parametrize("page", ["page.html", "diff.html"])
+def test_a_page_as_it_is_embedded_is_at_most_60_kib(page, tmp_path):
+    assert 20_000 < _embedded_bytes(page, tmp_path) <= 60 * 1024

@@ -15,7 +15,7 @@ EXPORTS = set(
     """malloc calloc realloc reallocarray free posix_memalign aligned_alloc memalign valloc pvalloc free_sized
     free_aligned_sized mmap mmap64 munmap mremap mprotect pthread_create dlopen
     execve execv execvp execvpe execl execlp execle fexecve execveat posix_spawn posix_spawnp system popen
-    _exit _Exit quick_exit""".split()
+    _exit _Exit quick_exit _Fork""".split()
 )
 
 # glibc before 2.34 kept these two apart.
