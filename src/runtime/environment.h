@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The two variables by which the measurement goes from program to program: PEAKLINE_RUN and ours in LD_PRELOAD. The
- * constructor remembers them and takes them out, so that no program sees them; whatever starts another program puts
+ * constructor remembers them and takes them out, so that no program sees them (but those that call the kernel themselves); whatever starts another program puts
  * them back into that program's environment (launch.c). Written once, at start; after that only read, without a
  * lock: a vfork child and a signal handler may do so.
  *

@@ -28,7 +28,7 @@ print(sys.argv[1:])
 for name, value in os.environ.items():
     print(name + "=" + value)
 seen = open("/proc/self/environ", "rb").read()
-assert b"PEAKLINE" not in seen and b"libpeakline" not in seen
+assert b"PEAKLINE_RUN" not in seen and b"libpeakline" not in seen
 sys.stdout.flush()
 os._exit(7) if "_exit" in sys.argv else sys.exit(7)
 """
@@ -81,6 +81,7 @@ class Place:
         self.pids.write_text("")
         plain = run_command(words, **keywords)
         assert len(self.read_pids()) == count, plain
+        assert "Traceback" not in plain.stderr
         self.pids.write_text("")
         ours = self.run_peakline(["--", *words], **keywords)
         assert ours.stderr == plain.stderr
@@ -326,6 +327,14 @@ def test_a_static_launcher_hands_the_variables_on(one_place, peakline, compiler)
     words = place.write_app(f"show(subprocess.call([{str(static)!r}] + COMMAND))\n")
     ours = place.check(words, 2)
     assert f"{static} is linked statically" in read_warnings(peakline, ours.result)
+
+
+def test_a_launcher_that_calls_the_kernel_itself(one_place, compiler):
+    """A program of the Go compiler's, linked dynamically: no hook sees what it starts."""
+    go = compiler.program("launcher", "-DGO", target="go_launcher")
+    place = one_place
+    words = place.write_app(f"show(subprocess.call([{str(go)!r}] + COMMAND))\n")
+    place.check(words, 2)
 
 
 def test_a_program_with_other_privileges(one_place, peakline, tmp_path):
