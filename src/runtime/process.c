@@ -186,7 +186,7 @@ PK_COLD struct pk_thread *pk_process_forked(struct pk_thread *self) {
         pk_runtime_abandon();
         return NULL;
     }
-    pk_runtime.ledger.share = NULL;
+    pk_ledger_leave(&pk_runtime.ledger);
     take_slot();
     if (slot != PK_TREE_NO_SLOT) {
         join();
