@@ -4,6 +4,7 @@
 #include "ledger/ledger.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "base/check.h"
 
@@ -15,6 +16,19 @@ int pk_ledger_init(struct pk_ledger *ledger, struct pk_account *account, struct 
     pk_blocks_init(&ledger->blocks, &ledger->arena);
     pk_maps_init(&ledger->maps, &ledger->arena);
     return pk_stacks_init(&ledger->stacks, &ledger->arena, counters, idents, functions, strings);
+}
+
+void pk_ledger_done(struct pk_ledger *ledger) {
+    pk_arena_release(&ledger->arena);
+    // Field by field: the struct is far too large for a stranger's stack.
+    void (*code_freed)(void *, uint64_t) = ledger->code_freed;
+    void (*file_mapped)(void *, uint32_t, int64_t) = ledger->file_mapped;
+    void (*peak_ended)(void *) = ledger->peak_ended;
+    memset(ledger, 0, offsetof(struct pk_ledger, blocks));
+    ledger->code_freed = code_freed;
+    ledger->file_mapped = file_mapped;
+    ledger->peak_ended = peak_ended;
+    pk_blocks_clear(&ledger->blocks);
 }
 
 static void note_watchers(struct pk_ledger *ledger) {

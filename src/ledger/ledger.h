@@ -71,12 +71,16 @@ struct pk_ledger {
     /* Told at the first change after a peak, before it is complete: the time to note when the peak was; may be NULL. */
     void (*peak_ended)(void *context);
     void *peak_context;
-    struct pk_blocks blocks; /* last: large and mostly untouched */
+    struct pk_blocks blocks; /* last: large and mostly untouched; pk_ledger_done() counts on it */
 };
 
 /* The struct must start zeroed (static or fresh memory). 0 or negative errno. */
 int pk_ledger_init(struct pk_ledger *ledger, struct pk_account *account, struct pk_store *counters,
                    struct pk_store *idents, struct pk_store *functions, struct pk_store *strings);
+
+/* Gives all its memory back; the struct is as before pk_ledger_init(), but for the functions it tells
+ * (their contexts are forgotten). */
+void pk_ledger_done(struct pk_ledger *ledger);
 
 /* In a forked child, whose memory (index, maps, tables) is a copy of its parent's as it was at one event's end: begins an
  * account of its own in `account` (zeroed) and in the same stores, which now lead to empty tables of its own.
@@ -98,7 +102,7 @@ void pk_ledger_tell_moves(struct pk_ledger *ledger, void (*moved)(void *context,
 
 /* What the account asked for; hot.h and ledger.c call it. */
 PK_COLD void pk_ledger_heed(struct pk_ledger *ledger, enum pk_account_note note);
-/* hot.h, in a process tree: one block of `bytes` more, or fewer, on a node of this process. ledger->share is not NULL. */
+/* hot.h, one block of `bytes` more, or fewer, on a node of this process, while ledger->watched. */
 PK_NOINLINE void pk_ledger_charge_watched(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes);
 PK_NOINLINE void pk_ledger_release_watched(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes);
 

@@ -25,12 +25,13 @@
 #define PK_TRACKER_FIRST_EPOCH 2u
 
 struct pk_tracker_entry {
-    uint64_t start_bytes;
+    uint64_t alloc_bytes, alloc_blocks; /* the node's counters when the tracker began */
+    uint64_t free_bytes, free_blocks;
     uint64_t peak_bytes;
-    uint32_t start_blocks;
     uint32_t peak_blocks;
     uint32_t epoch;
     uint32_t next; /* index of the entry touched before this one; PK_TRACKER_END */
+    uint32_t reserved[3];
 };
 
 #define PK_TRACKER_END UINT32_MAX
@@ -46,12 +47,13 @@ struct pk_tracker {
     uint64_t peak_bytes, peak_blocks;   /* ... and when they were highest since */
 };
 
-_Static_assert(sizeof(struct pk_tracker_entry) == 32, "two a cache line");
+_Static_assert(sizeof(struct pk_tracker_entry) == 64, "one cache line");
 
 /* What one node has to do with a tracker's block, as it is now. */
 struct pk_tracker_share {
     int64_t peak_bytes, peak_blocks; /* held at the block's peak, above its start */
     int64_t live_bytes, live_blocks; /* held now, above its start */
+    uint64_t alloc_bytes, alloc_blocks; /* allocated since the start */
 };
 
 /* Begins: nothing touched, the peak is now. `entries` must be all zeroes. */
@@ -70,8 +72,10 @@ static inline void pk_tracker_begin(struct pk_tracker *tracker, struct pk_tracke
 
 PK_COLD static void pk_tracker_touch(struct pk_tracker *tracker, struct pk_tracker_entry *entry,
                                      const struct pk_node_counters *node) {
-    entry->start_bytes = pk_node_live_bytes(node);
-    entry->start_blocks = (uint32_t)pk_node_live_blocks(node);
+    entry->alloc_bytes = node->alloc_bytes;
+    entry->alloc_blocks = node->alloc_blocks;
+    entry->free_bytes = node->free_bytes;
+    entry->free_blocks = node->free_blocks;
     entry->epoch = PK_TRACKER_STALE;
     entry->next = tracker->touched;
     tracker->touched = (uint32_t)(entry - tracker->entries);
@@ -125,11 +129,17 @@ static inline struct pk_tracker_share pk_tracker_share(const struct pk_tracker *
     if (entry->epoch == PK_TRACKER_UNTOUCHED) {
         return (struct pk_tracker_share){0};
     }
-    int64_t live_bytes = (int64_t)(pk_node_live_bytes(node) - entry->start_bytes);
-    int64_t live_blocks = (int32_t)((uint32_t)pk_node_live_blocks(node) - entry->start_blocks);
-    if (entry->epoch != tracker->epoch) {
-        return (struct pk_tracker_share){live_bytes, live_blocks, live_bytes, live_blocks};
-    }
-    return (struct pk_tracker_share){(int64_t)(entry->peak_bytes - entry->start_bytes),
-                                     (int32_t)(entry->peak_blocks - entry->start_blocks), live_bytes, live_blocks};
+    uint64_t start_bytes = entry->alloc_bytes - entry->free_bytes;
+    uint64_t start_blocks = entry->alloc_blocks - entry->free_blocks;
+    bool kept = entry->epoch == tracker->epoch;
+    uint64_t live_bytes = pk_node_live_bytes(node) - start_bytes;
+    uint64_t live_blocks = pk_node_live_blocks(node) - start_blocks;
+    return (struct pk_tracker_share){
+        .peak_bytes = (int64_t)(kept ? entry->peak_bytes - start_bytes : live_bytes),
+        .peak_blocks = (int64_t)(kept ? entry->peak_blocks - start_blocks : live_blocks),
+        .live_bytes = (int64_t)live_bytes,
+        .live_blocks = (int64_t)live_blocks,
+        .alloc_bytes = node->alloc_bytes - entry->alloc_bytes,
+        .alloc_blocks = node->alloc_blocks - entry->alloc_blocks,
+    };
 }

@@ -235,6 +235,26 @@ int pk_writer_fork(struct pk_writer *writer, int pid) {
     return begin_file(writer, directory, pid, FIRST_EXTENT_OF_FORK);
 }
 
+int pk_writer_open_nowhere(struct pk_writer *writer) {
+    int result = reserve_room(writer, PK_TABLE_COUNT * FIRST_EXTENT);
+    if (result < 0) {
+        return result;
+    }
+    empty_stores(writer);
+    writer->error = -ENOBUFS;
+    writer->header = pk_sys_mmap(NULL, PK_LEDGER_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (writer->header == NULL ||
+        pk_sys_mmap(writer->reserved, writer->reserved_bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == NULL) {
+        pk_writer_close(writer);
+        return -ENOMEM;
+    }
+    for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
+        writer->stores[table].capacity = writer->limits[table];
+    }
+    return 0;
+}
+
 void pk_writer_publish(struct pk_writer *writer) {
     // Strings before functions before idents before counters: what is named must be whole before its namer.
     static const enum pk_table order[PK_TABLE_COUNT] = {PK_TABLE_STRINGS, PK_TABLE_FUNCTIONS, PK_TABLE_IDENTS,

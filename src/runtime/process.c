@@ -146,12 +146,15 @@ static void copy_identity(const struct pk_ledger_header *parents) {
     header->forked_from = parents->pid;
 }
 
-// All that names nodes, functions or lines of the parent's tables.
-static void forget_parents_stacks(struct pk_thread *self) {
-    pk_codes_clear(&pk_runtime.codes);
+void pk_process_forget_stacks(void) {
     pk_runtime.anchors = (struct pk_anchors){.usable = pk_runtime.anchors.usable, .lowest = UINT32_MAX};
     memset(pk_runtime.lines, 0, sizeof pk_runtime.lines);
-    pk_runtime.deaths++; // steps and kept walks
+    __atomic_add_fetch(&pk_runtime.deaths, 1, __ATOMIC_RELEASE); // steps and kept walks
+}
+
+static void forget_parents_stacks(struct pk_thread *self) {
+    pk_codes_clear(&pk_runtime.codes);
+    pk_process_forget_stacks();
     self->count = 0;
     self->root = pk_runtime.ledger.stacks.root;
     self->base = pk_runtime.node_none;
