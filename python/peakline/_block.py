@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """with peakline.track() as t: the peak inside a block, above what was held when it began."""
 
-import ctypes
 import os
 import weakref
 from types import TracebackType
-from typing import TYPE_CHECKING, List, Optional, Type, Union
+from typing import TYPE_CHECKING, Any, List, Optional, Type, Union
 
 from . import _measure, _native
 from ._errors import ForkedError, PeaklineError
@@ -44,6 +43,8 @@ class Track:
         self._directory: Optional[str] = None
         self._profile: Optional["Profile"] = None
         self._holds = False
+        self._library: Any = None
+        self._at_end: Any = None
         self._free: Optional[weakref.finalize] = None
 
     # -- the block ---------------------------------------------------------------------------
@@ -61,8 +62,9 @@ class Track:
         self._holds = True
         self._pid = os.getpid()
         _measure._state.blocks.add(self)
-        # Last: what follows in here is part of the block.
-        self._handle = _native.load().peakline_block_begin()
+        self._at_end = _native.BlockNumbers()
+        library = self._library = _native.load()
+        self._handle = library.peakline_block_begin()  # what follows in here is part of the block
         if self._handle is None:
             self._error = PeaklineError("there is no memory to measure this block")
         return self
@@ -70,9 +72,8 @@ class Track:
     def stop(self) -> None:
         """Ends the block; what leaving `with` does. Harmless if it has ended."""
         if self._handle is not None and self._final is None and self._pid == os.getpid():
-            numbers = _native.BlockNumbers()
-            if _native.load().peakline_block_read(self._handle, 1, numbers) == 0:
-                self._final = numbers
+            if self._library.peakline_block_read(self._handle, 1, self._at_end) == 0:
+                self._final = self._at_end
             self._free = weakref.finalize(self, _free, self._handle)
         if self._holds:
             self._holds = False
@@ -201,6 +202,3 @@ def track() -> Track:
     Measuring begins with the first block and ends with the last, unless start() or
     `peakline run` keep it on."""
     return Track()
-
-
-_ = ctypes  # loaded with the first block, not inside it

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Beginning and ending a measurement of this process, and its numbers of now."""
 
+import json
 import os
 import shutil
 import sys
@@ -48,7 +49,19 @@ def remove_directory(path: str, owner: int) -> None:
 
 
 def make_directory() -> str:
-    return tempfile.mkdtemp(prefix="peakline-")
+    directory = tempfile.mkdtemp(prefix="peakline-")
+    describe_run(directory)
+    return directory
+
+
+def describe_run(directory: str) -> None:
+    """What the report wants to know of this process, as the supervisor leaves it for its child."""
+    about = {"format": 1, "command": sys.argv, "directory": os.getcwd()}
+    try:
+        with open(os.path.join(directory, "run.json"), "w", encoding="utf-8") as file:
+            json.dump(about, file, ensure_ascii=True)
+    except OSError:
+        pass  # relative paths of sources are not found then
 
 
 def _begin(directory: Optional[str]) -> None:
@@ -109,6 +122,8 @@ def start(directory: Union[str, "os.PathLike[str]", None] = None) -> None:
         if directory is not None and not os.path.isdir(directory):
             raise PeaklineError(f"{os.fspath(directory)} is not a directory; make it first")
         _begin(None if directory is None else os.fspath(directory))
+        if directory is not None and _native.load().peakline_state() == _native.IN_PROCESS:
+            describe_run(os.fspath(directory))
         _state.asked = True
 
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "base/sys.h"
 #include "runtime/block_file.h"
@@ -17,6 +18,7 @@ struct pk_block_run {
     struct pk_tracker tracker;
     struct pk_block_run *next; // among those that run
     struct pk_block_numbers numbers;
+    struct pk_block_about about;   // for the file
     struct pk_block_share *shares; // of a block that has ended
     uint32_t share_count;
     uint32_t session;
@@ -28,6 +30,12 @@ static struct pk_block_run *runs; // under the lock
 
 static void *map_zeroes(size_t bytes) {
     return pk_sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+static uint64_t now_ns(clockid_t clock) {
+    struct timespec now;
+    (void)clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static size_t share_bytes(uint32_t count) {
@@ -71,6 +79,8 @@ struct pk_block_run *pk_block_begin(void) {
     run->session = pk_runtime.session;
     run->pid = pk_sys_getpid();
     run->running = true;
+    run->about.start_unix_ns = now_ns(CLOCK_REALTIME);
+    run->about.start_mono_ns = now_ns(CLOCK_MONOTONIC);
     run->next = runs;
     runs = run;
     pk_ledger_track(&pk_runtime.ledger, &run->tracker, entries);
@@ -117,6 +127,9 @@ static void end_run(struct pk_block_run *run) {
     keep_shares(run);
     (void)pk_sys_munmap(run->tracker.entries, ENTRY_BYTES);
     run->tracker.entries = NULL;
+    run->about.start_bytes = run->numbers.start_bytes;
+    run->about.start_blocks = run->numbers.start_blocks;
+    run->about.end_mono_ns = now_ns(CLOCK_MONOTONIC);
     run->running = false;
 }
 
@@ -190,7 +203,10 @@ static int write_live(const char *directory) {
         shares[count++] = (struct pk_block_share){.node = node, .share = share};
     }
     leave(self);
-    int result = shares == NULL ? -ENOMEM : pk_block_file_write(directory, shares, count, 0, 0);
+    struct pk_block_about about = {.start_unix_ns = pk_runtime.header->start_unix_ns,
+                                   .start_mono_ns = pk_runtime.header->start_mono_ns,
+                                   .end_mono_ns = now_ns(CLOCK_MONOTONIC)};
+    int result = shares == NULL ? -ENOMEM : pk_block_file_write(directory, &about, shares, count);
     if (shares != NULL) {
         (void)pk_sys_munmap(shares, share_bytes(room));
     }
@@ -205,6 +221,5 @@ int pk_block_write(struct pk_block_run *run, const char *directory) {
         return -ESTALE;
     }
     // In the recording of now: its tables only grow, so they may be read without the lock. The GIL keeps its end away.
-    return pk_block_file_write(directory, run->shares, run->share_count, run->numbers.start_bytes,
-                               run->numbers.start_blocks);
+    return pk_block_file_write(directory, &run->about, run->shares, run->share_count);
 }

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "base/sys.h"
 #include "runtime/runtime.h"
@@ -99,15 +98,16 @@ static void fill_counters(struct file *file, const struct pk_tracker_share *shar
     header->inherited_freed_blocks += counters->peak_blocks - (uint64_t)share->peak_blocks;
 }
 
-static void fill_header(struct pk_ledger_header *header) {
+static void fill_header(struct pk_ledger_header *header, const struct pk_block_about *about) {
     const struct pk_ledger_header *ours = pk_runtime.header;
-    struct timespec now;
     header->pid = ours->pid;
     header->parent_pid = ours->parent_pid;
-    header->start_unix_ns = ours->start_unix_ns;
-    header->start_mono_ns = ours->start_mono_ns;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    header->end_mono_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    header->start_unix_ns = about->start_unix_ns;
+    header->start_mono_ns = about->start_mono_ns;
+    header->end_mono_ns = about->end_mono_ns;
+    header->peak_mono_ns = 1; // not known: before the start
+    header->inherited_bytes = about->start_bytes;
+    header->inherited_blocks = about->start_blocks;
     header->python_hex = ours->python_hex;
     header->python_status = ours->python_status;
     header->flags = ours->flags | PK_FLAG_BLOCK;
@@ -122,7 +122,8 @@ static void fill_header(struct pk_ledger_header *header) {
     header->captured = 1;
 }
 
-static int write_file(struct file *file, const struct pk_block_share *shares, uint32_t count) {
+static int write_file(struct file *file, const struct pk_block_about *about, const struct pk_block_share *shares,
+                      uint32_t count) {
     uint32_t first = pk_runtime.ledger.stacks.first;
     struct pk_store *stores = file->writer.stores;
     int result = pk_stacks_init(&file->stacks, &file->arena, &stores[PK_TABLE_COUNTERS], &stores[PK_TABLE_IDENTS],
@@ -131,7 +132,7 @@ static int write_file(struct file *file, const struct pk_block_share *shares, ui
         return result;
     }
     file->copies[PK_NODE_ROOT] = file->stacks.root;
-    fill_header(file->writer.header);
+    fill_header(file->writer.header, about);
     for (uint32_t i = 0; i < count; i++) {
         if (!copy_node(file, shares[i].node - first)) {
             return file->writer.error < 0 ? file->writer.error : -ENOMEM;
@@ -143,8 +144,8 @@ static int write_file(struct file *file, const struct pk_block_share *shares, ui
     return 0;
 }
 
-int pk_block_file_write(const char *directory, const struct pk_block_share *shares, uint32_t count, uint64_t start_bytes,
-                        uint64_t start_blocks) {
+int pk_block_file_write(const char *directory, const struct pk_block_about *about, const struct pk_block_share *shares,
+                        uint32_t count) {
     uint32_t node_count = pk_runtime.ledger.stacks.node_count - pk_runtime.ledger.stacks.first;
     size_t map_bytes = sizeof(struct file) + 2 * (size_t)node_count * sizeof(uint32_t);
     struct file *file = pk_sys_mmap(NULL, map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -156,9 +157,7 @@ int pk_block_file_write(const char *directory, const struct pk_block_share *shar
     file->node_count = node_count;
     int result = pk_writer_open(&file->writer, directory, pk_sys_getpid(), 0);
     if (result == 0) {
-        file->writer.header->inherited_bytes = start_bytes;
-        file->writer.header->inherited_blocks = start_blocks;
-        result = write_file(file, shares, count);
+        result = write_file(file, about, shares, count);
         pk_writer_close(&file->writer);
         pk_arena_release(&file->arena);
     }

@@ -15,6 +15,11 @@ struct pk_block_share {
     struct pk_tracker_share share;
 };
 
+struct pk_block_about {
+    uint64_t start_bytes, start_blocks; /* held by the process when it began */
+    uint64_t start_unix_ns, start_mono_ns, end_mono_ns;
+};
+
 /* Writes DIR/ledger-<pid>. 0 or negative errno. */
-int pk_block_file_write(const char *directory, const struct pk_block_share *shares, uint32_t count, uint64_t start_bytes,
-                        uint64_t start_blocks);
+int pk_block_file_write(const char *directory, const struct pk_block_about *about, const struct pk_block_share *shares,
+                        uint32_t count);
