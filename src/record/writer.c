@@ -169,6 +169,7 @@ static void empty_stores(struct pk_writer *writer) {
 
 static int open_file(struct pk_writer *writer, int fd, uint64_t first_extent) {
     empty_stores(writer);
+    writer->error = 0; // of another file, written before
     int result = pk_sys_check_file_limit(PK_LEDGER_HEADER_BYTES);
     if (result == 0) {
         result = pk_sys_reserve(fd, 0, PK_LEDGER_HEADER_BYTES);
@@ -231,7 +232,6 @@ int pk_writer_fork(struct pk_writer *writer, int pid) {
     memcpy(directory, writer->path, sizeof directory);
     *strrchr(directory, '/') = '\0';
     writer->header = NULL;
-    writer->error = 0;
     return begin_file(writer, directory, pid, FIRST_EXTENT_OF_FORK);
 }
 
