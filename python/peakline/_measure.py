@@ -161,17 +161,25 @@ def _thread_numbers() -> _native.Numbers:
 def live_bytes(of: str = "process") -> int:
     """Requested bytes held now, of what was allocated since the measurement began.
 
-    of: "process"; or "thread": what the calling thread has allocated minus what it has freed since
-    this was first asked (so it may be negative). Counting by thread costs a little from then on."""
+    of: "process"; "tree": this process, those forked from it, and under `peakline run` all of the run;
+    or "thread": what the calling thread has allocated minus what it has freed since this was first
+    asked (so it may be negative). Counting by thread costs a little from then on."""
     if of == "thread":
         return int(_thread_numbers().thread_bytes)
+    if of == "tree":
+        from . import _tree
+
+        _numbers()
+        return _tree.live_bytes(os.fsdecode(_native.load().peakline_ledger_path()))
     if of != "process":
-        raise PeaklineError(f"of={of!r}: it is 'process' or 'thread'")
+        raise PeaklineError(f"of={of!r}: it is 'process', 'thread' or 'tree'")
     return int(_numbers().live_bytes)
 
 
 def peak_bytes(of: str = "process") -> int:
-    """The most bytes held at any moment since the measurement began; `of` as in live_bytes()."""
+    """The most bytes held at any moment since the measurement began.
+
+    of: "process", or "thread" as in live_bytes(). That of a tree is in the report of the run."""
     if of == "thread":
         return int(_thread_numbers().thread_peak_bytes)
     if of != "process":

@@ -363,3 +363,53 @@ def test_a_second_recording_keeps_as_many_stacks_as_the_first(run_api):
         """
     )
     assert out.splitlines() == ["True 0"] * 2
+
+
+def test_bytes_of_now_of_a_tree(run_api, each_python):
+    """A forked child counts until it is gone; what it inherited counts once."""
+    out = run_api(
+        """
+        import os
+        import peakline
+        peakline.start()
+        shared = bytearray(5_000_000)
+        there, here = os.pipe(), os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            own = bytearray(3_000_000)
+            os.write(there[1], b"x")
+            os.read(here[0], 1)
+            os._exit(0)
+        os.read(there[0], 1)
+        both = peakline.live_bytes("tree")
+        os.write(here[1], b"x")
+        os.waitpid(pid, 0)
+        print(both // 1_000_000, peakline.live_bytes("tree") // 1_000_000, peakline.live_bytes() // 1_000_000)
+        """,
+        python=each_python.path,
+    )
+    assert out.split() == ["8", "5", "5"]
+
+
+def test_a_table_for_pandas(run_api, tmp_path):
+    """Without pandas one sentence; with it (here: the face of one) a row a stack."""
+    fake = tmp_path / "pandas.py"
+    out = run_api(
+        """
+        import sys
+        import peakline
+        sys.modules["pandas"] = None
+        with peakline.track() as t:
+            x = bytearray(1_000_000)
+        try:
+            t.profile().to_pandas()
+        except peakline.PeaklineError as error:
+            print(error)
+        del sys.modules["pandas"]
+        open("pandas.py", "w").write("def DataFrame(rows, columns):\\n    return [dict(zip(columns, row)) for row in rows]\\n")
+        first = t.profile().to_pandas()[0]
+        print(first["bytes"] > 1_000_000, first["line"], first["stack"].endswith("program.py:6)"))
+        """
+    )
+    assert fake.exists()
+    assert out.splitlines() == ["to_pandas() needs pandas, which is not installed", "True 6 True"]
