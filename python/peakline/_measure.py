@@ -27,8 +27,7 @@ class _State:
         self.lock = threading.RLock()
         self.asked = False  # by start()
         self.users = 0  # blocks that run
-        self.temporary: Optional[str] = None  # directory to be removed at the end
-        self.owner = os.getpid()  # of that directory
+        self.remove: Optional["weakref.finalize"] = None  # a temporary directory, at the exit at the latest
         self.blocks: "weakref.WeakSet[Track]" = weakref.WeakSet()  # that run, or are not written
 
 
@@ -58,10 +57,10 @@ def describe_run(directory: str) -> None:
     """What the report wants to know of this process, as the supervisor leaves it for its child."""
     about = {"format": 1, "command": sys.argv, "directory": os.getcwd()}
     try:
-        with open(os.path.join(directory, "run.json"), "w", encoding="utf-8") as file:
+        with open(os.path.join(directory, "run.json"), "x", encoding="utf-8") as file:
             json.dump(about, file, ensure_ascii=True)
     except OSError:
-        pass  # relative paths of sources are not found then
+        pass  # there is one, or relative paths of sources are not found
 
 
 def _begin(directory: Optional[str]) -> None:
@@ -77,7 +76,8 @@ def _begin(directory: Optional[str]) -> None:
         if temporary is not None:
             remove_directory(temporary, os.getpid())
         raise UnsupportedError(f"this process cannot be measured: {why}")
-    _state.temporary, _state.owner = temporary, os.getpid()
+    if temporary is not None:
+        _state.remove = weakref.finalize(_state, remove_directory, temporary, os.getpid())
 
 
 def _end() -> None:
@@ -87,9 +87,9 @@ def _end() -> None:
     for block in list(_state.blocks):
         block._before_stop()
     library.peakline_stop()
-    if _state.temporary is not None:
-        remove_directory(_state.temporary, _state.owner)
-        _state.temporary = None
+    if _state.remove is not None:
+        _state.remove()
+        _state.remove = None
 
 
 def acquire() -> None:

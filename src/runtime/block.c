@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "runtime/block_file.h"
 #include "runtime/runtime.h"
+#include "runtime/sample.h"
 
 #define ENTRY_BYTES (PK_MAX_NODES * sizeof(struct pk_tracker_entry)) // of address space; pages come as they are touched
 
@@ -49,6 +50,9 @@ static struct pk_thread *enter(void) {
         self->depth = 1;
         self->busy = 1;
         pk_runtime_lock(self);
+        if (pk_runtime.ledger.noreserve_bytes != 0) {
+            pk_sample_now();
+        }
     }
     return self;
 }

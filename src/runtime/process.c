@@ -59,8 +59,21 @@ static void stop_being_alone(void) {
     }
 }
 
+static void sample(void *context, uint64_t total_bytes) {
+    (void)context;
+    (void)total_bytes;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    pk_sample_due((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+}
+
 void pk_process_follow(void) {
+    static const uint64_t nobodys_peak;
     stop_being_alone();
+    if (pk_runtime.ledger.share == NULL) { // no page: begun by the program itself
+        share = (struct pk_share){.peak = &nobodys_peak, .tell = sample};
+        pk_ledger_join(&pk_runtime.ledger, &share);
+    }
 }
 
 void pk_process_spawning(void) {

@@ -135,11 +135,14 @@ static void *program_symbol(const char *name) {
     void *found = dlsym(RTLD_DEFAULT, name);
     Dl_info info;
     const ElfW(Sym) *entry = NULL;
-    if (found == NULL || dladdr1(found, &info, (void **)&entry, RTLD_DL_SYMENT) == 0 || entry == NULL ||
-        entry->st_shndx != SHN_UNDEF) {
+    if (found == NULL || dladdr1(found, &info, (void **)&entry, RTLD_DL_SYMENT) == 0) {
         return found;
     }
-    void *next = next_symbol(name);
+    Dl_info ours;
+    if (dladdr(&pk_real, &ours) != 0 && info.dli_fbase == ours.dli_fbase) {
+        return next_symbol(name); // nobody but us has it: what an old libc lacks stays unknown
+    }
+    void *next = entry != NULL && entry->st_shndx == SHN_UNDEF ? next_symbol(name) : NULL;
     return next == NULL ? found : next;
 }
 

@@ -326,6 +326,7 @@ def test_nothing_is_left_behind(run_api, peakline, tmp_path):
             os.waitpid(pid, 0)
             assert os.listdir(os.environ["TMPDIR"])
             assert len(t.stacks()) >= 0 and os.path.exists(t._directory)
+            peakline.start()  # and never stopped
         """,
         env={**api_environment(peakline), "TMPDIR": str(temporary)},
     )

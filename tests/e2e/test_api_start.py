@@ -341,3 +341,19 @@ def test_under_peakline_run_the_api_joins_that_measurement(run_peakline, peaklin
     assert first == "True True"
     size, more = second.split()
     assert 3_000_001 <= int(size) <= 3_001_000 and more == "True"
+
+
+def test_memory_mapped_without_reservation_counts_by_what_is_touched(run_api):
+    out = run_api(
+        """
+        import mmap
+        import peakline
+        MAP_NORESERVE = 0x4000
+        with peakline.track() as t:
+            arena = mmap.mmap(-1, 256 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
+            arena[: 32 << 20] = bytes(32 << 20)
+        print(t.peak_bytes >> 20, t.kept_bytes >> 20)
+        """
+    )
+    peak, kept = map(int, out.split())
+    assert kept == 32 and 32 <= peak <= 65  # the object that was written into it, too
