@@ -51,6 +51,8 @@ with peakline.track() as t:
     runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
+# The same frames below the program in every way of running it: each costs a look at every event.
+PLAIN = BLOCK.replace("import peakline\n", "").replace("with peakline.track() as t", "if True")
 NESTED = BLOCK.replace("with peakline", "peakline.start()\nwith peakline.track(), peakline")
 
 
@@ -91,8 +93,8 @@ def ratio_table(python, programs, runs, folder):
     for name in programs:
         script = str(REPOSITORY / "bench" / "programs" / f"{name}.py")
         ways = {
-            "plain": [python, script],
-            "run": [PROGRAM, "run", "-q", "--no-open", "--force", "-o", str(folder / "result"), "--python", python, script],
+            "plain": [python, "-c", PLAIN, script],
+            "run": [PROGRAM, "run", "-q", "--no-open", "--force", "-o", str(folder / "result"), "--python", python, "-c", PLAIN, script],
             "block": [python, "-c", BLOCK, script],
             "nested": [python, "-c", NESTED, script],
         }
