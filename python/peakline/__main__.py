@@ -2,23 +2,10 @@
 """`python -m peakline` is the `peakline` program, with this Python as the one that is profiled."""
 
 import os
-import shutil
 import sys
-import sysconfig
-from typing import List, Optional
+from typing import List
 
-
-def find_program() -> Optional[str]:
-    """The program installed with this package: in this environment, the user's, else on PATH."""
-    folders = [sysconfig.get_path("scripts"), os.path.dirname(sys.executable)]
-    user_scheme = "posix_user"
-    if user_scheme in sysconfig.get_scheme_names():
-        folders.append(sysconfig.get_path("scripts", user_scheme))
-    for folder in folders:
-        found = shutil.which("peakline", path=folder)
-        if found is not None:
-            return found
-    return shutil.which("peakline")
+from ._program import find_program
 
 
 def add_python(words: List[str]) -> List[str]:

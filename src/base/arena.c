@@ -20,6 +20,51 @@ static void *map_memory(struct pk_arena *arena, size_t size) {
     return memory;
 }
 
+static void unmap_memory(struct pk_arena *arena, void *memory, size_t size) {
+    (void)pk_sys_munmap(memory, size);
+    arena->own_bytes -= size;
+}
+
+// ---- large pieces: few, so their list is searched from its end -------------------------------------------------
+
+static int make_large_room(struct pk_arena *arena) {
+    if (arena->large_count < arena->large_room) {
+        return 1;
+    }
+    size_t room = arena->large_room == 0 ? 4096 / sizeof *arena->large : arena->large_room * 2;
+    struct pk_arena_large *fresh = map_memory(arena, room * sizeof *fresh);
+    if (fresh == NULL) {
+        return 0;
+    }
+    if (arena->large != NULL) {
+        memcpy(fresh, arena->large, arena->large_count * sizeof *fresh);
+        unmap_memory(arena, arena->large, arena->large_room * sizeof *fresh);
+    }
+    arena->large = fresh;
+    arena->large_room = room;
+    return 1;
+}
+
+static void *alloc_large(struct pk_arena *arena, size_t size) {
+    void *piece = make_large_room(arena) ? map_memory(arena, size) : NULL;
+    if (piece != NULL) {
+        arena->large[arena->large_count++] = (struct pk_arena_large){piece, size};
+    }
+    return piece;
+}
+
+static void free_large(struct pk_arena *arena, void *piece, size_t size) {
+    for (size_t i = arena->large_count; i > 0; i--) {
+        if (arena->large[i - 1].piece == piece) {
+            arena->large[i - 1] = arena->large[--arena->large_count];
+            break;
+        }
+    }
+    unmap_memory(arena, piece, size);
+}
+
+// ---- the arena -------------------------------------------------------------------------------------------------
+
 // For tests: true once the countdown has run out, and then for ever.
 PK_COLD static int is_failing(struct pk_arena *arena) {
     if (arena->fail_countdown > 1) {
@@ -34,7 +79,7 @@ void *pk_arena_alloc(struct pk_arena *arena, size_t size) {
         return NULL;
     }
     if (PK_UNLIKELY(size > PK_ARENA_SMALL)) {
-        return map_memory(arena, round_up(size, 4096));
+        return alloc_large(arena, round_up(size, 4096));
     }
     size = round_up(size == 0 ? 1 : size, 16);
     void **list = &arena->free_lists[size / 16];
@@ -50,7 +95,9 @@ void *pk_arena_alloc(struct pk_arena *arena, size_t size) {
         if (chunk == NULL) {
             return NULL;
         }
-        arena->next = chunk;
+        memcpy(chunk, &arena->chunks, sizeof arena->chunks);
+        arena->chunks = chunk;
+        arena->next = chunk + 16;
         arena->end = chunk + PK_ARENA_CHUNK;
     }
     piece = arena->next;
@@ -63,12 +110,26 @@ void pk_arena_free(struct pk_arena *arena, void *piece, size_t size) {
         return;
     }
     if (size > PK_ARENA_SMALL) {
-        size = round_up(size, 4096);
-        (void)pk_sys_munmap(piece, size);
-        arena->own_bytes -= size;
+        free_large(arena, piece, round_up(size, 4096));
         return;
     }
     size = round_up(size == 0 ? 1 : size, 16);
     memcpy(piece, &arena->free_lists[size / 16], sizeof(void *));
     arena->free_lists[size / 16] = piece;
+}
+
+void pk_arena_release(struct pk_arena *arena) {
+    for (size_t i = 0; i < arena->large_count; i++) {
+        (void)pk_sys_munmap(arena->large[i].piece, arena->large[i].size);
+    }
+    if (arena->large != NULL) {
+        (void)pk_sys_munmap(arena->large, arena->large_room * sizeof *arena->large);
+    }
+    for (char *chunk = arena->chunks; chunk != NULL;) {
+        char *before;
+        memcpy(&before, chunk, sizeof before);
+        (void)pk_sys_munmap(chunk, PK_ARENA_CHUNK);
+        chunk = before;
+    }
+    *arena = (struct pk_arena){0};
 }

@@ -305,6 +305,17 @@ PK_NOINLINE struct pk_page *pk_blocks_page(struct pk_blocks *blocks, uint64_t ad
     return page;
 }
 
+void pk_blocks_clear(struct pk_blocks *blocks) {
+    blocks->side = (struct pk_side){0};
+    blocks->spread_bytes = 0;
+    blocks->count = 0;
+    for (size_t i = 0; i < PK_LEN(blocks->root); i++) {
+        if (blocks->root[i] != NULL) { // reading leaves an untouched page untouched
+            blocks->root[i] = NULL;
+        }
+    }
+}
+
 // `spread`: rather make the page finer than put the block into another's cell, as long as that costs little in all.
 PK_NOINLINE static bool store_mixed(struct pk_blocks *blocks, struct pk_page *page, uint32_t step, uint64_t size,
                                     uint32_t stack, uint32_t flags, bool spread, struct pk_block *ret_old) {

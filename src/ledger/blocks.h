@@ -80,6 +80,9 @@ struct pk_blocks {
 /* `arena` must outlive the index. The struct must start zeroed. */
 void pk_blocks_init(struct pk_blocks *blocks, struct pk_arena *arena);
 
+/* Its memory is gone: the struct is zeroed again, without touching what was not touched. */
+void pk_blocks_clear(struct pk_blocks *blocks);
+
 /* Remembers a block. `even` hints that blocks around it have the same size class (pymalloc). If a block was
  * already known at this address (its free was never seen), it is returned in `ret_old`, else ret_old->stack is 0.
  * 0, or -ENOMEM: the new block is not remembered; the old one may have been returned, or still be known: take() it. */

@@ -23,8 +23,8 @@ PK_INLINE void pk_hot_charge(struct pk_ledger *ledger, struct pk_page *page, uin
     page->live++;
     ledger->blocks.count++;
     struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, stack);
-    if (PK_UNLIKELY(ledger->share != NULL)) {
-        pk_ledger_charge_shared(ledger, node, size);
+    if (PK_UNLIKELY(ledger->watched)) {
+        pk_ledger_charge_watched(ledger, node, size);
         return;
     }
     enum pk_account_note note = pk_account_charge(ledger->account, node, size, 1);
@@ -37,8 +37,8 @@ PK_INLINE void pk_hot_release(struct pk_ledger *ledger, struct pk_page *page, ui
     page->live--;
     ledger->blocks.count--;
     struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, stack);
-    if (PK_UNLIKELY(ledger->share != NULL)) {
-        pk_ledger_release_shared(ledger, node, size);
+    if (PK_UNLIKELY(ledger->watched)) {
+        pk_ledger_release_watched(ledger, node, size);
         return;
     }
     enum pk_account_note note = pk_account_release(ledger->account, node, size, 1);

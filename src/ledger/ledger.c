@@ -4,6 +4,7 @@
 #include "ledger/ledger.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "base/check.h"
 
@@ -15,6 +16,23 @@ int pk_ledger_init(struct pk_ledger *ledger, struct pk_account *account, struct 
     pk_blocks_init(&ledger->blocks, &ledger->arena);
     pk_maps_init(&ledger->maps, &ledger->arena);
     return pk_stacks_init(&ledger->stacks, &ledger->arena, counters, idents, functions, strings);
+}
+
+void pk_ledger_done(struct pk_ledger *ledger) {
+    pk_arena_release(&ledger->arena);
+    // Field by field: the struct is far too large for a stranger's stack.
+    void (*code_freed)(void *, uint64_t) = ledger->code_freed;
+    void (*file_mapped)(void *, uint32_t, int64_t) = ledger->file_mapped;
+    void (*peak_ended)(void *) = ledger->peak_ended;
+    memset(ledger, 0, offsetof(struct pk_ledger, blocks));
+    ledger->code_freed = code_freed;
+    ledger->file_mapped = file_mapped;
+    ledger->peak_ended = peak_ended;
+    pk_blocks_clear(&ledger->blocks);
+}
+
+static void note_watchers(struct pk_ledger *ledger) {
+    ledger->watched = ledger->share != NULL || ledger->trackers != NULL || ledger->moved != NULL;
 }
 
 int pk_ledger_fork(struct pk_ledger *ledger, struct pk_account *account, const struct pk_account *parents) {
@@ -31,6 +49,8 @@ int pk_ledger_fork(struct pk_ledger *ledger, struct pk_account *account, const s
     ledger->dropped = 0;
     ledger->unknown_frees = 0;
     ledger->missed_frees = 0;
+    ledger->trackers = NULL;
+    note_watchers(ledger);
     ledger->account = account;
     pk_account_start(account);
     int result = pk_stacks_restart(&ledger->stacks);
@@ -40,8 +60,71 @@ int pk_ledger_fork(struct pk_ledger *ledger, struct pk_account *account, const s
 
 void pk_ledger_join(struct pk_ledger *ledger, struct pk_share *share) {
     ledger->share = share;
+    note_watchers(ledger);
     share->told_bytes = ledger->account->total_bytes;
     share->tell(share->context, share->told_bytes);
+}
+
+void pk_ledger_leave(struct pk_ledger *ledger) {
+    ledger->share = NULL;
+    note_watchers(ledger);
+}
+
+// ---- trackers ------------------------------------------------------------------------------------------------
+
+void pk_ledger_track(struct pk_ledger *ledger, struct pk_tracker *tracker, struct pk_tracker_entry *entries) {
+    pk_tracker_begin(tracker, entries, ledger->account);
+    tracker->next = ledger->trackers;
+    ledger->trackers = tracker;
+    note_watchers(ledger);
+}
+
+void pk_ledger_untrack(struct pk_ledger *ledger, struct pk_tracker *tracker) {
+    for (struct pk_tracker **link = &ledger->trackers; *link != NULL; link = &(*link)->next) {
+        if (*link == tracker) {
+            *link = tracker->next;
+            break;
+        }
+    }
+    note_watchers(ledger);
+}
+
+void pk_ledger_tell_moves(struct pk_ledger *ledger, void (*moved)(void *context, int64_t bytes), void *context) {
+    ledger->moved = moved;
+    ledger->moved_context = context;
+    note_watchers(ledger);
+}
+
+static uint32_t index_of(const struct pk_ledger *ledger, const struct pk_node_counters *node) {
+    return (uint32_t)(node - (const struct pk_node_counters *)(const void *)ledger->stacks.counters->base);
+}
+
+static void watch_charge(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes, uint64_t blocks) {
+    if (ledger->share != NULL) {
+        pk_share_capture(ledger->share, node);
+    }
+    if (ledger->moved != NULL) {
+        ledger->moved(ledger->moved_context, (int64_t)bytes);
+    }
+    uint64_t total_bytes = ledger->account->total_bytes + bytes;
+    uint64_t total_blocks = ledger->account->total_blocks + blocks;
+    uint32_t index = index_of(ledger, node);
+    for (struct pk_tracker *tracker = ledger->trackers; tracker != NULL; tracker = tracker->next) {
+        pk_tracker_charge(tracker, index, node, total_bytes, total_blocks);
+    }
+}
+
+static void watch_release(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes) {
+    if (ledger->share != NULL) {
+        pk_share_capture(ledger->share, node);
+    }
+    if (ledger->moved != NULL) {
+        ledger->moved(ledger->moved_context, -(int64_t)bytes);
+    }
+    uint32_t index = index_of(ledger, node);
+    for (struct pk_tracker *tracker = ledger->trackers; tracker != NULL; tracker = tracker->next) {
+        pk_tracker_capture(tracker, index, node);
+    }
 }
 
 // ---- the account ---------------------------------------------------------------------------------------------
@@ -60,8 +143,8 @@ static bool is_inherited(const struct pk_ledger *ledger, uint32_t stack) {
 }
 
 PK_INLINE void charge_node(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes, uint64_t blocks) {
-    if (PK_UNLIKELY(ledger->share != NULL)) {
-        pk_share_capture(ledger->share, node);
+    if (PK_UNLIKELY(ledger->watched)) {
+        watch_charge(ledger, node, bytes, blocks);
     }
     enum pk_account_note note = pk_account_charge(ledger->account, node, bytes, blocks);
     if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
@@ -73,8 +156,8 @@ PK_INLINE void charge_node(struct pk_ledger *ledger, struct pk_node_counters *no
 }
 
 PK_INLINE void release_node(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes, uint64_t blocks) {
-    if (PK_UNLIKELY(ledger->share != NULL)) {
-        pk_share_capture(ledger->share, node);
+    if (PK_UNLIKELY(ledger->watched)) {
+        watch_release(ledger, node, bytes);
     }
     enum pk_account_note note = pk_account_release(ledger->account, node, bytes, blocks);
     if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
@@ -85,11 +168,11 @@ PK_INLINE void release_node(struct pk_ledger *ledger, struct pk_node_counters *n
     }
 }
 
-PK_NOINLINE void pk_ledger_charge_shared(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes) {
+PK_NOINLINE void pk_ledger_charge_watched(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes) {
     charge_node(ledger, node, bytes, 1);
 }
 
-PK_NOINLINE void pk_ledger_release_shared(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes) {
+PK_NOINLINE void pk_ledger_release_watched(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes) {
     release_node(ledger, node, bytes, 1);
 }
 

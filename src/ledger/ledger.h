@@ -22,6 +22,7 @@
 #include "ledger/maps.h"
 #include "ledger/share.h"
 #include "ledger/stacks.h"
+#include "ledger/tracker.h"
 
 /* Resident bytes of the maps without reservation that one stack made, as last sampled; charged to `node`. */
 struct pk_sampled {
@@ -46,7 +47,12 @@ struct pk_ledger {
     uint64_t noreserve_bytes; /* mapped now, uncounted */
     uint64_t file_map_bytes;  /* mapped now, uncounted */
     uint32_t own_cells;       /* hot.h: cells of small blocks below this are empty, or of inherited blocks */
+    bool watched;             /* one of the next three is there: changes are told before they happen */
     struct pk_share *share;   /* of a process tree's peak; NULL: this process is alone */
+    struct pk_tracker *trackers; /* of peaks inside blocks of the program */
+    /* Told of each change of the total, for counts by thread; NULL: nobody asked. */
+    void (*moved)(void *context, int64_t bytes);
+    void *moved_context;
     uint64_t inherited_bytes; /* live in the parent at the fork */
     uint64_t inherited_blocks;
     uint64_t inherited_freed_bytes; /* of it, freed since. Less than nothing when an inherited map became usable */
@@ -65,12 +71,16 @@ struct pk_ledger {
     /* Told at the first change after a peak, before it is complete: the time to note when the peak was; may be NULL. */
     void (*peak_ended)(void *context);
     void *peak_context;
-    struct pk_blocks blocks; /* last: large and mostly untouched */
+    struct pk_blocks blocks; /* last: large and mostly untouched; pk_ledger_done() counts on it */
 };
 
 /* The struct must start zeroed (static or fresh memory). 0 or negative errno. */
 int pk_ledger_init(struct pk_ledger *ledger, struct pk_account *account, struct pk_store *counters,
                    struct pk_store *idents, struct pk_store *functions, struct pk_store *strings);
+
+/* Gives all its memory back; the struct is as before pk_ledger_init(), but for the functions it tells
+ * (their contexts are forgotten). */
+void pk_ledger_done(struct pk_ledger *ledger);
 
 /* In a forked child, whose memory (index, maps, tables) is a copy of its parent's as it was at one event's end: begins an
  * account of its own in `account` (zeroed) and in the same stores, which now lead to empty tables of its own.
@@ -79,12 +89,22 @@ int pk_ledger_fork(struct pk_ledger *ledger, struct pk_account *account, const s
 
 /* From now on this process is one of several: its share of their peak is kept. `share` must outlive the ledger. */
 void pk_ledger_join(struct pk_ledger *ledger, struct pk_share *share);
+/* ... and no longer. */
+void pk_ledger_leave(struct pk_ledger *ledger);
+
+/* A block of the program begins: its peak is kept in `tracker`, with `entries` (PK_MAX_NODES of them, zeroed), until
+ * pk_ledger_untrack(). Both must outlive that. */
+void pk_ledger_track(struct pk_ledger *ledger, struct pk_tracker *tracker, struct pk_tracker_entry *entries);
+/* It ended: `tracker` is told of nothing more. Harmless if it already was (a fork, too, ends all trackers in the child). */
+void pk_ledger_untrack(struct pk_ledger *ledger, struct pk_tracker *tracker);
+/* Changes of the total are told to `moved` from now on; NULL: no longer. */
+void pk_ledger_tell_moves(struct pk_ledger *ledger, void (*moved)(void *context, int64_t bytes), void *context);
 
 /* What the account asked for; hot.h and ledger.c call it. */
 PK_COLD void pk_ledger_heed(struct pk_ledger *ledger, enum pk_account_note note);
-/* hot.h, in a process tree: one block of `bytes` more, or fewer, on a node of this process. ledger->share is not NULL. */
-PK_NOINLINE void pk_ledger_charge_shared(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes);
-PK_NOINLINE void pk_ledger_release_shared(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes);
+/* hot.h, one block of `bytes` more, or fewer, on a node of this process, while ledger->watched. */
+PK_NOINLINE void pk_ledger_charge_watched(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes);
+PK_NOINLINE void pk_ledger_release_watched(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes);
 
 /* ---- blocks --------------------------------------------------------------------------------------------------- */
 

@@ -74,6 +74,8 @@ enum pk_python_status {
 #define PK_FLAG_CHECKED 16u      /* written by the checked build */
 #define PK_FLAG_UNREACHABLE 128u /* a table could not grow: the file is gone or may not be opened any more */
 #define PK_FLAG_OTHER_MALLOC 64u /* malloc is not ours: an allocator linked into the program, or preloaded before us */
+#define PK_FLAG_IN_PROCESS 256u  /* begun by the program itself: what was there before is unknown */
+#define PK_FLAG_BLOCK 512u       /* not a whole recording: what one block of the program held, above its start */
 #define PK_FLAG_ALLOCATORS_LATE 32u /* PYTHONMALLOC or -X dev replaced the allocators; wrapped again soon after */
 
 struct pk_ledger_header {

@@ -169,6 +169,7 @@ static void empty_stores(struct pk_writer *writer) {
 
 static int open_file(struct pk_writer *writer, int fd, uint64_t first_extent) {
     empty_stores(writer);
+    writer->error = 0; // of another file, written before
     int result = pk_sys_check_file_limit(PK_LEDGER_HEADER_BYTES);
     if (result == 0) {
         result = pk_sys_reserve(fd, 0, PK_LEDGER_HEADER_BYTES);
@@ -231,8 +232,27 @@ int pk_writer_fork(struct pk_writer *writer, int pid) {
     memcpy(directory, writer->path, sizeof directory);
     *strrchr(directory, '/') = '\0';
     writer->header = NULL;
-    writer->error = 0;
     return begin_file(writer, directory, pid, FIRST_EXTENT_OF_FORK);
+}
+
+int pk_writer_open_nowhere(struct pk_writer *writer) {
+    int result = reserve_room(writer, PK_TABLE_COUNT * FIRST_EXTENT);
+    if (result < 0) {
+        return result;
+    }
+    empty_stores(writer);
+    writer->error = -ENOBUFS;
+    writer->header = pk_sys_mmap(NULL, PK_LEDGER_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (writer->header == NULL ||
+        pk_sys_mmap(writer->reserved, writer->reserved_bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == NULL) {
+        pk_writer_close(writer);
+        return -ENOMEM;
+    }
+    for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
+        writer->stores[table].capacity = writer->limits[table];
+    }
+    return 0;
 }
 
 void pk_writer_publish(struct pk_writer *writer) {

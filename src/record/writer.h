@@ -34,6 +34,9 @@ int pk_writer_open(struct pk_writer *writer, const char *directory, int pid, uin
  * tables. The parent's header stays mapped where it was (the caller's to unmap); writer->header is the new one. 0 or
  * negative errno: the tables must not be touched any more, and no file is left. */
 int pk_writer_fork(struct pk_writer *writer, int pid);
+/* The same without a file: one small extent a table in private memory, a header nobody reads; tables cannot grow.
+ * 0 or -ENOMEM. */
+int pk_writer_open_nowhere(struct pk_writer *writer);
 /* Publishes the counts of what was appended since. Data first, then counts. */
 void pk_writer_publish(struct pk_writer *writer);
 /* Unmaps everything; the file stays. */

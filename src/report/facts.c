@@ -232,6 +232,27 @@ static void warn_about_losses(struct pk_report *report) {
     }
 }
 
+/* What an in-process start cannot see, and what a block's bytes are. A block's ledger is the only one in its directory. */
+static void warn_about_in_process(struct pk_report *report) {
+    const struct pk_view_process *process = report->view.process_count > 0 ? report->view.processes : NULL;
+    char start[PK_NUMBER_ROOM], freed[PK_NUMBER_ROOM], above[PK_NUMBER_ROOM];
+    if (count_flag(report, PK_FLAG_IN_PROCESS) > 0) {
+        warn(report, "Measured from inside the program: what it held before is not counted, nor are Python "
+                     "programs that it starts (forked processes are).");
+    }
+    if (process == NULL || (process->flags & PK_FLAG_BLOCK) == 0) {
+        return;
+    }
+    warn(report, "This is one block of the program: bytes are those above the %s held when it began.",
+         pk_format_bytes(start, process->inherited_bytes));
+    if (process->inherited_freed_bytes > 0) {
+        uint64_t peak = report->view.peak_bytes;
+        uint64_t rest = peak > process->inherited_freed_bytes ? peak - process->inherited_freed_bytes : 0;
+        warn(report, "By its peak the block had freed %s of those, so the process held %s more than at its start.",
+             pk_format_bytes(freed, process->inherited_freed_bytes), pk_format_bytes(above, rest));
+    }
+}
+
 static void warn_about_sums(struct pk_report *report) {
     const struct pk_view *view = &report->view;
     char number[PK_NUMBER_ROOM];
@@ -391,6 +412,7 @@ int pk_report_derive(struct pk_report *report, const struct pk_load_warnings *lo
         warn(report, "%u more ledgers could not be read.", load_warnings->unread);
     }
     warn_about_python(report);
+    warn_about_in_process(report);
     warn_about_losses(report);
     warn_about_sums(report);
     warn_about_processes(report);

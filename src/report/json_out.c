@@ -477,6 +477,8 @@ static void write_ledger_facts(struct pk_json *json, const struct pk_report *rep
     pk_json_bool(json, "allocators_late", (sum.flags & PK_FLAG_ALLOCATORS_LATE) != 0);
     pk_json_bool(json, "free_threaded", (sum.flags & PK_FLAG_FREE_THREADED) != 0);
     pk_json_bool(json, "checked", (sum.flags & PK_FLAG_CHECKED) != 0);
+    pk_json_bool(json, "in_process", (sum.flags & PK_FLAG_IN_PROCESS) != 0);
+    pk_json_bool(json, "block", (sum.flags & PK_FLAG_BLOCK) != 0);
     pk_json_end_object(json);
 }
 

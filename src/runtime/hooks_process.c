@@ -11,17 +11,18 @@
 #include "runtime/runtime.h"
 #include "runtime/track.h"
 
-// From our own arena: a thread that never allocates must not touch the program's allocator on our behalf.
+// From our own arena, which outlives a recording: a thread that never allocates must not touch the program's allocator on our behalf.
 struct start {
     void *(*run)(void *);
     void *argument;
     uint32_t node; // where the thread was started
+    uint32_t session; // ... in which recording
 };
 
 static struct start *new_start(struct pk_thread *self) {
     self->busy = 1;
     pk_runtime_lock(self);
-    struct start *start = pk_arena_alloc(&pk_runtime.ledger.arena, sizeof *start);
+    struct start *start = pk_arena_alloc(&pk_runtime.kept, sizeof *start);
     pk_runtime_unlock(self);
     self->busy = 0;
     return start;
@@ -30,7 +31,7 @@ static struct start *new_start(struct pk_thread *self) {
 static void free_start(struct pk_thread *self, struct start *start) {
     self->busy = 1;
     pk_runtime_lock(self);
-    pk_arena_free(&pk_runtime.ledger.arena, start, sizeof *start);
+    pk_arena_free(&pk_runtime.kept, start, sizeof *start);
     pk_runtime_unlock(self);
     self->busy = 0;
 }
@@ -41,7 +42,7 @@ static void *run_thread(void *context) {
     if (self != NULL) { // else a few bytes of ours are lost
         self->depth = 1;
         free_start(self, context);
-        pk_track_thread_start(self, start.node);
+        pk_track_thread_start(self, start.node, start.session);
         self->depth = 0;
     }
     return start.run(start.argument);
@@ -63,7 +64,7 @@ PK_EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *r
         self->depth = 0;
         return pk_real.pthread_create(thread, attributes, run, argument);
     }
-    *start = (struct start){.run = run, .argument = argument, .node = pk_track_here(self)};
+    *start = (struct start){.run = run, .argument = argument, .node = pk_track_here(self), .session = self->session};
     self->depth = 0; // what libc allocates for the thread is the program's
     int result = pk_real.pthread_create(thread, attributes, run_thread, start);
     if (result != 0) {

@@ -94,23 +94,34 @@ void pk_runtime_begin_record(void) {
     pk_writer_publish(&runtime->writer);
 }
 
-bool pk_runtime_start(const char *directory) {
+int pk_runtime_open_ledger(const char *directory) {
     struct pk_runtime *runtime = &pk_runtime;
-    if (pk_writer_open(&runtime->writer, directory, pk_sys_getpid(), ledger_room()) < 0) {
-        return false;
+    int result = directory == NULL ? pk_writer_open_nowhere(&runtime->writer)
+                                   : pk_writer_open(&runtime->writer, directory, pk_sys_getpid(), ledger_room());
+    if (result < 0) {
+        return result;
     }
     runtime->header = runtime->writer.header;
-    runtime->header->flags |= pk_real_is_first() ? 0 : PK_FLAG_OTHER_MALLOC;
     struct pk_store *stores = runtime->writer.stores;
-    if (pk_ledger_init(&runtime->ledger, &runtime->header->account, &stores[PK_TABLE_COUNTERS],
-                       &stores[PK_TABLE_IDENTS], &stores[PK_TABLE_FUNCTIONS], &stores[PK_TABLE_STRINGS]) < 0) {
+    result = pk_ledger_init(&runtime->ledger, &runtime->header->account, &stores[PK_TABLE_COUNTERS],
+                            &stores[PK_TABLE_IDENTS], &stores[PK_TABLE_FUNCTIONS], &stores[PK_TABLE_STRINGS]);
+    if (result < 0) {
         pk_writer_close(&runtime->writer);
-        return false;
+        return result;
     }
     runtime->ledger.code_freed = forget_code;
     runtime->ledger.peak_ended = pk_track_peak_ended;
     runtime->ledger.file_mapped = pk_track_file_mapped;
     pk_runtime_begin_record();
+    return 0;
+}
+
+bool pk_runtime_start(const char *directory) {
+    struct pk_runtime *runtime = &pk_runtime;
+    if (pk_runtime_open_ledger(directory) < 0) {
+        return false;
+    }
+    runtime->header->flags |= pk_real_is_first() ? 0 : PK_FLAG_OTHER_MALLOC;
     pk_threads_init();
     struct pk_thread *self = pk_thread_make(runtime->node_start);
     if (self == NULL) {
@@ -123,6 +134,18 @@ bool pk_runtime_start(const char *directory) {
     runtime->threads |= !runtime->lock.can_bias;
     pk_process_enter(directory);
     return true;
+}
+
+void pk_runtime_finish(void) {
+    pk_runtime_sync();
+    if (PK_CHECK_LEVEL >= 3) {
+        const char *wrong = pk_ledger_is_valid(&pk_runtime.ledger);
+        if (wrong != NULL) {
+            pk_check_failed(wrong, __FILE__, __LINE__);
+        }
+    }
+    pk_runtime.header->end_mono_ns = now_ns(CLOCK_MONOTONIC);
+    pk_runtime.header->state = PK_STATE_ENDED;
 }
 
 void pk_runtime_abandon(void) {
@@ -230,15 +253,7 @@ __attribute__((destructor(101))) static void end_runtime(void) {
     self->depth = 1;
     self->busy = 1;
     pk_runtime_lock(self); // other threads may still run
-    pk_runtime_sync();
-    if (PK_CHECK_LEVEL >= 3) {
-        const char *wrong = pk_ledger_is_valid(&pk_runtime.ledger);
-        if (wrong != NULL) {
-            pk_check_failed(wrong, __FILE__, __LINE__);
-        }
-    }
-    pk_runtime.header->end_mono_ns = now_ns(CLOCK_MONOTONIC);
-    pk_runtime.header->state = PK_STATE_ENDED;
+    pk_runtime_finish();
     pk_runtime_unlock(self);
     self->busy = 0;
     self->depth = 0; // what is freed and allocated after this is still recorded

@@ -59,8 +59,21 @@ static void stop_being_alone(void) {
     }
 }
 
+static void sample(void *context, uint64_t total_bytes) {
+    (void)context;
+    (void)total_bytes;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    pk_sample_due((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+}
+
 void pk_process_follow(void) {
+    static const uint64_t nobodys_peak;
     stop_being_alone();
+    if (pk_runtime.ledger.share == NULL) { // no page: begun by the program itself
+        share = (struct pk_share){.peak = &nobodys_peak, .tell = sample};
+        pk_ledger_join(&pk_runtime.ledger, &share);
+    }
 }
 
 void pk_process_spawning(void) {
@@ -146,12 +159,16 @@ static void copy_identity(const struct pk_ledger_header *parents) {
     header->forked_from = parents->pid;
 }
 
-// All that names nodes, functions or lines of the parent's tables.
-static void forget_parents_stacks(struct pk_thread *self) {
-    pk_codes_clear(&pk_runtime.codes);
+void pk_process_forget_stacks(void) {
     pk_runtime.anchors = (struct pk_anchors){.usable = pk_runtime.anchors.usable, .lowest = UINT32_MAX};
     memset(pk_runtime.lines, 0, sizeof pk_runtime.lines);
-    pk_runtime.deaths++; // steps and kept walks
+    memset(pk_runtime.marks, 0, sizeof pk_runtime.marks);
+    __atomic_add_fetch(&pk_runtime.deaths, 1, __ATOMIC_RELEASE); // steps and kept walks
+}
+
+static void forget_parents_stacks(struct pk_thread *self) {
+    pk_codes_clear(&pk_runtime.codes);
+    pk_process_forget_stacks();
     self->count = 0;
     self->root = pk_runtime.ledger.stacks.root;
     self->base = pk_runtime.node_none;
@@ -186,7 +203,7 @@ PK_COLD struct pk_thread *pk_process_forked(struct pk_thread *self) {
         pk_runtime_abandon();
         return NULL;
     }
-    pk_runtime.ledger.share = NULL;
+    pk_ledger_leave(&pk_runtime.ledger);
     take_slot();
     if (slot != PK_TREE_NO_SLOT) {
         join();

@@ -16,6 +16,9 @@ struct pk_thread;
 void pk_process_enter(const char *directory);
 /* From the constructor, last: forks are noticed from now on. */
 void pk_process_watch_forks(void);
+/* A recording begins or ends: all that names nodes, functions or lines of the tables there were is forgotten. Under the
+ * lock. */
+void pk_process_forget_stacks(void);
 /* Events that move the total are to be followed, whether this process is alone or not: pk_sample_due() is asked then.
  * Under the lock. */
 void pk_process_follow(void);

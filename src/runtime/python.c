@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See python.h. Symbols and their versions: the C API documentation and CPython's Include/cpython/pymem.h,
- * objimpl.h; struct layouts below are public API since 3.4 and stable. */
+ * See python.h. Symbols and their versions: the C API documentation. */
 #include "runtime/python.h"
 
 #include <dlfcn.h>
@@ -10,35 +9,11 @@
 
 #include "pyframe/linetable.h"
 #include "pyframe/walk.h"
+#include "runtime/domains.h"
 #include "runtime/runtime.h"
 #include "runtime/small.h"
 
-struct allocator { // PyMemAllocatorEx
-    void *context;
-    void *(*malloc)(void *context, size_t size);
-    void *(*calloc)(void *context, size_t count, size_t size);
-    void *(*realloc)(void *context, void *block, size_t size);
-    void (*free)(void *context, void *block);
-};
-
-struct arena_allocator { // PyObjectArenaAllocator
-    void *context;
-    void *(*alloc)(void *context, size_t size);
-    void (*free)(void *context, void *arena, size_t size);
-};
-
-enum domain { DOMAIN_RAW = 0, DOMAIN_MEM = 1, DOMAIN_OBJ = 2, DOMAINS = 3 }; // PyMemAllocatorDomain
-
-struct wrapped {
-    struct allocator inner;
-    bool raw; // called without the GIL too; the others' small requests come in even size classes
-};
-
 static struct {
-    void (*get_allocator)(int domain, struct allocator *);
-    void (*set_allocator)(int domain, struct allocator *);
-    void (*get_arena_allocator)(struct arena_allocator *);
-    void (*set_arena_allocator)(struct arena_allocator *);
     int (*is_initialized)(void);
     int (*add_pending_call)(int (*)(void *), void *);
     const char *(*get_version)(void);
@@ -48,194 +23,10 @@ static struct {
     void *(*frame_back)(void *);        // PyFrame_GetBack, 3.9+: new reference or NULL
     void (*decref)(void *);             // Py_DecRef
     const uint64_t *runtime_words;      // _PyRuntime
-    struct arena_allocator arena_inner;
-    struct wrapped first[DOMAINS];      // installed by the constructor
-    struct wrapped second[DOMAINS];     // once more, when start-up threw the first away
-    bool again;
 } python;
 
 static void *no_thread_state(void) {
     return NULL;
-}
-
-// ---- the wrappers --------------------------------------------------------------------------------------------
-
-static bool comes_even(const struct wrapped *domain, size_t size) {
-    return !domain->raw && size <= PK_BLOCK_EVEN_MAX;
-}
-
-static void *wrapped_new(struct pk_thread *self, const struct wrapped *domain, void *block, size_t size) {
-    if (PK_LIKELY(block != NULL)) {
-        pk_track_alloc(self, (uintptr_t)block, size, PK_BLOCK_PYTHON, comes_even(domain, size));
-    } else {
-        pk_track_failed(self, size);
-    }
-    self->depth = 0;
-    return block;
-}
-
-static void *wrapped_malloc_raw(void *context, size_t size) {
-    const struct wrapped *domain = context;
-    struct pk_thread *self = pk_thread_current();
-    if (PK_UNLIKELY(self == NULL)) {
-        return domain->inner.malloc(domain->inner.context, size);
-    }
-    self->depth = 1;
-    return wrapped_new(self, domain, domain->inner.malloc(domain->inner.context, size), size);
-}
-
-PK_INLINE void *wrapped_malloc_in(enum pk_frame_family family, void *context, size_t size) {
-    const struct wrapped *domain = context;
-    struct pk_thread *self = pk_thread_current();
-    if (PK_UNLIKELY(self == NULL)) {
-        return domain->inner.malloc(domain->inner.context, size);
-    }
-    self->depth = 1;
-    void *block = domain->inner.malloc(domain->inner.context, size);
-    if (PK_UNLIKELY(block == NULL || size - 1 >= PK_BLOCK_EVEN_MAX)) {
-        return wrapped_new(self, domain, block, size);
-    }
-    pk_small_alloc(family, self, (uintptr_t)block, size);
-    self->depth = 0;
-    return block;
-}
-
-static void *wrapped_malloc_object(void *context, size_t size) {
-    return wrapped_malloc_in(PK_FAMILY_OBJECT, context, size);
-}
-
-static void *wrapped_malloc_cframe(void *context, size_t size) {
-    return wrapped_malloc_in(PK_FAMILY_CFRAME, context, size);
-}
-
-static void *wrapped_malloc_direct(void *context, size_t size) {
-    return wrapped_malloc_in(PK_FAMILY_DIRECT, context, size);
-}
-
-static void *(*const wrapped_malloc[])(void *, size_t) = {
-    [PK_FAMILY_OBJECT] = wrapped_malloc_object,
-    [PK_FAMILY_CFRAME] = wrapped_malloc_cframe,
-    [PK_FAMILY_DIRECT] = wrapped_malloc_direct,
-};
-
-static void *wrapped_calloc(void *context, size_t count, size_t size) {
-    const struct wrapped *domain = context;
-    struct pk_thread *self = pk_thread_current();
-    if (PK_UNLIKELY(self == NULL)) {
-        return domain->inner.calloc(domain->inner.context, count, size);
-    }
-    self->depth = 1;
-    void *block = domain->inner.calloc(domain->inner.context, count, size);
-    size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes)) {
-        bytes = SIZE_MAX; // the call failed
-    }
-    return wrapped_new(self, domain, block, bytes);
-}
-
-static void wrapped_free(void *context, void *block) {
-    const struct wrapped *domain = context;
-    struct pk_thread *self = pk_thread_current();
-    if (PK_UNLIKELY(self == NULL)) {
-        domain->inner.free(domain->inner.context, block);
-        return;
-    }
-    self->depth = 1;
-    pk_small_free(self, (uintptr_t)block);
-    domain->inner.free(domain->inner.context, block);
-    self->depth = 0;
-}
-
-static void *wrapped_realloc(void *context, void *old, size_t size) {
-    const struct wrapped *domain = context;
-    struct pk_thread *self = pk_thread_current();
-    if (PK_UNLIKELY(self == NULL)) {
-        return domain->inner.realloc(domain->inner.context, old, size);
-    }
-    self->depth = 1;
-    if (old == NULL) {
-        return wrapped_new(self, domain, domain->inner.realloc(domain->inner.context, NULL, size), size);
-    }
-    struct pk_block known = pk_track_resize_begin(self, (uintptr_t)old);
-    self->moved_pages = false; // set by our realloc hook below
-    void *block = domain->inner.realloc(domain->inner.context, old, size);
-    if (PK_UNLIKELY(block == NULL)) {
-        pk_track_resize_abort(self, known, (uintptr_t)old);
-        pk_track_failed(self, size);
-    } else {
-        bool copied = block != old && !self->moved_pages;
-        pk_track_resize_commit(self, known, (uintptr_t)block, size, PK_BLOCK_PYTHON, comes_even(domain, size), copied);
-    }
-    self->depth = 0;
-    return block;
-}
-
-// ---- arenas --------------------------------------------------------------------------------------------------
-
-#define SMALLEST_ARENA (256u * 1024u) // 3.8, 3.9; 1 MiB since 3.10. Smaller: the stack of Python frames (3.11+).
-
-// Called from inside our own wrapper (pymalloc wants an arena) or directly (the interpreter wants frames).
-static void *wrapped_arena_alloc(void *context, size_t size) {
-    (void)context;
-    (void)pk_thread_current(); // a thread met here for the first time must not count the map below as its own
-    struct pk_thread *self = pk_self;
-    bool outermost = self->depth == 0;
-    if (outermost) {
-        self->depth = 1;
-    }
-    void *arena = python.arena_inner.alloc(python.arena_inner.context, size);
-    if (arena != NULL && self != &pk_thread_blank && !self->busy) {
-        if (size >= SMALLEST_ARENA) {
-            pk_track_arena(self, (int64_t)size);
-        } else {
-            pk_track_alloc(self, (uintptr_t)arena, size, PK_BLOCK_PYTHON, false);
-        }
-    }
-    if (outermost) {
-        self->depth = 0;
-    }
-    return arena;
-}
-
-static void wrapped_arena_free(void *context, void *arena, size_t size) {
-    (void)context;
-    (void)pk_thread_current();
-    struct pk_thread *self = pk_self;
-    bool outermost = self->depth == 0;
-    if (outermost) {
-        self->depth = 1;
-    }
-    if (self != &pk_thread_blank && !self->busy) {
-        if (size >= SMALLEST_ARENA) {
-            pk_track_arena(self, -(int64_t)size);
-        } else {
-            pk_track_free(self, (uintptr_t)arena);
-        }
-    }
-    python.arena_inner.free(python.arena_inner.context, arena, size);
-    if (outermost) {
-        self->depth = 0;
-    }
-}
-
-static void wrap_arenas(void) {
-    if (python.get_arena_allocator == NULL || python.set_arena_allocator == NULL) {
-        return;
-    }
-    python.get_arena_allocator(&python.arena_inner);
-    struct arena_allocator ours = {.alloc = wrapped_arena_alloc, .free = wrapped_arena_free};
-    python.set_arena_allocator(&ours);
-}
-
-static void wrap_domains(struct wrapped *domains) {
-    uint32_t family = pk_runtime.layout == NULL ? PK_FAMILY_DIRECT : pk_runtime.layout->family;
-    for (int domain = DOMAIN_RAW; domain < DOMAINS; domain++) {
-        python.get_allocator(domain, &domains[domain].inner);
-        domains[domain].raw = domain == DOMAIN_RAW;
-        struct allocator ours = {&domains[domain], domain == DOMAIN_RAW ? wrapped_malloc_raw : wrapped_malloc[family],
-                                 wrapped_calloc, wrapped_realloc, wrapped_free};
-        python.set_allocator(domain, &ours);
-    }
 }
 
 // ---- symbols and layout --------------------------------------------------------------------------------------
@@ -310,12 +101,8 @@ static void choose_layout(void) {
     pk_runtime.layout = layout;
 }
 
-void pk_python_attach(void) {
+static void find_symbols(void) {
 #define FIND(field, name) *(void **)&python.field = symbol(name)
-    FIND(get_allocator, "PyMem_GetAllocator");
-    FIND(set_allocator, "PyMem_SetAllocator");
-    FIND(get_arena_allocator, "PyObject_GetArenaAllocator");
-    FIND(set_arena_allocator, "PyObject_SetArenaAllocator");
     FIND(is_initialized, "Py_IsInitialized");
     FIND(add_pending_call, "Py_AddPendingCall");
     FIND(get_version, "Py_GetVersion");
@@ -331,11 +118,14 @@ void pk_python_attach(void) {
     *(void **)&pk_runtime.is_finalizing = finalizing != NULL ? finalizing : symbol("_Py_IsFinalizing");
     void *unchecked = symbol("PyThreadState_GetUnchecked"); // 3.13+
     *(void **)&pk_runtime.thread_state = unchecked != NULL ? unchecked : symbol("_PyThreadState_UncheckedGet");
+}
+
+void pk_python_attach(void) {
+    find_symbols();
     pk_runtime.attached_state = no_thread_state;
     choose_layout();
     pk_runtime.detached_is_null = pk_runtime.header->python_hex >= 0x030c0000u;
-    wrap_domains(python.first);
-    wrap_arenas();
+    pk_domains_wrap();
     pk_runtime.starting = python.is_initialized != NULL && python.add_pending_call != NULL;
 }
 
@@ -426,16 +216,8 @@ static const char *compare_walks(void) {
     return wrong;
 }
 
-// Runs in the main thread between two bytecodes, the GIL held: the one place where the Python API is called.
-static int self_test(void *context) {
-    (void)context;
-    struct pk_thread *self = pk_thread_current();
-    if (self == NULL || pk_runtime.layout == NULL || python.current_frame == NULL || python.frame_line == NULL ||
-        python.decref == NULL) {
-        return 0;
-    }
-    int saved = errno;
-    self->depth = 1; // the frame objects made by this test are ours, not the program's
+// The GIL held, self->depth set: frame objects made here are ours.
+static void test_layout(void) {
     const char *wrong = compare_walks();
     if (wrong == NULL) {
         pk_runtime.header->python_status = PK_PYTHON_VERIFIED;
@@ -449,6 +231,19 @@ static int self_test(void *context) {
         pk_runtime.own_thread_state = no_thread_state;
         say_note(PK_PYTHON_MISMATCH, "the self-test found a difference in ", wrong);
     }
+}
+
+// Runs in the main thread between two bytecodes, the GIL held: the one place where the Python API is called.
+static int self_test(void *context) {
+    (void)context;
+    struct pk_thread *self = pk_thread_current();
+    if (self == NULL || pk_runtime.layout == NULL || python.current_frame == NULL || python.frame_line == NULL ||
+        python.decref == NULL) {
+        return 0;
+    }
+    int saved = errno;
+    self->depth = 1; // the frame objects made by this test are ours, not the program's
+    test_layout();
     self->depth = 0;
     errno = saved;
     return 0;
@@ -456,12 +251,8 @@ static int self_test(void *context) {
 
 PK_COLD void pk_python_starting(void) {
     if (!python.is_initialized()) {
-        struct allocator now;
-        python.get_allocator(DOMAIN_OBJ, &now);
-        if (now.free != wrapped_free && !python.again) {
-            python.again = true;
+        if (pk_domains_wrap_again()) {
             __atomic_fetch_or(&pk_runtime.header->flags, PK_FLAG_ALLOCATORS_LATE, __ATOMIC_RELAXED);
-            wrap_domains(python.second);
         }
         return;
     }
@@ -474,4 +265,19 @@ PK_COLD void pk_python_starting(void) {
         (void)python.add_pending_call(self_test, NULL);
         errno = saved;
     }
+}
+
+bool pk_python_attach_running(void) {
+    find_symbols();
+    if (python.current_frame == NULL || python.frame_line == NULL || python.decref == NULL || python.get_version == NULL) {
+        return false;
+    }
+    choose_layout();
+    pk_runtime.detached_is_null = pk_runtime.header->python_hex >= 0x030c0000u;
+    if (pk_runtime.header->python_status != PK_PYTHON_ATTACHED) {
+        return false;
+    }
+    pk_runtime.attached_state = pk_runtime.thread_state;
+    test_layout();
+    return pk_runtime.header->python_status == PK_PYTHON_VERIFIED;
 }

@@ -87,11 +87,11 @@ static int is_in_libc(const void *function) {
     return strncmp(name, "libc.so", 7) == 0 || strncmp(name, "libc-2.", 7) == 0;
 }
 
-PK_COLD void pk_real_resolve(void) {
+static void resolve(void *(*find)(const char *name)) {
     int saved = errno;
     resolving = 1;
     struct pk_real found = {0};
-#define FIND(name) *(void **)&found.name = next_symbol(#name)
+#define FIND(name) *(void **)&found.name = find(#name)
     FIND(malloc);
     FIND(calloc);
     FIND(realloc);
@@ -123,6 +123,31 @@ PK_COLD void pk_real_resolve(void) {
     pk_real = found;
     resolving = 0;
     errno = saved;
+}
+
+PK_COLD void pk_real_resolve(void) {
+    resolve(next_symbol);
+}
+
+// What the program's own calls reach. In a program at fixed addresses the name may lead to a jump inside the program
+// (its "canonical" address), which ends wherever the program's table says: at our hook, once that is redirected.
+static void *program_symbol(const char *name) {
+    void *found = dlsym(RTLD_DEFAULT, name);
+    Dl_info info;
+    const ElfW(Sym) *entry = NULL;
+    if (found == NULL || dladdr1(found, &info, (void **)&entry, RTLD_DL_SYMENT) == 0) {
+        return found;
+    }
+    Dl_info ours;
+    if (dladdr(&pk_real, &ours) != 0 && info.dli_fbase == ours.dli_fbase) {
+        return next_symbol(name); // nobody but us has it: what an old libc lacks stays unknown
+    }
+    void *next = entry != NULL && entry->st_shndx == SHN_UNDEF ? next_symbol(name) : NULL;
+    return next == NULL ? found : next;
+}
+
+void pk_real_resolve_program(void) {
+    resolve(program_symbol);
 }
 
 static void *(*probed_malloc)(size_t);

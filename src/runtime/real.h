@@ -47,6 +47,9 @@ extern struct pk_real pk_real;
 
 /* Finds all of them. Any number of times, from the constructor on. */
 void pk_real_resolve(void);
+/* The same for a library that the program loaded itself: the functions that its own calls reach, which are not ours.
+ * Before any of its references is redirected to us. */
+void pk_real_resolve_program(void);
 /* True for memory from the static buffer, which is never freed. */
 int pk_real_is_bootstrap(const void *address);
 /* realloc for such memory: a real block with its contents. */

@@ -11,6 +11,8 @@
  *   track.c    event in, stack attached, ledger called under its lock
  *   process.c  this process among others: the shared page, fork
  *   environment.c, program.c, launch.c   starting other programs: what they are handed, what they are
+ *   inprocess.c  a recording that the program itself begins and ends; redirect.c and domains.c serve it
+ *   block.c, api.c  peaks inside blocks of the program, and what Python calls
  *   init.c     constructor and destructor, the order of everything
  *
  * Locks: `lock` guards ledger, writer and codes. It is a leaf; a thread inside it has self->busy set, so a
@@ -57,7 +59,11 @@ struct pk_runtime {
     bool starting; /* Python starts up: pk_python_starting() is asked at each event */
     bool threads; /* a second thread was ever started; set before it starts, never cleared */
 
+    bool in_process; /* recording was begun by the program (inprocess.c), not by the preload */
+    uint32_t session; /* how often a recording began or ended: what threads keep of another one is void. Under the lock */
+
     struct pk_lock lock;
+    struct pk_arena kept;           /* what outlives a recording: threads. Under the lock */
     uint32_t deaths;                /* code objects freed: kept walks from before are void. Atomic. */
     const struct pk_layout *layout; /* NULL: unknown interpreter */
     void *(*thread_state)(void);    /* the running thread's, without checks; NULL before an interpreter is met */
@@ -93,10 +99,15 @@ extern struct pk_runtime pk_runtime;
 
 /* init.c: begins recording into `directory`. False: nothing was begun. */
 bool pk_runtime_start(const char *directory);
+/* init.c: the half of it that makes the ledger, with pk_runtime.writer and ledger zeroed before. `directory` NULL: in
+ * memory that nobody reads. 0 or negative errno. */
+int pk_runtime_open_ledger(const char *directory);
 /* track.c: copies counters kept outside the ledger file into its header. Under the lock, or when alone. */
 void pk_runtime_sync(void);
 /* init.c: fills the header and makes the pseudo functions and nodes, in a new ledger. */
 void pk_runtime_begin_record(void);
+/* init.c: the header says that the recording has ended. Under the lock. */
+void pk_runtime_finish(void);
 /* init.c: recording ends for good in this process (a forked child without a ledger of its own). */
 void pk_runtime_abandon(void);
 /* init.c: is this the process that is recorded? Not a vfork child, which shares all our memory. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The whole way of an event, inline, for the wrappers in python.c: a small object of Python's allocated or freed is one
+ * The whole way of an event, inline, for the wrappers in domains.c: a small object of Python's allocated or freed is one
  * straight run of code. What is unusual goes to track.c. Same contracts as track.h. */
 #pragma once
 
@@ -28,6 +28,9 @@ PK_INLINE uint32_t pk_small_place(enum pk_frame_family family, const struct pk_l
                                   const void *frame) {
     uint32_t from = pk_stack_update(family, layout, self, frame);
     pk_runtime_lock(self);
+    if (PK_UNLIKELY(self->session != pk_runtime.session)) {
+        return pk_track_locate_again(self);
+    }
     if (from != PK_STACK_UNMOVED) {
         self->here = pk_stack_resolve(self, from);
     }

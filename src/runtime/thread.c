@@ -3,8 +3,10 @@
 #include "runtime/thread.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/sys.h"
@@ -71,7 +73,7 @@ static struct pk_thread *take_ended(void) {
 }
 
 void pk_threads_init(void) {
-    have_key = pthread_key_create(&end_key, end_thread) == 0;
+    have_key = have_key || pthread_key_create(&end_key, end_thread) == 0;
 }
 
 void pk_threads_forked(struct pk_thread *self) {
@@ -114,6 +116,19 @@ static bool pass_only_thread(struct pk_thread *self) {
     return true;
 }
 
+// The links of /proc/self/task are two and one a thread.
+static bool is_alone(void) {
+    struct statx about;
+    long result = pk_sys6(SYS_statx, AT_FDCWD, (long)"/proc/self/task", 0, STATX_NLINK, (long)&about, 0);
+    return result == 0 && about.stx_nlink == 3;
+}
+
+void pk_threads_found(struct pk_thread *self) {
+    bool alone = is_alone() && pk_runtime.lock.can_bias;
+    pk_runtime.threads = !alone;
+    __atomic_store_n(&only_thread, alone ? self : NULL, __ATOMIC_RELEASE);
+}
+
 bool pk_thread_room(struct pk_thread *self, uint32_t count) {
     if (count < self->capacity) {
         return true;
@@ -122,7 +137,7 @@ bool pk_thread_room(struct pk_thread *self, uint32_t count) {
     while (capacity <= count) {
         capacity *= 2;
     }
-    struct pk_arena *arena = &pk_runtime.ledger.arena;
+    struct pk_arena *arena = &pk_runtime.kept;
     struct pk_spot *spots = pk_arena_alloc(arena, capacity * sizeof *spots);
     uint32_t *nodes = pk_arena_alloc(arena, capacity * sizeof *nodes);
     if (spots == NULL || nodes == NULL) {
@@ -153,15 +168,20 @@ struct pk_thread *pk_thread_make(uint32_t base) {
         return NULL; // tried again at the thread's next event
     }
     pk_runtime_lock(&guard);
-    struct pk_thread *self = take_ended();
+    struct pk_thread *self = have_key ? pthread_getspecific(end_key) : NULL; // of an earlier recording
+    if (self == NULL) {
+        self = take_ended();
+    }
     if (self != NULL) {
         *self = (struct pk_thread){.spots = self->spots, .nodes = self->nodes, .capacity = self->capacity};
     } else {
-        self = pk_arena_alloc(&pk_runtime.ledger.arena, sizeof *self);
+        self = pk_arena_alloc(&pk_runtime.kept, sizeof *self);
     }
     if (self != NULL) {
         self->base = base;
         self->tid = pk_sys_gettid();
+        self->main = self->tid == pk_sys_getpid();
+        self->session = pk_runtime.session;
         self->root = pk_runtime.ledger.stacks.root;
         if (self->nodes != NULL) {
             self->nodes[0] = self->root;
@@ -186,6 +206,19 @@ struct pk_thread *pk_thread_make(uint32_t base) {
     }
     self->depth = 0;
     return self;
+}
+
+PK_COLD void pk_thread_renew(struct pk_thread *self) {
+    self->session = pk_runtime.session;
+    self->count = 0;
+    self->root = pk_runtime.ledger.stacks.root;
+    self->base = pk_runtime.node_none;
+    self->nodes[0] = self->root;
+    self->moved_bytes = 0;
+    self->moved_peak = 0;
+    if (!pk_runtime.active && pk_self == self) {
+        pk_self = &pk_thread_blank; // this is its last event, until a recording begins again
+    }
 }
 
 PK_COLD struct pk_thread *pk_thread_enter(void) {

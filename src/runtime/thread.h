@@ -44,6 +44,9 @@ struct pk_thread {
     uint32_t *nodes;       /* the stack from the outermost frame to level i; nodes[0] is the root,
                               or the node of this thread's start */
     const void *attached;   /* the thread state last seen to run on this thread, the GIL held (up to 3.12) */
+    uint32_t session;       /* pk_runtime.session when root, base and nodes were made. Under the lock */
+    int64_t moved_bytes;    /* allocated minus freed by this thread since counting by thread began */
+    int64_t moved_peak;     /* ... at most */
     int32_t tid;            /* the kernel's number of the thread */
     struct pk_thread *next; /* among the ended ones */
 };
@@ -58,10 +61,15 @@ PK_COLD struct pk_thread *pk_thread_enter(void);
 struct pk_thread *pk_thread_make(uint32_t base);
 /* Room for `count` levels beside the sentinel; false: no memory. Must be called under the lock. */
 bool pk_thread_room(struct pk_thread *self, uint32_t count);
+/* Another recording began, or the one there was ended, since this thread's last event: what it kept is void. Under the
+ * lock, on the thread itself. */
+PK_COLD void pk_thread_renew(struct pk_thread *self);
 /* In a forked child, whose only thread is `self`. */
 void pk_threads_forked(struct pk_thread *self);
-/* Once, from the constructor. */
+/* When a recording begins; once is enough. */
 void pk_threads_init(void);
+/* The process may have got its threads before we came. When a recording begins, by `self`. */
+void pk_threads_found(struct pk_thread *self);
 /* A thread is about to be started by `self`, or by a thread that records nothing (NULL). */
 void pk_threads_expect(const struct pk_thread *self);
 

@@ -26,9 +26,9 @@ void pk_track_check(void) {
 void pk_runtime_sync(void) {
     struct pk_ledger_header *header = pk_runtime.header;
     const struct pk_ledger *ledger = &pk_runtime.ledger;
-    header->own_bytes = ledger->arena.own_bytes;
+    header->own_bytes = ledger->arena.own_bytes + pk_runtime.kept.own_bytes;
     header->dropped_events = ledger->dropped + __atomic_load_n(&pk_runtime.dropped, __ATOMIC_RELAXED);
-    header->unknown_frees = ledger->unknown_frees;
+    header->unknown_frees = pk_runtime.in_process ? 0 : ledger->unknown_frees; // blocks from before are no surprise
     header->file_map_bytes = ledger->file_map_bytes;
     header->noreserve_bytes = ledger->noreserve_bytes;
     header->sampled_bytes = ledger->sampled_bytes;
@@ -66,6 +66,18 @@ PK_INLINE const void *thread_state(const struct pk_layout *layout, const struct 
     return pk_runtime.own_thread_state();
 }
 
+static uint32_t lock_and_locate(struct pk_thread *self);
+
+// Under the lock it turned out that another recording has begun, or that there is none: once more from the start.
+PK_COLD uint32_t pk_track_locate_again(struct pk_thread *self) {
+    pk_thread_renew(self);
+    if (!pk_runtime.active) {
+        return pk_runtime.node_none;
+    }
+    pk_runtime_unlock(self);
+    return lock_and_locate(self);
+}
+
 PK_INLINE uint32_t lock_and_locate_in(enum pk_frame_family family, struct pk_thread *self) {
     const struct pk_layout *layout = pk_runtime.layout;
     const void *tstate = PK_LIKELY(layout != NULL) ? thread_state(layout, self) : NULL;
@@ -73,7 +85,7 @@ PK_INLINE uint32_t lock_and_locate_in(enum pk_frame_family family, struct pk_thr
     if (PK_UNLIKELY(frame == NULL)) {
         self->count = 0;
         pk_runtime_lock(self);
-        return pk_stack_base(self);
+        return PK_UNLIKELY(self->session != pk_runtime.session) ? pk_track_locate_again(self) : pk_stack_base(self);
     }
     return pk_small_place(family, layout, self, frame);
 }
@@ -126,6 +138,9 @@ PK_COLD void pk_track_failed(struct pk_thread *self, size_t size) {
 struct pk_block pk_track_resize_begin(struct pk_thread *self, uintptr_t old) {
     pk_small_enter(self);
     pk_runtime_lock(self);
+    if (PK_UNLIKELY(self->session != pk_runtime.session)) {
+        pk_thread_renew(self);
+    }
     struct pk_block block = pk_ledger_resize_begin(&pk_runtime.ledger, old);
     pk_small_leave(self);
     return block;
@@ -134,7 +149,11 @@ struct pk_block pk_track_resize_begin(struct pk_thread *self, uintptr_t old) {
 void pk_track_resize_commit(struct pk_thread *self, struct pk_block block, uintptr_t address, size_t size,
                             uint32_t flags, bool even, bool copied) {
     pk_small_enter(self);
+    uint32_t session = self->session; // resize_begin brought it up to date
     uint32_t node = lock_and_locate(self);
+    if (PK_UNLIKELY(self->session != session)) {
+        block.stack = PK_NODE_NONE; // known to a recording that has ended
+    }
     pk_ledger_resize_commit(&pk_runtime.ledger, block, address, size, node, flags, even, copied);
     pk_small_leave(self);
 }
@@ -142,7 +161,9 @@ void pk_track_resize_commit(struct pk_thread *self, struct pk_block block, uintp
 void pk_track_resize_abort(struct pk_thread *self, struct pk_block block, uintptr_t old) {
     pk_small_enter(self);
     pk_runtime_lock(self);
-    pk_ledger_resize_abort(&pk_runtime.ledger, block, old);
+    if (PK_LIKELY(self->session == pk_runtime.session)) {
+        pk_ledger_resize_abort(&pk_runtime.ledger, block, old);
+    }
     pk_small_leave(self);
 }
 
@@ -255,6 +276,9 @@ void pk_track_arena(struct pk_thread *self, int64_t bytes) {
     pk_runtime_lock(self);
     struct pk_ledger_header *header = pk_runtime.header;
     header->arena_bytes += (uint64_t)bytes;
+    if ((int64_t)header->arena_bytes < 0) { // arenas from before an in-process start
+        header->arena_bytes = 0;
+    }
     if (header->arena_bytes > header->arena_peak_bytes) {
         header->arena_peak_bytes = header->arena_bytes;
     }
@@ -270,9 +294,14 @@ uint32_t pk_track_here(struct pk_thread *self) {
     return node;
 }
 
-void pk_track_thread_start(struct pk_thread *self, uint32_t starter) {
+void pk_track_thread_start(struct pk_thread *self, uint32_t starter, uint32_t session) {
     pk_small_enter(self);
     pk_runtime_lock(self);
+    if (session != pk_runtime.session) { // that stack is of a recording that has ended
+        pk_thread_renew(self);
+        pk_small_leave(self);
+        return;
+    }
     struct pk_stacks *stacks = &pk_runtime.ledger.stacks;
     uint32_t native = pk_stacks_child(stacks, starter, pk_runtime.function_native_thread, 0, PK_NO_INSTRUCTION);
     uint32_t root = pk_stacks_child(stacks, stacks->root, pk_runtime.function_thread, starter - stacks->first, PK_NO_INSTRUCTION);

@@ -18,6 +18,10 @@ void pk_track_free(struct pk_thread *self, uintptr_t address);
 /* An allocation call that asked for `size` bytes got NULL. */
 void pk_track_failed(struct pk_thread *self, size_t size);
 
+/* For small.h: under the lock it turned out that another recording has begun since this thread's last event, or that there
+ * is none. Places the thread once more from the start. Under the lock. */
+PK_COLD uint32_t pk_track_locate_again(struct pk_thread *self);
+
 /* A resize: begin before the real call, then commit (`address` not 0) or abort. */
 struct pk_block pk_track_resize_begin(struct pk_thread *self, uintptr_t old);
 void pk_track_resize_commit(struct pk_thread *self, struct pk_block block, uintptr_t address, size_t size,
@@ -48,6 +52,6 @@ void pk_track_check(void);
 
 /* The node this thread is in right now, for a thread it starts. */
 uint32_t pk_track_here(struct pk_thread *self);
-/* The calling thread was started by the stack `starter`: what it allocates while it has no Python frame is charged
+/* The calling thread was started by the stack `starter` of recording `session`: what it allocates while it has no Python frame is charged
  * to "[native thread]" below that; its Python stacks begin with a "[thread]" that names it. */
-void pk_track_thread_start(struct pk_thread *self, uint32_t starter);
+void pk_track_thread_start(struct pk_thread *self, uint32_t starter, uint32_t session);

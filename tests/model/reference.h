@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "ledger/blocks.h"
 #include "ledger/maps.h"
@@ -13,6 +14,7 @@
 #define REFERENCE_NODES 240u
 #define REFERENCE_BLOCKS 4096u
 #define REFERENCE_PAGES 192u
+#define REFERENCE_TRACKERS 4u
 
 struct reference_block {
     uint64_t address, size;
@@ -30,6 +32,14 @@ struct reference_share {
     uint64_t bytes, blocks;
 };
 
+/* A block of the program: full copies at its start and at each of its peaks. */
+struct reference_tracker {
+    bool running;
+    uint64_t start_bytes, start_blocks, peak_bytes, peak_blocks;
+    struct reference_share start[REFERENCE_NODES];
+    struct reference_share at_peak[REFERENCE_NODES];
+};
+
 struct reference {
     struct reference_block blocks[REFERENCE_BLOCKS];
     uint32_t block_count;
@@ -42,7 +52,28 @@ struct reference {
     struct reference_share inherited; /* and not freed */
     uint64_t total_bytes, total_blocks, peak_bytes, peak_blocks;
     uint64_t unknown_frees, missed_frees, code_frees;
+    struct reference_tracker trackers[REFERENCE_TRACKERS];
 };
+
+static inline void reference_watch(struct reference *model) {
+    for (uint32_t i = 0; i < REFERENCE_TRACKERS; i++) {
+        struct reference_tracker *tracker = &model->trackers[i];
+        if (tracker->running && model->total_bytes > tracker->peak_bytes) {
+            tracker->peak_bytes = model->total_bytes;
+            tracker->peak_blocks = model->total_blocks;
+            memcpy(tracker->at_peak, model->live, sizeof model->live);
+        }
+    }
+}
+
+static inline void reference_track(struct reference *model, uint32_t number) {
+    struct reference_tracker *tracker = &model->trackers[number];
+    tracker->running = true;
+    tracker->start_bytes = tracker->peak_bytes = model->total_bytes;
+    tracker->start_blocks = tracker->peak_blocks = model->total_blocks;
+    memcpy(tracker->start, model->live, sizeof model->live);
+    memcpy(tracker->at_peak, model->live, sizeof model->live);
+}
 
 static inline void reference_charge(struct reference *model, uint32_t stack, uint64_t bytes, uint64_t blocks) {
     if (stack < model->first) {
@@ -61,6 +92,7 @@ static inline void reference_charge(struct reference *model, uint32_t stack, uin
             model->at_peak[i] = model->live[i];
         }
     }
+    reference_watch(model);
 }
 
 static inline void reference_release(struct reference *model, uint32_t stack, uint64_t bytes, uint64_t blocks) {
@@ -89,6 +121,9 @@ static inline void reference_fork(struct reference *model, uint32_t first) {
     model->total_bytes = model->total_blocks = model->peak_bytes = model->peak_blocks = 0;
     model->unknown_frees = model->missed_frees = 0;
     model->first = first;
+    for (uint32_t i = 0; i < REFERENCE_TRACKERS; i++) {
+        model->trackers[i].running = false;
+    }
     for (uint32_t i = 0; i < REFERENCE_NODES; i++) {
         model->live[i] = model->at_peak[i] = model->at_tree_peak[i] = (struct reference_share){0};
     }

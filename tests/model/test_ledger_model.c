@@ -44,6 +44,11 @@ struct world {
     int64_t file_bytes[4];
     struct pk_share share;
     uint64_t tree_peak;
+    struct pk_tracker trackers[REFERENCE_TRACKERS];
+    struct pk_tracker_entry entries[REFERENCE_TRACKERS][REFERENCE_NODES];
+    int64_t moved_bytes; /* since somebody asked */
+    uint64_t moved_from;
+    uint32_t tracked, negative_shares;
     uint32_t forks, tells;
     uint64_t dropped_before; /* by the processes this one was forked from */
     uint64_t seed, random;
@@ -372,6 +377,29 @@ static void do_raise(struct world *world) {
     reference_raise(&world->model);
 }
 
+static void count_moved(void *context, int64_t bytes) {
+    struct world *world = context;
+    world->moved_bytes += bytes;
+}
+
+// A block of the program begins or ends.
+static void do_track(struct world *world) {
+    uint32_t number = (uint32_t)roll(world, REFERENCE_TRACKERS);
+    if (world->model.trackers[number].running) {
+        pk_ledger_untrack(&world->ledger, &world->trackers[number]);
+        world->model.trackers[number].running = false;
+    } else {
+        memset(world->entries[number], 0, sizeof world->entries[number]);
+        pk_ledger_track(&world->ledger, &world->trackers[number], world->entries[number]);
+        reference_track(&world->model, number);
+        world->tracked++;
+    }
+    bool tell = one_in(world, 2);
+    pk_ledger_tell_moves(&world->ledger, tell ? count_moved : NULL, world);
+    world->moved_bytes = 0;
+    world->moved_from = world->account.total_bytes;
+}
+
 // From here on this is the child: same memory, an account and tables of its own.
 static void do_fork(struct world *world) {
     uint32_t count = world->ledger.stacks.node_count;
@@ -386,12 +414,47 @@ static void do_fork(struct world *world) {
     if (pk_ledger_fork(&world->ledger, &world->account, &parents) < 0) {
         complain(world, "fork failed");
     }
+    world->moved_bytes = 0;
+    world->moved_from = 0;
     world->pending_count = 0; // the threads that were resizing are not in the child
     reference_fork(&world->model, count);
     world->forks++;
 }
 
 // ---- comparing -------------------------------------------------------------------------------------------------
+
+static void compare_tracker(struct world *world, uint32_t number) {
+    const struct pk_stacks *stacks = &world->ledger.stacks;
+    const struct pk_tracker *tracker = &world->trackers[number];
+    const struct reference_tracker *model = &world->model.trackers[number];
+    if (tracker->start_bytes != model->start_bytes || tracker->peak_bytes != model->peak_bytes ||
+        tracker->peak_blocks != model->peak_blocks) {
+        complain(world, "the block's peak is %" PRIu64 ", expected %" PRIu64, tracker->peak_bytes, model->peak_bytes);
+    }
+    int64_t sum = 0, sum_blocks = 0;
+    for (uint32_t i = stacks->first; i < stacks->node_count; i++) {
+        struct pk_tracker_share share = pk_tracker_share(tracker, i - stacks->first, pk_stacks_counters(stacks, i));
+        int64_t peak_bytes = (int64_t)(model->at_peak[i].bytes - model->start[i].bytes);
+        int64_t peak_blocks = (int64_t)(model->at_peak[i].blocks - model->start[i].blocks);
+        int64_t live_bytes = (int64_t)(world->model.live[i].bytes - model->start[i].bytes);
+        int64_t live_blocks = (int64_t)(world->model.live[i].blocks - model->start[i].blocks);
+        if (share.peak_bytes != peak_bytes || share.peak_blocks != peak_blocks) {
+            complain(world, "node %u has %" PRId64 " bytes of the block's peak, expected %" PRId64, i, share.peak_bytes,
+                     peak_bytes);
+        }
+        if (share.live_bytes != live_bytes || share.live_blocks != live_blocks) {
+            complain(world, "node %u holds %" PRId64 " bytes more than at the block's start, expected %" PRId64, i,
+                     share.live_bytes, live_bytes);
+        }
+        world->negative_shares += share.peak_bytes < 0;
+        sum += share.peak_bytes;
+        sum_blocks += share.peak_blocks;
+    }
+    if (sum != (int64_t)(tracker->peak_bytes - tracker->start_bytes) ||
+        sum_blocks != (int64_t)(tracker->peak_blocks - tracker->start_blocks)) {
+        complain(world, "the shares of the block's peak do not add up");
+    }
+}
 
 static void compare_account(struct world *world) {
     const struct pk_account *account = &world->account;
@@ -424,6 +487,14 @@ static void compare_account(struct world *world) {
             complain(world, "node %u holds %" PRIu64 " bytes, expected %" PRIu64, i, pk_node_live_bytes(node),
                      model->live[i].bytes);
         }
+    }
+    for (uint32_t i = 0; i < REFERENCE_TRACKERS; i++) {
+        if (model->trackers[i].running) {
+            compare_tracker(world, i);
+        }
+    }
+    if (ledger->moved != NULL && world->moved_bytes != (int64_t)(account->total_bytes - world->moved_from)) {
+        complain(world, "told of %" PRId64 " bytes in all", world->moved_bytes);
     }
     uint64_t inherited = ledger->inherited_bytes - ledger->inherited_freed_bytes;
     uint64_t inherited_blocks = ledger->inherited_blocks - ledger->inherited_freed_blocks;
@@ -519,6 +590,8 @@ static void do_one_event(struct world *world) {
         do_remap(world);
     } else if (kind < 98) {
         do_raise(world);
+    } else if (one_in(world, 2)) {
+        do_track(world);
     } else if (has_blocks) {
         do_flag(world);
     }
@@ -551,7 +624,7 @@ static void report(struct world *world) {
 }
 
 static void run_worlds(uint32_t worlds, bool starving_allowed) {
-    uint32_t sweeps = 0, forks = 0, tells = 0;
+    uint32_t sweeps = 0, forks = 0, tells = 0, tracked = 0, negative_shares = 0;
     uint64_t dropped = 0;
     for (uint32_t i = 0; i < worlds && !check_state.failed; i++) {
         struct world *world = make_world(check_seed() + i, starving_allowed);
@@ -561,6 +634,8 @@ static void run_worlds(uint32_t worlds, bool starving_allowed) {
         sweeps += world->sweeps;
         forks += world->forks;
         tells += world->tells;
+        tracked += world->tracked;
+        negative_shares += world->negative_shares;
         dropped += world->ledger.dropped + world->dropped_before;
         report(world);
         free_world(world);
@@ -569,6 +644,7 @@ static void run_worlds(uint32_t worlds, bool starving_allowed) {
     // The test would be worth nothing if what it is about had not happened.
     CHECK((PK_EPOCH_LAST == 7) == (sweeps > 0));
     CHECK(forks > 0 && tells > 0);
+    CHECK(tracked > 100 && negative_shares > 0);
     CHECK(starving_allowed == (dropped > 0));
 }
 

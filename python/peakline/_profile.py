@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""@peakline.profile: a block around each call of a function."""
+
+import functools
+import inspect
+import threading
+from typing import Any, Callable, Optional, TypeVar, cast
+
+from ._block import Track, track
+from ._errors import PeaklineError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Calls:
+    """What is known of the calls of one decorated function: its attribute `peakline`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.count = 0  # calls that ended, by return or exception
+        self.last: Optional[Track] = None
+        self.largest: Optional[Track] = None  # the call with the highest peak
+
+    def _add(self, block: Track) -> None:
+        with self._lock:
+            self.count += 1
+            self.last = block
+            try:
+                if self.largest is None or block.peak_bytes > self.largest.peak_bytes:
+                    self.largest = block
+            except PeaklineError:
+                pass  # asked for, `last` says why
+
+    @property
+    def peak_bytes(self) -> int:
+        """The highest peak of all calls, each above its own start."""
+        block = self.largest or self.last
+        if block is None:
+            raise PeaklineError("the function was not called yet")
+        return block.peak_bytes
+
+
+class _Measured:
+    """One call."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._block = track()
+
+    def __enter__(self) -> None:
+        self._block.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self._block.stop()
+        self._calls._add(self._block)
+
+
+def profile(function: F) -> F:
+    """Measures each call of the function: def, async def, and generators (from the first item to
+    the last). The function gets an attribute `peakline`, a Calls.
+
+    A call counts the whole process while it runs: other threads and, while an async function
+    waits, other tasks too."""
+    calls = Calls()
+
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def measured(*args: Any, **keywords: Any) -> Any:
+            with _Measured(calls):
+                return await function(*args, **keywords)
+
+    elif inspect.isasyncgenfunction(function):
+
+        @functools.wraps(function)
+        async def measured(*args: Any, **keywords: Any) -> Any:
+            with _Measured(calls):
+                inner = function(*args, **keywords)
+                try:
+                    item = await inner.__anext__()
+                    while True:
+                        try:
+                            sent = yield item
+                        except GeneratorExit:
+                            raise
+                        except BaseException as error:
+                            item = await inner.athrow(error)
+                        else:
+                            item = await inner.asend(sent)
+                except StopAsyncIteration:
+                    return
+                finally:
+                    await inner.aclose()
+
+    elif inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def measured(*args: Any, **keywords: Any) -> Any:
+            with _Measured(calls):
+                return (yield from function(*args, **keywords))
+
+    else:
+
+        @functools.wraps(function)
+        def measured(*args: Any, **keywords: Any) -> Any:
+            with _Measured(calls):
+                return function(*args, **keywords)
+
+    measured.peakline = calls  # type: ignore[attr-defined]
+    return cast(F, measured)
