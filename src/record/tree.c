@@ -13,7 +13,7 @@
 
 #define PATH_ROOM 4096
 #define FUTEX_WORD_OWNER_DIED 0x40000000u /* FUTEX_OWNER_DIED of linux/futex.h */
-#define LEFT_BEFORE_ANY_PEAK UINT32_MAX
+#define ENDED_BEFORE_ANY_PEAK UINT32_MAX
 
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(((struct pk_tree_slot *)0)->mutex), "a slot holds a mutex");
 
@@ -103,7 +103,7 @@ static void mark_ended(struct pk_tree_page *page, uint32_t index) {
     uint32_t epoch = epoch_now(page);
     uint32_t not_yet = 0;
     // The first who sees it knows best.
-    (void)__atomic_compare_exchange_n(&page->slot[index].end_epoch, &not_yet, epoch == 0 ? LEFT_BEFORE_ANY_PEAK : epoch,
+    (void)__atomic_compare_exchange_n(&page->slot[index].end_epoch, &not_yet, epoch == 0 ? ENDED_BEFORE_ANY_PEAK : epoch,
                                       false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
     (void)__atomic_fetch_and(&page->live[index / 64], ~((uint64_t)1 << index % 64), __ATOMIC_ACQ_REL);
 }
@@ -167,15 +167,6 @@ uint32_t pk_tree_enter(struct pk_tree_page *page, uint32_t pid) {
     }
     set_live(page, index);
     return index;
-}
-
-void pk_tree_leave(struct pk_tree_page *page, uint32_t index) {
-    mark_ended(page, index);
-}
-
-void pk_tree_return(struct pk_tree_page *page, uint32_t index) {
-    __atomic_store_n(&page->slot[index].end_epoch, 0, __ATOMIC_RELEASE);
-    set_live(page, index);
 }
 
 // Two sums, because others may rise and fall while we add: only what both saw was there at one time.

@@ -65,7 +65,7 @@ struct pk_tree_note {
 struct pk_tree_slot {
     uint64_t mutex[6]; /* a robust pthread mutex (40 bytes on x86-64, 48 on aarch64); its first 4 bytes are the futex */
     uint64_t bytes;    /* published: what the process holds, without what it inherited */
-    uint32_t end_epoch; /* 0, or the epoch in which it was found dead, or left */
+    uint32_t end_epoch; /* 0, or the epoch in which it was found dead */
     uint32_t pid;      /* written first; 0: slot not in use yet */
 };
 
@@ -112,10 +112,6 @@ uint64_t pk_tree_sum(struct pk_tree_page *page);
 /* Takes a slot for the calling process and locks its mutex; PK_TREE_NO_SLOT: none left. Must be called on the thread
  * that lives as long as the process: the slot dies with it. */
 uint32_t pk_tree_enter(struct pk_tree_page *page, uint32_t pid);
-/* The process is about to exit or exec: its bytes no longer count. Its share of a peak reached before stays. */
-void pk_tree_leave(struct pk_tree_page *page, uint32_t index);
-/* It did not after all (exec failed). The caller publishes again. */
-void pk_tree_return(struct pk_tree_page *page, uint32_t index);
 /* Publishes `bytes` as what the process holds, and takes a new peak if that makes one. `mono_ns`: now, coarse. */
 void pk_tree_publish(struct pk_tree_page *page, uint32_t index, uint64_t bytes, uint64_t mono_ns);
 /* Remembers what could not be measured; the same (kind, text) once, with a count. Never fails, may forget. */
