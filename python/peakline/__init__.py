@@ -104,3 +104,17 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def load_ipython_extension(shell: object) -> None:
+    """`%load_ext peakline`: the magic %%peakline."""
+    from .ipython import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: object) -> None:
+    """`%unload_ext peakline`."""
+    from .ipython import unload
+
+    unload(shell)

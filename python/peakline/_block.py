@@ -176,6 +176,30 @@ class Track:
             self._profile = read(self._write())
         return self._profile
 
+    def kept(self) -> "Profile":
+        """What the block left behind: a Profile whose "peak" is the block's end, above its start."""
+        self._numbers()
+        if self._final is None:
+            raise PeaklineError("the block still runs; what it kept is known when it has ended")
+        from ._results import read
+
+        directory = _measure.make_directory()
+        try:
+            result = _native.load().peakline_block_write_kept(
+                self._handle, os.fsencode(directory)
+            )
+            if result != 0:
+                _measure.raise_for(result)
+            return read(directory)
+        finally:
+            _measure.remove_directory(directory, os.getpid())
+
+    @property
+    def gained_bytes(self) -> int:
+        """What stacks held more at the end than at the start, added up: no stack kept more."""
+        self._numbers()
+        return int(_native.load().peakline_block_gained(self._handle)) if self._final else 0
+
     def stacks(self) -> List["Stack"]:
         """Who held the block's peak: stacks with their bytes, largest first."""
         return self.profile().stacks

@@ -53,6 +53,10 @@ def _declare(library: ctypes.PyDLL) -> None:
         ctypes.POINTER(BlockNumbers),
     ]
     library.peakline_block_write.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    library.peakline_block_write_kept.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    library.peakline_tree_unmark.argtypes = [ctypes.c_int, ctypes.POINTER(ctypes.c_uint64)]
+    library.peakline_block_gained.argtypes = [ctypes.c_void_p]
+    library.peakline_block_gained.restype = ctypes.c_uint64
     library.peakline_block_free.argtypes = [ctypes.c_void_p]
     library.peakline_block_free.restype = None
 

@@ -179,13 +179,45 @@ static uint64_t steady_sum(struct pk_tree_page *page, uint64_t peak) {
     return again < sum ? again : sum;
 }
 
+static void raise_marks(struct pk_tree_page *page, uint32_t marks, uint64_t sum) {
+    for (; marks != 0; marks &= marks - 1) {
+        uint64_t *peak = &page->mark_peak[__builtin_ctz(marks)];
+        uint64_t before = __atomic_load_n(peak, __ATOMIC_ACQUIRE);
+        while (sum > before &&
+               !__atomic_compare_exchange_n(peak, &before, sum, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        }
+    }
+}
+
+int pk_tree_mark(struct pk_tree_page *page, uint64_t sum) {
+    uint32_t marks = __atomic_load_n(&page->marks, __ATOMIC_ACQUIRE);
+    uint32_t mark;
+    do {
+        mark = (uint32_t)__builtin_ctz(~marks);
+        if (mark >= PK_TREE_MARKS) {
+            return -1;
+        }
+    } while (!__atomic_compare_exchange_n(&page->marks, &marks, marks | 1u << mark, true, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_ACQUIRE));
+    __atomic_store_n(&page->mark_peak[mark], sum, __ATOMIC_RELEASE);
+    return (int)mark;
+}
+
+uint64_t pk_tree_unmark(struct pk_tree_page *page, int mark) {
+    uint64_t peak = __atomic_load_n(&page->mark_peak[mark], __ATOMIC_ACQUIRE);
+    (void)__atomic_fetch_and(&page->marks, ~(1u << mark), __ATOMIC_ACQ_REL);
+    return peak;
+}
+
 void pk_tree_publish(struct pk_tree_page *page, uint32_t index, uint64_t bytes, uint64_t mono_ns) {
     uint64_t before = __atomic_exchange_n(&page->slot[index].bytes, bytes, __ATOMIC_SEQ_CST);
     if (bytes <= before) {
         return;
     }
     uint64_t peak = __atomic_load_n(&page->peak, __ATOMIC_ACQUIRE);
-    uint64_t sum = steady_sum(page, peak);
+    uint32_t marks = __atomic_load_n(&page->marks, __ATOMIC_ACQUIRE);
+    uint64_t sum = steady_sum(page, marks == 0 ? peak : 0);
+    raise_marks(page, marks, sum);
     while (pk_tree_epoch(sum) > pk_tree_epoch(peak)) {
         if (__atomic_compare_exchange_n(&page->peak, &peak, sum, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
             __atomic_store_n(&page->peak_mono_ns, mono_ns, __ATOMIC_RELEASE);

@@ -45,6 +45,7 @@
 #define PK_TREE_STEP (64u << 10)
 #define PK_TREE_QUANTUM_BITS 12 /* a new peak is larger by at least one of 4 KiB, so that it is an epoch too */
 #define PK_TREE_NO_SLOT UINT32_MAX
+#define PK_TREE_MARKS 16u /* blocks of a program whose tree's peak is asked for at the same time */
 
 enum pk_tree_note_kind {
     PK_NOTE_NONE = 0,
@@ -80,6 +81,9 @@ struct pk_tree_page {
     uint64_t peak_mono_ns;                      /* about when (coarse clock) */
     uint32_t count;                             /* slots given out */
     uint32_t refused;                           /* processes that got none */
+    uint32_t marks;                             /* a bit for each of these that is in use */
+    uint32_t reserved_marks;
+    uint64_t mark_peak[PK_TREE_MARKS];          /* most bytes of all together since the mark was set */
     uint64_t live[PK_TREE_SLOTS / 64] __attribute__((aligned(4096)));
     struct pk_tree_note notes[PK_TREE_NOTES];
     struct pk_tree_slot slot[PK_TREE_SLOTS] __attribute__((aligned(4096)));
@@ -114,5 +118,10 @@ uint64_t pk_tree_sum(struct pk_tree_page *page);
 uint32_t pk_tree_enter(struct pk_tree_page *page, uint32_t pid);
 /* Publishes `bytes` as what the process holds, and takes a new peak if that makes one. `mono_ns`: now, coarse. */
 void pk_tree_publish(struct pk_tree_page *page, uint32_t index, uint64_t bytes, uint64_t mono_ns);
+/* From now on the peak of all together is kept apart, as long as nobody ends it; what they hold now is `sum`. The mark, or
+ * -1: all are in use. */
+int pk_tree_mark(struct pk_tree_page *page, uint64_t sum);
+/* Ends it. The most that all held together since, exact to PK_TREE_STEP a process. */
+uint64_t pk_tree_unmark(struct pk_tree_page *page, int mark);
 /* Remembers what could not be measured; the same (kind, text) once, with a count. Never fails, may forget. */
 void pk_tree_note(struct pk_tree_page *page, enum pk_tree_note_kind kind, uint32_t pid, const char *text);

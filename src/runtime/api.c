@@ -3,8 +3,11 @@
  * build for every version. Called with the GIL held. */
 #include "runtime/api.h"
 
+#include <stdbool.h>
+
 #include "base/attr.h"
 #include "runtime/inprocess.h"
+#include "runtime/process.h"
 #include "runtime/runtime.h"
 
 PK_EXPORT int peakline_start(const char *directory, char *ret_why, size_t size) {
@@ -33,6 +36,14 @@ PK_EXPORT int peakline_block_read(struct pk_block_run *run, int end, struct pk_b
 
 PK_EXPORT int peakline_block_write(struct pk_block_run *run, const char *directory) {
     return pk_block_write(run, directory);
+}
+
+PK_EXPORT int peakline_block_write_kept(struct pk_block_run *run, const char *directory) {
+    return pk_block_write_kept(run, directory);
+}
+
+PK_EXPORT uint64_t peakline_block_gained(const struct pk_block_run *run) {
+    return pk_block_gained(run);
 }
 
 PK_EXPORT void peakline_block_free(struct pk_block_run *run) {
@@ -79,7 +90,7 @@ PK_EXPORT int peakline_numbers(struct peakline_numbers *ret_numbers) {
     return 0;
 }
 
-PK_EXPORT int peakline_count_threads(void) {
+static int count_threads(bool restart) {
     struct pk_thread *self = pk_runtime.active ? pk_thread_current() : NULL;
     if (self == NULL) {
         return -1;
@@ -88,8 +99,27 @@ PK_EXPORT int peakline_count_threads(void) {
     self->busy = 1;
     pk_runtime_lock(self);
     pk_ledger_tell_moves(&pk_runtime.ledger, count_moved, NULL);
+    if (restart) {
+        self->moved_peak = self->moved_bytes;
+    }
     pk_runtime_unlock(self);
     self->busy = 0;
     self->depth = 0;
     return 0;
+}
+
+PK_EXPORT int peakline_tree_mark(void) {
+    return pk_process_mark();
+}
+
+PK_EXPORT int peakline_tree_unmark(int mark, uint64_t *ret_bytes) {
+    return pk_process_unmark(mark, ret_bytes) ? 1 : 0;
+}
+
+PK_EXPORT int peakline_count_threads(void) {
+    return count_threads(false);
+}
+
+PK_EXPORT int peakline_thread_restart(void) {
+    return count_threads(true);
 }

@@ -33,8 +33,15 @@ const char *peakline_ledger_path(void);
 int peakline_numbers(struct peakline_numbers *ret_numbers);
 /* Counting by thread begins, at 0 for each thread. */
 int peakline_count_threads(void);
+/* The same, and the calling thread's peak is what it holds now: peaks of a stretch of one thread. */
+int peakline_thread_restart(void);
+/* See pk_process_mark(). */
+int peakline_tree_mark(void);
+int peakline_tree_unmark(int mark, uint64_t *ret_bytes);
 /* See block.h. */
 struct pk_block_run *peakline_block_begin(void);
 int peakline_block_read(struct pk_block_run *run, int end, struct pk_block_numbers *ret_numbers);
 int peakline_block_write(struct pk_block_run *run, const char *directory);
+int peakline_block_write_kept(struct pk_block_run *run, const char *directory);
+uint64_t peakline_block_gained(const struct pk_block_run *run);
 void peakline_block_free(struct pk_block_run *run);

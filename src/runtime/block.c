@@ -227,3 +227,29 @@ int pk_block_write(struct pk_block_run *run, const char *directory) {
     // In the recording of now: its tables only grow, so they may be read without the lock. The GIL keeps its end away.
     return pk_block_file_write(directory, &run->about, run->shares, run->share_count);
 }
+
+int pk_block_write_kept(struct pk_block_run *run, const char *directory) {
+    if (run->running || run->shares == NULL || !is_ours(run)) {
+        return -ESTALE;
+    }
+    struct pk_block_share *shares = map_zeroes(share_bytes(run->share_count));
+    if (shares == NULL) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < run->share_count; i++) {
+        shares[i] = run->shares[i];
+        shares[i].share.peak_bytes = shares[i].share.live_bytes;
+        shares[i].share.peak_blocks = shares[i].share.live_blocks;
+    }
+    int result = pk_block_file_write(directory, &run->about, shares, run->share_count);
+    (void)pk_sys_munmap(shares, share_bytes(run->share_count));
+    return result;
+}
+
+uint64_t pk_block_gained(const struct pk_block_run *run) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < run->share_count; i++) {
+        bytes += run->shares[i].share.live_bytes > 0 ? (uint64_t)run->shares[i].share.live_bytes : 0;
+    }
+    return bytes;
+}

@@ -27,6 +27,12 @@ struct pk_block_run *pk_block_begin(void);
 bool pk_block_read(struct pk_block_run *run, bool end, struct pk_block_numbers *ret_numbers);
 /* Writes DIR/ledger-<pid> of a block that has ended; NULL: of what is live now. 0 or negative errno: -ESTALE as above. */
 int pk_block_write(struct pk_block_run *run, const char *directory);
+/* The same, with what the block left behind in place of its peak: each stack's share is what it holds at the block's end,
+ * above its start. */
+int pk_block_write_kept(struct pk_block_run *run, const char *directory);
+/* Bytes that stacks held more at the end than at the start, added up; those that held less do not count. So no single
+ * stack kept more. 0 while it runs. */
+uint64_t pk_block_gained(const struct pk_block_run *run);
 /* Gives it back. NULL is allowed. */
 void pk_block_free(struct pk_block_run *run);
 /* The recording ends: so do all blocks. Under the lock. */

@@ -128,7 +128,7 @@ int pk_inprocess_start(const char *directory, char *ret_why, size_t size) {
         self->depth = 0;
         return -1;
     }
-    pk_runtime.header->tree_slot = PK_TREE_NO_SLOT;
+    pk_process_enter_family();
     pk_redirect();
     pk_runtime_sync();
     pk_runtime.active = true;
@@ -152,6 +152,7 @@ bool pk_inprocess_stop(void) {
     pk_runtime.active = false;
     pk_blocks_end_all();
     pk_runtime_finish();
+    pk_process_leave_family();
     clear();
     (void)pk_runtime_open_ledger(NULL);
     pk_thread_renew(self);

@@ -40,7 +40,13 @@ static void join(void) {
 
 static void take_slot(void) {
     slot = page == NULL ? PK_TREE_NO_SLOT : pk_tree_enter(page, pk_runtime.header->pid);
-    pk_runtime.header->tree_slot = slot;
+    pk_runtime.header->tree_slot = pk_runtime.in_process ? PK_TREE_NO_SLOT : slot; // no file of it for a report
+}
+
+// What is told at every step otherwise, now.
+static void tell_now(void) {
+    share.told_bytes = pk_runtime.ledger.account->total_bytes;
+    pk_tree_publish(page, slot, share.told_bytes, 0);
 }
 
 void pk_process_enter(const char *directory) {
@@ -56,7 +62,71 @@ static void stop_being_alone(void) {
     if (slot != PK_TREE_NO_SLOT && pk_runtime.ledger.share == NULL) {
         __atomic_store_n(&page->solo_pid, 0, __ATOMIC_RELEASE);
         join();
+        tell_now(); // the other may be at its peak before this one's next event
     }
+}
+
+void pk_process_enter_family(void) {
+    if (page == NULL) {
+        page = pk_sys_mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        take_slot();
+    }
+    pk_runtime.header->tree_slot = PK_TREE_NO_SLOT;
+}
+
+void pk_process_leave_family(void) {
+    if (slot != PK_TREE_NO_SLOT) {
+        pk_tree_publish(page, slot, 0, 0);
+    }
+}
+
+// ---- the peak of all processes in a stretch of the program -----------------------------------------------------
+
+static struct mark {
+    uint64_t start_bytes; // of all together
+    uint32_t count;       // of slots given out
+    bool accompanied;     // others lived at its start
+} marks[PK_TREE_MARKS];
+
+static void begin_mark(int *ret_mark) {
+    uint64_t own = pk_runtime.ledger.account->total_bytes;
+    uint64_t sum = own;
+    bool accompanied = pk_runtime.ledger.share != NULL;
+    if (accompanied) {
+        tell_now();
+        sum = pk_tree_sum(page);
+        accompanied = sum != own;
+    }
+    *ret_mark = pk_tree_mark(page, sum);
+    if (*ret_mark >= 0) {
+        marks[*ret_mark] = (struct mark){.start_bytes = sum,
+                                         .count = __atomic_load_n(&page->count, __ATOMIC_ACQUIRE),
+                                         .accompanied = accompanied};
+    }
+}
+
+int pk_process_mark(void) {
+    struct pk_thread *self = pk_runtime.active && slot != PK_TREE_NO_SLOT ? pk_thread_current() : NULL;
+    int mark = -1;
+    if (self == NULL) {
+        return -1;
+    }
+    self->depth = 1;
+    self->busy = 1;
+    pk_runtime_lock(self);
+    begin_mark(&mark);
+    pk_runtime_unlock(self);
+    self->busy = 0;
+    self->depth = 0;
+    return mark;
+}
+
+bool pk_process_unmark(int mark, uint64_t *ret_bytes) {
+    const struct mark *begun = &marks[mark];
+    uint64_t peak = pk_tree_unmark(page, mark);
+    bool others = begun->accompanied || __atomic_load_n(&page->count, __ATOMIC_ACQUIRE) != begun->count;
+    *ret_bytes = peak > begun->start_bytes ? peak - begun->start_bytes : 0;
+    return others;
 }
 
 static void sample(void *context, uint64_t total_bytes) {

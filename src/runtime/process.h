@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "record/tree.h"
 
@@ -14,6 +15,17 @@ struct pk_thread;
 
 /* From the constructor, when the ledger stands: takes a slot of the page in `directory`, if there is one. */
 void pk_process_enter(const char *directory);
+/* The same for a recording that the program began itself, under the lock: the page is memory that forked children
+ * inherit, the same one for every recording of the process, and no file. */
+void pk_process_enter_family(void);
+/* That recording ends: the process holds nothing that is known. Under the lock. */
+void pk_process_leave_family(void);
+/* A stretch of the program of which the peak of all its processes together is asked for. The mark, or -1: nothing is
+ * recorded, or too many at once. */
+int pk_process_mark(void);
+/* Ends it. True: other processes took part, and `ret_bytes` is the most that all held together above what they held when
+ * it was set, exact to PK_TREE_STEP a process. */
+bool pk_process_unmark(int mark, uint64_t *ret_bytes);
 /* From the constructor, last: forks are noticed from now on. */
 void pk_process_watch_forks(void);
 /* A recording begins or ends: all that names nodes, functions or lines of the tables there were is forgotten. Under the

@@ -17,7 +17,9 @@ EXPORTS = set(
     execve execv execvp execvpe execl execlp execle fexecve execveat posix_spawn posix_spawnp system popen
     _exit _Exit quick_exit _Fork
     peakline_start peakline_stop peakline_state peakline_ledger_path peakline_numbers peakline_count_threads
-    peakline_block_begin peakline_block_read peakline_block_write peakline_block_free""".split()
+    peakline_block_begin peakline_block_read peakline_block_write peakline_block_free
+    peakline_block_write_kept peakline_block_gained peakline_thread_restart peakline_tree_mark
+    peakline_tree_unmark""".split()
 )
 
 # glibc before 2.34 kept these two apart.

@@ -139,6 +139,27 @@ static void the_peak_is_larger_by_a_page_at_least(void) {
     drop_page(page);
 }
 
+static void a_mark_has_a_peak_of_its_own(void) {
+    struct pk_tree_page *page = new_page();
+    uint32_t first = pk_tree_enter(page, 77), second = pk_tree_enter(page, 78);
+    pk_tree_publish(page, first, 50 * MIB, 1);
+    pk_tree_publish(page, first, 10 * MIB, 2);
+    int outer = pk_tree_mark(page, pk_tree_sum(page));
+    pk_tree_publish(page, second, 20 * MIB, 3);
+    pk_tree_publish(page, second, 5 * MIB, 4);
+    int inner = pk_tree_mark(page, pk_tree_sum(page));
+    pk_tree_publish(page, first, 11 * MIB, 5);
+    CHECK_EQ(pk_tree_unmark(page, inner), 16 * MIB);
+    CHECK_EQ(pk_tree_unmark(page, outer), 30 * MIB);
+    CHECK_EQ(page->marks, 0);
+    CHECK_EQ(page->peak, 50 * MIB); // the run's own is not touched
+    for (uint32_t i = 0; i < PK_TREE_MARKS; i++) {
+        CHECK_EQ(pk_tree_mark(page, 0), (int)i);
+    }
+    CHECK_EQ(pk_tree_mark(page, 0), -1);
+    drop_page(page);
+}
+
 static void one_note_for_the_same_thing(void) {
     struct pk_tree_page *page = new_page();
     pk_tree_note(page, PK_NOTE_SET_ID, 5, "/usr/bin/sudo");
@@ -198,6 +219,7 @@ int main(int argc, char **argv) {
         TEST(who_died_before_a_peak_took_no_part_in_it),
         TEST(a_stopped_process_still_holds_its_memory),
         TEST(the_peak_is_larger_by_a_page_at_least),
+        TEST(a_mark_has_a_peak_of_its_own),
         TEST(one_note_for_the_same_thing),
         TEST(more_processes_than_slots),
         TEST(the_buried_do_not_count),

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The notebook magic in a real kernel: notebooks are executed, and what their cells put out is read."""
+
+import re
+
+import pytest
+from conftest import MIB
+
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+pytest.importorskip("ipykernel")
+
+LOAD = "%load_ext peakline"
+
+
+@pytest.fixture
+def notebook(surroundings, tmp_path, monkeypatch):
+    """notebook(cell, ...) runs the cells in a new kernel and returns the notebook."""
+    monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+
+    def run(*sources):
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        book = nbformat.v4.new_notebook(cells=cells)
+        client = nbclient.NotebookClient(
+            book, timeout=100, kernel_name="python3", allow_errors=True,
+            resources={"metadata": {"path": str(tmp_path)}},
+        )
+        client.execute()
+        return book
+
+    return run
+
+
+def outputs(cell, kind):
+    return [each for each in cell.outputs if each.output_type == kind]
+
+
+def report(cell):
+    """(text, html) of the one report of the cell."""
+    found = [each.data for each in outputs(cell, "display_data")]
+    assert len(found) == 1, [each.output_type for each in cell.outputs]
+    return found[0]["text/plain"], found[0]["text/html"]
+
+
+def printed(cell):
+    return "".join(each.text for each in outputs(cell, "stream"))
+
+
+def data_of(html):
+    """The data in the page that is in the frame that is in the output."""
+    import html as html_module
+    import sys
+
+    from conftest import REPOSITORY
+
+    sys.path.insert(0, str(REPOSITORY / "python"))
+    from peakline._notebook.page import read_data
+
+    return read_data(html_module.unescape(re.search('srcdoc="(.*?)"', html, re.DOTALL).group(1)))
+
+
+def test_a_cell_is_reported_by_its_lines(notebook):
+    book = notebook(
+        LOAD, "def make(n):\n    return bytearray(n << 20)", "%%peakline\nx = make(5)\ny = bytearray(3 << 20)"
+    )
+    text, html = report(book.cells[2])
+    lines = text.splitlines()
+    assert re.match(r"Cell \[3\]: 8\.0 MiB at its peak, .*; 8\.0 MiB still held at its end\.", lines[0])
+    assert re.match(r" +5\.0 MiB  Cell \[2\]:2  return bytearray\(n << 20\)", lines[1])
+    assert re.match(r" +3\.0 MiB  Cell \[3\]:3  y = bytearray\(3 << 20\)", lines[2])
+    assert html.startswith("<pre") and "8.0 MiB at its peak" in html and "sandbox=" in html
+
+
+def test_stacks_start_at_the_cell(notebook):
+    book = notebook(LOAD, "%%peakline\ndef f():\n    return bytearray(9 << 20)\nx = f()")
+    data = data_of(report(book.cells[1])[1])
+    files, functions, frames, nodes = (data[k] for k in ("files", "functions", "frames", "stacks"))
+    largest = max(range(len(nodes["bytes"])), key=lambda at: nodes["bytes"][at])
+    path = []
+    while largest > 0:
+        frame = nodes["frame"][largest]
+        function = frames["function"][frame]
+        path.append((files["path"][functions["file"][function]], functions["name"][function], frames["line"][frame]))
+        largest -= nodes["up"][largest]
+    assert path == [("Cell [2]", "f", 3), ("Cell [2]", "<module>", 4)]
+    assert 9 * MIB <= sum(nodes["bytes"]) == data["peak"]["bytes"]
+    assert frames["source"][nodes["frame"][nodes["bytes"].index(max(nodes["bytes"]))]] == (
+        "    return bytearray(9 << 20)"
+    )
+
+
+def test_the_cell_itself_is_untouched(notebook):
+    body = 'text = """a\n    b\n\tc"""\nx = 1\nx = x + 1\nfor i in range(2):\n    y = i\nfrom math import *\nx'
+    book = notebook(LOAD, "%%peakline\n" + body, "print(repr(text), x, y, floor(pi))")
+    assert printed(book.cells[2]) == r"'a\n    b\n\tc' 2 1 3" + "\n"
+    assert outputs(book.cells[1], "execute_result")[0].data["text/plain"] == "2"
+    assert outputs(book.cells[1], "execute_result")[0].execution_count == 2
+
+
+def test_await_at_the_top_of_a_cell(notebook):
+    book = notebook(LOAD, "%%peakline\nimport asyncio\nawait asyncio.sleep(0)\nx = bytearray(4 << 20)\nlen(x)")
+    assert "4.0 MiB  Cell [2]:4" in report(book.cells[1])[0]
+    assert outputs(book.cells[1], "execute_result")[0].data["text/plain"] == str(4 * MIB)
+
+
+def test_an_error_is_shown_once_and_the_report_all_the_same(notebook):
+    book = notebook(LOAD, "%%peakline\nx = bytearray(6 << 20)\n1 / 0", "len(x)")
+    errors = outputs(book.cells[1], "error")
+    assert [each.ename for each in errors] == ["ZeroDivisionError"]
+    trace = re.sub("\x1b\\[[0-9;]*m", "", "\n".join(errors[0].traceback))
+    assert "line 3" in trace and "peakline" not in trace.replace("%%peakline", "")
+    assert "6.0 MiB  Cell [2]:2" in report(book.cells[1])[0]
+    assert outputs(book.cells[2], "execute_result")
+
+
+def test_a_syntax_error_is_python_s_own(notebook):
+    book = notebook(LOAD, "%%peakline\nx = = 1", "x = 1")
+    assert [each.ename for each in outputs(book.cells[1], "error")] == ["SyntaxError"]
+    assert outputs(book.cells[2], "error") == []
+
+
+def test_the_second_run_of_a_cell(notebook):
+    cell = "%%peakline\nx = bytearray(5 << 20)"
+    book = notebook(LOAD, cell, cell)
+    assert report(book.cells[1])[0].startswith("Cell [2]: 5.0 MiB")
+    text = report(book.cells[2])[0]
+    # The new one is made before the old one is let go.
+    assert text.startswith("Cell [3]: 5.0 MiB") and "5.0 MiB  Cell [3]:2  x = " in text
+
+
+def test_the_line_magic(notebook):
+    book = notebook(LOAD, "n = 7\n%peakline x = bytearray(n << 20)\nprint(len(x))", "%peakline len(x)")
+    assert "7.0 MiB" in report(book.cells[1])[0]
+    assert printed(book.cells[1]) == f"{7 * MIB}\n"
+    assert outputs(book.cells[2], "execute_result")[0].data["text/plain"] == str(7 * MIB)
+
+
+def test_an_error_in_the_line_magic_stops_the_cell_and_is_shown_once(notebook):
+    book = notebook(LOAD, "%peakline 1 / 0\nprint('not reached')")
+    assert [each.ename for each in outputs(book.cells[1], "error")] == ["ZeroDivisionError"]
+    assert printed(book.cells[1]) == ""
+
+
+def test_below_another_magic(notebook):
+    book = notebook(LOAD, "%%capture out\n%%peakline\nx = bytearray(2 << 20)", "print(len(x))\nout.show()")
+    assert printed(book.cells[2]) == f"{2 * MIB}\n"
+    assert "2.0 MiB  Cell [2]:2  x = " in report(book.cells[2])[0]
+
+
+def test_above_another_magic(notebook):
+    book = notebook(LOAD, "%%peakline\n%%capture out\nx = bytearray(2 << 20)", "print(len(x))")
+    assert printed(book.cells[2]) == f"{2 * MIB}\n"
+    assert "2.0 MiB  Cell [2]:" in report(book.cells[1])[0]
+
+
+def test_what_earlier_cells_still_hold(notebook):
+    book = notebook(LOAD, "x = bytearray(20 << 20)", "y = bytearray(10 << 20)\nz = bytearray(5 << 20)\ndel z",
+                    "%%peakline\npass", "del x", "%peakline")
+    text = report(book.cells[3])[0]
+    assert "still holds 30." in text and "Cell [2] 20.0 MiB, Cell [3] 10.0 MiB" in text
+    assert "Held" not in text
+    assert "from earlier cells: Cell [3] 10.0 MiB" in printed(book.cells[5])
+
+
+def test_results_and_tracebacks_that_hold_are_named(notebook):
+    quiet = "class Big:\n    def __init__(self, n): self.data = bytearray(n << 20)"
+    book = notebook(
+        LOAD, quiet, "Big(20)", "kept = Big(3)\nkept",
+        "def fail():\n    local = bytearray(10 << 20)\n    1 / 0\nfail()", "%peakline",
+        "%reset -f out", "%peakline",
+    )
+    text = printed(book.cells[5])
+    assert re.search(r"only as a result: Out\[3\] 20\.0 MiB; `%reset -f out` lets go", text)
+    assert "Out[4]" not in text  # a variable holds that one, too
+    assert "Held only by the last traceback: 10.0 MiB" in text
+    assert "Out[3]" not in printed(book.cells[7])
+
+
+def test_the_page_as_a_file(notebook, tmp_path):
+    book = notebook(LOAD, "%%peakline -o cell.html\nx = bytearray(5 << 20)")
+    page = (tmp_path / "cell.html").read_text(encoding="utf-8")
+    assert "<title>Cell [2]: 5.0 MiB - Peakline</title>" in page
+    assert f"The page: {tmp_path}/cell.html" in report(book.cells[1])[0]
+
+
+def test_words_that_are_not_understood_are_said_and_the_cell_runs(notebook):
+    book = notebook(LOAD, "%%peakline --fast\nx = 1", "x")
+    assert "%%peakline takes nothing, or -o FILE" in printed(book.cells[1])
+    assert outputs(book.cells[2], "execute_result")
+
+
+def test_loading_twice_and_unloading(notebook):
+    book = notebook(LOAD, LOAD, "%reload_ext peakline", "%%peakline\nx = 1", "%unload_ext peakline", "y = 2", "%peakline y")
+    report(book.cells[3])
+    assert outputs(book.cells[5], "error") == []
+    assert "not found" in printed(book.cells[6])
+
+
+def test_a_kernel_that_cannot_be_measured_runs_its_cells(notebook, monkeypatch):
+    monkeypatch.setenv("PEAKLINE_RUNTIME", "/nowhere/libpeakline.so")
+    book = notebook(LOAD, "%%peakline\nx = 1\nx + 1")
+    assert "nothing will be measured" in printed(book.cells[0])
+    assert outputs(book.cells[1], "execute_result")[0].data["text/plain"] == "2"
+    assert outputs(book.cells[1], "error") == []
+
+
+def test_exported_html_has_the_frame_and_the_text(notebook, tmp_path):
+    nbconvert = pytest.importorskip("nbconvert")
+    book = notebook(LOAD, "%%peakline\nx = bytearray(5 << 20)")
+    page, _ = nbconvert.HTMLExporter().from_notebook_node(book)
+    assert 'title="Peakline"' in page and "srcdoc=" in page and "5.0 MiB at its peak" in page
+
+
+def test_a_whole_kernel_under_peakline_run(surroundings, tmp_path):
+    import subprocess
+    import sys
+
+    from conftest import find_program
+
+    book = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell(source)
+            for source in (LOAD, "x = bytearray(150 << 20)\ny = len(x)\ndel x", "%%peakline\nz = bytearray(5 << 20)")
+        ]
+    )
+    nbformat.write(book, tmp_path / "book.ipynb")
+    done = subprocess.run(
+        [find_program(), "run", "--no-open", "-o", "result", "--", sys.executable, "-m", "jupyter", "nbconvert"]
+        + ["--to", "notebook", "--execute", "--inplace", "book.ipynb"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    cells = nbformat.read(tmp_path / "book.ipynb", 4).cells
+    assert report(cells[2])[0].startswith("Cell [3]: 5.0 MiB")  # joined that measurement
+    folded = subprocess.run(
+        [find_program(), "report", "result", "--format", "folded"],
+        cwd=tmp_path, stdout=subprocess.PIPE, universal_newlines=True, check=True,
+    ).stdout
+    kernel = [line for line in folded.splitlines() if "ipykernel_" in line and line.split()[-1].isdigit()]
+    assert any(int(line.split()[-1]) >= 150 * MIB for line in kernel)
