@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * See version.h. May use libc and the build's facts (build_facts.h, made by the build). */
+#include "cli/version.h"
+
+#include "build_facts.h"
+#include "cli/cmd.h"
+
+#if defined(__clang__)
+#define COMPILER "clang " __clang_version__
+#elif defined(__GNUC__)
+#define COMPILER "gcc " __VERSION__
+#else
+#define COMPILER "an unknown compiler"
+#endif
+
+#if defined(__x86_64__)
+#define MACHINE "x86-64"
+#elif defined(__aarch64__)
+#define MACHINE "aarch64"
+#else
+#define MACHINE "an unknown machine"
+#endif
+
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
+
+void pk_version_print(FILE *out) {
+    (void)fputs("peakline " PK_VERSION "\n", out);
+    if (PK_BUILD_COMMIT[0] != '\0') {
+        (void)fputs("source:   " PK_BUILD_COMMIT "\n", out);
+    }
+    (void)fputs("compiler: " COMPILER "\n", out);
+    (void)fputs("machine:  " MACHINE "\n", out);
+#ifdef __GLIBC__
+    (void)fprintf(out, "libc:     glibc %d.%d when built, %s here\n", __GLIBC__, __GLIBC_MINOR__,
+                  gnu_get_libc_version());
+#endif
+    (void)fprintf(out, "checks:   level %d\n", PK_CHECK_LEVEL);
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * `peakline --version`: which program this is. */
+#pragma once
+
+#include <stdio.h>
+
+/* "peakline 0.1.0", then what it was built from and by, and for which machine and C library. */
+void pk_version_print(FILE *out);
