@@ -75,7 +75,7 @@ static void what_others_wrote_is_skipped_whatever_it_is(void) {
                         "[tool.peaklines]\nno = 5\n"
                         "[tool.peakline]\nyes = 1\n"
                         "[tool.black]\nno = 6\n"),
-              "22 yes i 1;");
+              "21 yes i 1;");
     CHECK_STR(read_text(""), "");
     CHECK_STR(read_text("[tool.other"), "");
 }
