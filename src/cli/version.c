@@ -5,6 +5,8 @@
 #include "build_facts.h"
 #include "cli/cmd.h"
 
+#include <string.h>
+
 #if defined(__clang__)
 #define COMPILER "clang " __clang_version__
 #elif defined(__GNUC__)
@@ -27,7 +29,8 @@
 
 void pk_version_print(FILE *out) {
     (void)fputs("peakline " PK_VERSION "\n", out);
-    if (PK_BUILD_COMMIT[0] != '\0') {
+    // without version control the build fills in the version
+    if (strcmp(PK_BUILD_COMMIT, PK_VERSION) != 0) {
         (void)fputs("source:   " PK_BUILD_COMMIT "\n", out);
     }
     (void)fputs("compiler: " COMPILER "\n", out);
