@@ -115,7 +115,7 @@ def build(machine):
     """Compile in the old Debian; returns the wheel as it came out there."""
     work = os.path.join(ROOT, "build", "work")
     shutil.rmtree(work, ignore_errors=True)
-    os.makedirs(work)
+    os.makedirs(os.path.join(work, "out"))
     sdist = make_sdist(work)
     with open(os.path.join(work, "cross.ini"), "w") as file:
         file.write(CROSS)
