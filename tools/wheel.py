@@ -46,7 +46,7 @@ endian = 'little'
 BACKEND = """\
 import mesonpy, os
 cross = ["--cross-file=/build/work/cross.ini"] if "CROSS" in os.environ else []
-mesonpy.build_wheel("/build/work/out", {"setup-args": cross, "install-args": ["--strip"]})
+mesonpy.build_wheel("/build/work/out", {"setup-args": cross})
 """
 
 
