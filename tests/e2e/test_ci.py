@@ -3,9 +3,11 @@
 
 import os
 import re
+import shutil
 import signal
 
 import pytest
+from running import REPOSITORY, run_command
 
 BIG = "kept = bytearray(20 << 20)\nmore = bytearray(5 << 20)\n"
 
@@ -98,3 +100,41 @@ def test_a_recorded_run_gives_the_same_annotations(run_peakline, app, tmp_path):
     ran = run_peakline(["app.py"], options=["--github"], env=workflow(tmp_path))
     again = run_peakline([ran.result, "--format", "github"], command="report", env=workflow(tmp_path))
     assert again.stdout == ran.stderr
+
+
+@pytest.fixture
+def history(tmp_path):
+    """A repository of two commits; history(mib) makes the second one hold so much more. Returns a way to compare them."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    identity = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",
+                "GIT_COMMITTER_EMAIL": "a@b", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+    if shutil.which("git") is None:
+        pytest.skip("git is not on this machine")
+
+    def git(*words):
+        done = run_command(["git", *words], cwd=folder, env={**os.environ, **identity})
+        assert done.returncode == 0, done.stderr
+
+    def make(mib):
+        git("init", "-q")
+        for size in (20, 20 + mib):
+            (folder / "app.py").write_text(f"kept = bytearray({size} << 20)\n# {mib}: a commit of its own\nx = {size}\n")
+            git("add", ".")
+            git("commit", "-q", "--allow-empty", "-m", str(size))
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize("grown_mib, status", [(5, 3), (0, 0)])
+def test_the_recipe_for_pull_requests_from_end_to_end(peakline, python, history, tmp_path, grown_mib, status):
+    folder = history(grown_mib)
+    summary = tmp_path / "summary.md"
+    environment = {**os.environ, "PEAKLINE": peakline, "PEAKLINE_PYTHON": python, "GITHUB_STEP_SUMMARY": str(summary)}
+    done = run_command([REPOSITORY / "examples/ci/compare.sh", "HEAD~1", "HEAD", "5%", "app.py"], cwd=folder,
+                       env=environment)
+    assert done.returncode == status, done.stderr
+    assert "app.py" in summary.read_text() or status == 0
+    worktrees = run_command(["git", "worktree", "list"], cwd=folder).stdout
+    assert worktrees.count("\n") == 1, "what it made is gone"
