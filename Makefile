@@ -105,8 +105,6 @@ screenshots: setup chromium build ## pictures of the demo's report for docs/ (ne
 	@$(PY) examples/make_data.py
 	@$(PY) tools/screenshots.py docs
 
-wheel: setup ## dist/peakline-*.whl
-	@$(PY) -m build --wheel --no-isolation
 setup-wheel: setup
 	@$(PYTHON) tools/environment.py $(VENV) tools/requirements-wheel.txt
 

@@ -20,7 +20,7 @@ NAVIGATION = [
     ("Places", ["script.md", "service.md", "notebook.md", "tests.md", "ci.md"]),
     ("Tutorials", ["tutorials/index.md"] + ["tutorials/%s.md" % name for name in
                                             "batches dtypes rows variable chains pools caches".split()]),
-    ("Reference", ["options.md", "api.md", "json.md", "exports.md", "ledger-format.md"]),
+    ("Reference", ["options.md", "api.md", "json.md", "diff.md", "exports.md", "ledger-format.md"]),
     ("Background", ["accuracy.md", "performance.md", "privacy.md", "architecture.md"]),
 ]
 

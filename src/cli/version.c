@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See version.h. May use libc and the build's facts (build_facts.h, made by the build). */
+ * See version.h. May use libc. */
 #include "cli/version.h"
 
-#include "build_facts.h"
 #include "cli/cmd.h"
 
 #include <string.h>
@@ -30,8 +29,8 @@
 void pk_version_print(FILE *out) {
     (void)fputs("peakline " PK_VERSION "\n", out);
     // without version control the build fills in the version
-    if (strcmp(PK_BUILD_COMMIT, PK_VERSION) != 0) {
-        (void)fputs("source:   " PK_BUILD_COMMIT "\n", out);
+    if (strcmp(pk_build_commit, PK_VERSION) != 0) {
+        (void)fprintf(out, "source:   %s\n", pk_build_commit);
     }
     (void)fputs("compiler: " COMPILER "\n", out);
     (void)fputs("machine:  " MACHINE "\n", out);

@@ -67,13 +67,13 @@ static const char *read_number(const char *text, uint64_t *ret_whole, uint64_t *
 }
 
 /* (whole + part / scale) * unit */
-static int multiply(uint64_t whole, uint64_t part, uint64_t scale, uint64_t unit, uint64_t most,
+static int multiply(uint64_t whole, uint64_t part, uint64_t scale, uint64_t unit,
                     uint64_t *ret_product) {
     unsigned __int128 product =
         (unsigned __int128)whole * unit + (unsigned __int128)part * unit / scale;
 
-    if (whole == UINT64_MAX || product > most) {
-        return -ERANGE;
+    if (whole == UINT64_MAX || product > UINT64_MAX) {
+        return -EINVAL;
     }
     *ret_product = (uint64_t)product;
     return 0;
@@ -91,11 +91,15 @@ int pk_amount_parse(const char *text, struct pk_amount *ret_amount) {
     text += strspn(text, " ");
     if (strcmp(text, "%") == 0) {
         ret_amount->is_share = true;
-        return multiply(whole, part, scale, 10, MOST_TENTHS, &ret_amount->tenths);
+        bool is_exact = part * 10 % scale == 0;
+        int error = multiply(whole, part, scale, 10, &ret_amount->tenths);
+        return !is_exact || ret_amount->tenths > MOST_TENTHS ? -EINVAL : error;
     }
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (strcasecmp(text, units[i].name) == 0) {
-            return multiply(whole, part, scale, units[i].bytes, UINT64_MAX, &ret_amount->bytes);
+            return units[i].bytes == 1 && part != 0
+                       ? -EINVAL
+                       : multiply(whole, part, scale, units[i].bytes, &ret_amount->bytes);
         }
     }
     return -EINVAL;

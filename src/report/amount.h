@@ -10,10 +10,11 @@
 struct pk_amount {
     bool is_share;
     uint64_t bytes;
-    uint64_t tenths; /* of a per cent; a finer share is rounded down */
+    uint64_t tenths; /* of a per cent */
 };
 
 /* KiB, MiB, GiB, TiB and K, M, G, T are powers of 1024; kB, MB, GB, TB powers of 1000; no unit and
- * B are bytes; % is a share. Capitals do not matter, spaces before the unit neither; a fraction of
- * a byte is cut off. Returns 0, -EINVAL for anything else, -ERANGE when it does not fit. */
+ * B are bytes; % is a share. Capitals do not matter, spaces before the unit neither; what is
+ * left of a byte is cut off. Returns 0, or -EINVAL for anything else, also for a share finer than a
+ * tenth of a per cent and for what does not fit. */
 int pk_amount_parse(const char *text, struct pk_amount *ret_amount);

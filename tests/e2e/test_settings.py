@@ -4,9 +4,10 @@
 import json
 import os
 import re
+import sys
 
 import pytest
-from running import run_command
+from running import REPOSITORY, run_command
 
 
 @pytest.fixture
@@ -151,3 +152,28 @@ def test_settings_of_one_command_do_not_disturb_another(project, run, peakline):
     run(folder)
     done = run_command([peakline, "report", folder.parents[1] / "r"], cwd=folder)
     assert done.stdout.startswith("Peak memory")
+
+
+def test_completion_manual_and_reference_know_every_option(peakline, tmp_path):
+    options = options_of(peakline)
+    for kind, form in (("bash", "--{name}"), ("zsh", "--{name}"), ("fish", "-l {name} "), ("markdown", "`--{name}"),
+                       ("man", "\\-\\-{name}")):
+        output = tmp_path / kind
+        done = run_command([sys.executable, REPOSITORY / "tools" / "words.py", peakline, kind, output])
+        assert done.returncode == 0, done.stderr
+        text = output.read_text()
+        for _, name in options:
+            words = form.format(name=name.replace("-", "\\-") if kind == "man" else name)
+            assert words in text, (kind, name)
+
+
+def test_bash_completes_options_and_their_words(peakline, tmp_path):
+    run_command([sys.executable, REPOSITORY / "tools" / "words.py", peakline, "bash", tmp_path / "words"])
+    script = 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _peakline; echo "${COMPREPLY[@]}"'
+
+    def complete(*words):
+        return run_command(["bash", "-c", script, tmp_path / "words", *words]).stdout.split()
+
+    assert complete("peakline", "repo") == ["report"]
+    assert complete("peakline", "run", "--fail-o") == ["--fail-over"]
+    assert complete("peakline", "run", "--color", "a") == ["always", "auto"]

@@ -3,6 +3,7 @@
 
 import json
 import re
+import sys
 
 import pytest
 from running import REPOSITORY
@@ -22,7 +23,8 @@ SAVINGS = {
 
 
 def peak_of(run_peakline, path):
-    done = run_peakline([path])
+    # not the resolved path: what the tests themselves have installed is there for the tutorials too
+    done = run_peakline([path], python=sys.executable)
     assert (done.returncode, done.stderr) == (0, "")
     report = run_peakline([done.result, "--format", "json"], command="report")
     return json.loads(report.stdout), done.stdout

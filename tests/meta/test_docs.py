@@ -45,7 +45,7 @@ def test_examples_that_are_named_are_there(page):
 
 
 def test_a_bad_link_is_noticed():
-    page = REPOSITORY / "docs" / "made-up.md"
+    page = REPOSITORY / "docs" / "index.md"
     text = "# One\n[a](nowhere.md) [b](#one) [c](#two) [d](index.md) `[e](code)`"
     assert [line.split(": ")[1] for line in problems_of(page, text, Path.exists)] == [
         "nowhere.md is not there", "#two has no such heading"]

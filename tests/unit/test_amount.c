@@ -28,7 +28,6 @@ static void units_are_those_of_the_standards(void) {
 
 static void parts_of_a_byte_are_cut_off(void) {
     CHECK_EQ(bytes_of("0.1KiB"), 102);
-    CHECK_EQ(bytes_of("1.9"), 1);
     CHECK_EQ(bytes_of("0.00000000099999TiB"), 0);
     CHECK_EQ(bytes_of("1.000000001TB"), UINT64_C(1000000001000));
 }
@@ -37,13 +36,13 @@ static void a_share_has_tenths_of_a_per_cent(void) {
     CHECK_EQ(pk_amount_parse("10%", &amount), 0);
     CHECK(amount.is_share);
     CHECK_EQ(amount.tenths, 100);
-    CHECK_EQ(pk_amount_parse("12.57 %", &amount), 0);
+    CHECK_EQ(pk_amount_parse("12.50 %", &amount), 0);
     CHECK_EQ(amount.tenths, 125);
 }
 
 static void what_is_no_amount_is_refused(void) {
     static const char *const bad[] = {"",     " ",     "MiB",   "-1",     "+1",  "1,5GB", "1.MiB",
-                                      ".5",   "1 2",   "1MiBs", "10%%",   "%",   "1e6",   "0x10",
+                                      ".5",   "1 2",    "1.5",   "1.5B",  "1.25%",   "1MiBs", "10%%",   "%",   "1e6",   "0x10",
                                       "inf",  "1 B ",  "1PiB",  "one GB", "10 percent"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         CHECK_EQ(pk_amount_parse(bad[i], &amount), -EINVAL);
@@ -53,10 +52,10 @@ static void what_is_no_amount_is_refused(void) {
 static void what_does_not_fit_is_refused(void) {
     CHECK_EQ(bytes_of("18446744073709551615"), 404); // 10^18 and more: nobody means that
     CHECK_EQ(bytes_of("999999999999999999"), UINT64_C(999999999999999999));
-    CHECK_EQ(pk_amount_parse("16777216TiB", &amount), -ERANGE);
+    CHECK_EQ(pk_amount_parse("16777216TiB", &amount), -EINVAL);
     CHECK_EQ(bytes_of("16777215TiB"), UINT64_C(16777215) << 40);
-    CHECK_EQ(pk_amount_parse("99999999999999999999999999999999", &amount), -ERANGE);
-    CHECK_EQ(pk_amount_parse("999999999999%", &amount), -ERANGE);
+    CHECK_EQ(pk_amount_parse("99999999999999999999999999999999", &amount), -EINVAL);
+    CHECK_EQ(pk_amount_parse("999999999999%", &amount), -EINVAL);
 }
 
 int main(int argc, char **argv) {
