@@ -14,7 +14,7 @@ SANITIZE := --buildtype=debugoptimized -Db_lundef=false -Dwerror=false
 SANITIZED_SUITES := --suite unit --suite model
 
 .PHONY: help setup setup-demo build checked demo check unit asan tsan fuzz web e2e e2e-checked soak soak-minute pythons chromium bench bench-trees \
-        page-bench screenshots wheel clean
+        page-bench screenshots setup-wheel wheel wheel-aarch64 docs clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -105,8 +105,19 @@ screenshots: setup chromium build ## pictures of the demo's report for docs/ (ne
 	@$(PY) examples/make_data.py
 	@$(PY) tools/screenshots.py docs
 
-wheel: setup ## dist/peakline-*.whl
-	@$(PY) -m build --wheel --no-isolation
+setup-wheel: setup
+	@$(PYTHON) tools/environment.py $(VENV) tools/requirements-wheel.txt
+
+wheel: setup-wheel ## dist/peakline-*.whl for every distribution, made in an old Debian and tried there and here (root)
+	@$(PY) tools/wheel.py x86_64
+
+wheel-aarch64: setup-wheel ## the same for aarch64, cross-compiled; run under qemu-user if it is there
+	@$(PY) tools/wheel.py aarch64
+
+docs: setup ## the documentation as a site, in build-docs/
+	@$(PYTHON) tools/environment.py $(VENV) tools/requirements-docs.txt
+	@test -x $(PEAKLINE) || $(MAKE) build
+	@$(PY) tools/site.py $(PEAKLINE) build-docs
 
 clean: ## remove what was built; .venv and the cache stay
-	rm -rf build build-asan build-tsan build-checked build-fuzz dist
+	rm -rf build build-asan build-tsan build-checked build-fuzz build-docs dist

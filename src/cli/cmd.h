@@ -5,6 +5,7 @@
 #pragma once
 
 #include "cli/opts.h"
+#include "cli/settings.h"
 
 #include <stddef.h>
 
@@ -25,6 +26,14 @@ extern const struct pk_cmd pk_cmd_run;
 extern const struct pk_cmd pk_cmd_report;
 extern const struct pk_cmd pk_cmd_diff;
 extern const struct pk_cmd pk_cmd_doctor;
+
+/* What the command line left open, from the environment and pyproject.toml. Every command calls it
+ * once its words are parsed. Returns 0, or a negative errno with `failure` filled. */
+int pk_cmd_settle(struct pk_opts *opts, struct pk_settings *ret_settings,
+                  struct pk_failure *failure);
+
+/* All commands and their options as JSON: what completion, manual and reference are made from. */
+void pk_cmd_dump(const struct pk_cmd *const *commands, size_t count, FILE *out);
 
 /* The whole help of one command, on standard output. Returns 0. */
 int pk_cmd_help(const struct pk_cmd *cmd);

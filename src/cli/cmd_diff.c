@@ -19,21 +19,30 @@
 #define EXIT_INCREASE 3
 
 static const struct pk_option options[] = {
-    {.name = "after", .help = "what follows are runs of the new program, however many"},
+    {.name = "after",
+     .help = "what follows are runs of the new program, however many",
+     .key = PK_OPTS_NO_KEY},
     {.name = "format",
      .letter = 'f',
      .value = "FORMAT",
-     .help = "text (default), html, json or markdown"},
+     .help = "text (default), html, json or markdown",
+     .key = "diff-format",
+     .words = "text html json markdown"},
     {.name = "output",
      .letter = 'o',
      .value = "FILE",
-     .help = "where to write; - is standard output"},
+     .help = "where to write; - is standard output",
+     .key = PK_OPTS_NO_KEY,
+     .kind = PK_OPTION_PATH},
     {.name = "fail-on-increase",
      .value = "LIMIT",
      .help = "exit status 3 if the peak grew by more: 10%, 50MiB"},
-    {.name = "color", .value = "WHEN", .help = "colour in text: always, never or auto (default)"},
+    {.name = "color",
+     .value = "WHEN",
+     .help = "colour in text: always, never or auto (default)",
+     .words = PK_TERM_WHEN},
     {.name = "no-open", .help = "do not open the page in a browser"},
-    {.name = "help", .letter = 'h', .help = "this text"},
+    {.name = "help", .letter = 'h', .help = "this text", .key = PK_OPTS_NO_KEY},
     {0},
 };
 
@@ -138,7 +147,7 @@ static int show(const struct pk_diff *diff, enum pk_diff_format format, const st
 }
 
 static int compare(const struct runs *runs, enum pk_diff_format format,
-                   const struct pk_diff_limit *limit, const struct pk_opts *opts) {
+                   const struct pk_amount *limit, const struct pk_opts *opts) {
     struct pk_failure failure = {.status = PK_EXIT_REPORT};
     struct pk_diff *diff;
     char sentence[400];
@@ -170,7 +179,8 @@ static int run_diff(size_t count, char **words) {
     struct pk_opts opts;
     struct pk_failure failure = {.status = PK_EXIT_USAGE};
     struct runs runs = {0};
-    struct pk_diff_limit limit;
+    struct pk_settings settings;
+    struct pk_amount limit;
     enum pk_diff_format format = PK_DIFF_TEXT;
     int error = 0;
 
@@ -197,11 +207,14 @@ static int run_diff(size_t count, char **words) {
         free(room);
         return pk_cmd_help(&pk_cmd_diff);
     }
+    if (error == 0) {
+        error = pk_cmd_settle(&opts, &settings, &failure);
+    }
     if (error == 0 && pk_opts_has(&opts, "format")) {
         error = find_format(pk_opts_get(&opts, "format"), &format, &failure);
     }
     const char *most = pk_opts_get(&opts, "fail-on-increase");
-    if (error == 0 && most != NULL && pk_diff_limit_parse(most, &limit) < 0) {
+    if (error == 0 && most != NULL && pk_amount_parse(most, &limit) < 0) {
         error = pk_failure_set(&failure, -EINVAL, PK_EXIT_USAGE,
                                "--fail-on-increase takes a share or a size, such as 10%% or 50MiB, "
                                "not %s",
@@ -215,6 +228,7 @@ static int run_diff(size_t count, char **words) {
     }
     int status = error == 0 ? compare(&runs, format, most != NULL ? &limit : NULL, &opts)
                             : pk_error_print(&failure);
+    pk_opts_release(&opts);
     free(room);
     return status;
 }

@@ -18,8 +18,11 @@
 #define NEWEST_MINOR 15
 
 static const struct pk_option options[] = {
-    {.name = "python", .value = "PATH", .help = "the Python to look at (as for `peakline run`)"},
-    {.name = "help", .letter = 'h', .help = "this text"},
+    {.name = "python",
+     .value = "PATH",
+     .help = "the Python to look at (as for `peakline run`)",
+     .kind = PK_OPTION_PROGRAM},
+    {.name = "help", .letter = 'h', .help = "this text", .key = PK_OPTS_NO_KEY},
     {0},
 };
 
@@ -106,6 +109,7 @@ static bool check_preload(const struct pk_interpreter *interpreter, const char *
 
 static int run_doctor(size_t count, char **words) {
     struct pk_opts opts;
+    struct pk_settings settings;
     struct pk_failure failure;
     struct pk_interpreter interpreter;
     char runtime[PATH_MAX];
@@ -126,6 +130,9 @@ static int run_doctor(size_t count, char **words) {
     }
     if (pk_opts_has(&opts, "help")) {
         return pk_cmd_help(&pk_cmd_doctor);
+    }
+    if (pk_cmd_settle(&opts, &settings, &failure) != 0) {
+        return pk_error_print(&failure);
     }
     bool machine = pk_doctor_check_machine();
     machine &= pk_doctor_check_proc();

@@ -23,15 +23,21 @@ static const struct pk_option options[] = {
     {.name = "format",
      .letter = 'f',
      .value = "FORMAT",
-     .help = "one of those above (default: html)"},
+     .help = "one of those above (default: html)",
+     .key = "report-format"},
     {.name = "output",
      .letter = 'o',
      .value = "FILE",
-     .help = "where to write; - is standard output"},
-    {.name = "color", .value = "WHEN", .help = "colour in text: always, never or auto (default)"},
+     .help = "where to write; - is standard output",
+     .key = PK_OPTS_NO_KEY,
+     .kind = PK_OPTION_PATH},
+    {.name = "color",
+     .value = "WHEN",
+     .help = "colour in text: always, never or auto (default)",
+     .words = PK_TERM_WHEN},
     PK_CHOICE_OPTIONS,
     {.name = "no-open", .help = "do not open the report in a browser"},
-    {.name = "help", .letter = 'h', .help = "this text"},
+    {.name = "help", .letter = 'h', .help = "this text", .key = PK_OPTS_NO_KEY},
     {0},
 };
 
@@ -93,6 +99,7 @@ static int render(const char *source, enum pk_report_format format, const char *
         .width = term.width,
         .color = term.colour && (to_stdout || pk_opts_has(opts, "color")),
         .utf8 = term.utf8,
+        .root = getenv("GITHUB_WORKSPACE"),
         .report_path = access(html, R_OK) == 0 ? html : NULL, // the text names it if it is there
     };
     pk_interrupt_guard(source, to_stdout ? NULL : partial);
@@ -157,6 +164,7 @@ static int render_page(const char *source, enum pk_report_format format, const c
 
 static int run_report(size_t count, char **words) {
     struct pk_opts opts;
+    struct pk_settings settings;
     struct pk_failure failure = {.status = PK_EXIT_REPORT};
     enum pk_report_format format = PK_FORMAT_HTML;
     const char *source = NULL;
@@ -179,6 +187,9 @@ static int run_report(size_t count, char **words) {
     if (error == 0 && pk_opts_has(&opts, "help")) {
         return pk_cmd_help(&pk_cmd_report);
     }
+    if (error == 0) {
+        error = pk_cmd_settle(&opts, &settings, &failure);
+    }
     if (error == 0 && pk_opts_has(&opts, "format")) {
         error = pk_output_find_format(pk_opts_get(&opts, "format"), &format, &failure);
     }
@@ -194,6 +205,7 @@ static int run_report(size_t count, char **words) {
         error = pk_page_is_archive(source) ? render_page(source, format, output, &failure)
                                            : render(source, format, output, &opts, &failure);
     }
+    pk_opts_release(&opts);
     return error == 0 ? 0 : pk_error_print(&failure);
 }
 

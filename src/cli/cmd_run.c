@@ -7,7 +7,9 @@
 #include "cli/cmd.h"
 #include "cli/ending.h"
 #include "cli/errors.h"
+#include "cli/github.h"
 #include "cli/interrupt.h"
+#include "cli/limit.h"
 #include "cli/output.h"
 #include "cli/term.h"
 #include "record/tree.h"
@@ -31,11 +33,13 @@ static const struct pk_option options[] = {
     {.name = "output",
      .letter = 'o',
      .value = "DIR",
-     .help = "the result directory (default: peakline-result/TIME-NAME)"},
+     .help = "the result directory (default: peakline-result/TIME-NAME)",
+     .kind = PK_OPTION_PATH},
     {.name = "force", .help = "replace an older result in DIR"},
     {.name = "python",
      .value = "PATH",
-     .help = "the Python to use (default: beside peakline, else python3 on PATH)"},
+     .help = "the Python to use (default: beside peakline, else python3 on PATH)",
+     .kind = PK_OPTION_PROGRAM},
     {.name = "wait",
      .value = "SECONDS",
      .help = "how long to wait for processes that outlive the program (default: up to 1)"},
@@ -44,8 +48,14 @@ static const struct pk_option options[] = {
     {.name = "no-open", .help = "do not open the report in a browser"},
     {.name = "color",
      .value = "WHEN",
-     .help = "colour in the summary: always, never or auto (default)"},
-    {.name = "help", .letter = 'h', .help = "this text"},
+     .help = "colour in the summary: always, never or auto (default)",
+     .words = PK_TERM_WHEN},
+    {.name = "fail-over",
+     .value = "SIZE",
+     .help = "exit status 3 if the peak is higher: 500MiB, 1.5GB"},
+    {.name = "github", .help = "a step summary and annotations of a GitHub workflow"},
+    {.name = "verbose", .help = "say which options were read from where"},
+    {.name = "help", .letter = 'h', .help = "this text", .key = PK_OPTS_NO_KEY},
     {0},
 };
 
@@ -54,6 +64,8 @@ struct run {
     struct pk_opts opts;
     struct pk_report_choice choice;
     char project[PATH_MAX]; /* of --project */
+    struct pk_settings settings;
+    struct pk_limit limit; /* --fail-over */
     struct pk_command command;
     struct pk_interpreter interpreter;
     struct pk_target target; /* of the file that is executed */
@@ -69,8 +81,10 @@ struct run {
 };
 
 /* --wait SECONDS */
-static int parse_wait(const char *text, double *ret_seconds, struct pk_failure *failure) {
-    char *end = NULL;
+static int parse_wait(const struct pk_opts *opts, double *ret_seconds,
+                      struct pk_failure *failure) {
+    const char *text = pk_opts_get(opts, "wait");
+    char call[PATH_MAX + 128], *end = NULL;
 
     *ret_seconds = -1;
     if (text == NULL) {
@@ -80,7 +94,8 @@ static int parse_wait(const char *text, double *ret_seconds, struct pk_failure *
     bool is_number = end != text && *end == '\0' && seconds >= 0; // false for a nan
     if (!is_number) {
         return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE,
-                              "--wait needs a number of seconds, not %s", text);
+                              "%s needs a number of seconds, not %s",
+                              pk_opts_call(opts, "wait", call, sizeof(call)), text);
     }
     *ret_seconds = seconds;
     return 0;
@@ -106,8 +121,15 @@ static int parse(size_t count, char **words, struct run *run, struct pk_failure 
         return 0;
     }
     int error = pk_term_check_when(pk_opts_get(&run->opts, "color"), failure);
+    bool has_python = pk_opts_has(&run->opts, "python"); // a setting is for the runs that have one
     if (error == 0) {
-        error = parse_wait(pk_opts_get(&run->opts, "wait"), &run->wait_s, failure);
+        error = pk_cmd_settle(&run->opts, &run->settings, failure);
+    }
+    if (error == 0) {
+        error = parse_wait(&run->opts, &run->wait_s, failure);
+    }
+    if (error == 0) {
+        error = pk_limit_take(&run->opts, &run->limit, failure);
     }
     if (error == 0) {
         error = pk_choice_take(&run->opts, run->project, &run->choice, failure);
@@ -115,8 +137,7 @@ static int parse(size_t count, char **words, struct run *run, struct pk_failure 
     if (error == 0) {
         error = pk_command_check(&run->command, failure);
     }
-    if (error == 0 && run->command.kind == PK_COMMAND_PROGRAM &&
-        pk_opts_has(&run->opts, "python")) {
+    if (error == 0 && run->command.kind == PK_COMMAND_PROGRAM && has_python) {
         error =
             pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE,
                            "--python says nothing about a command after --; leave one of them out");
@@ -248,8 +269,9 @@ static void explain_nothing(const struct run *run) {
     }
 }
 
-/* report.html and the summary. Failures are said and change nothing. */
-static void report_run(const struct run *run) {
+/* report.html and the summary. Failures are said and change nothing. Returns the report, NULL if
+ * there is none. */
+static struct pk_report *report_run(const struct run *run) {
     char shown[PATH_MAX + 16], absolute[PATH_MAX + 16];
     struct pk_failure failure = {.status = PK_EXIT_REPORT};
     struct pk_report *report = NULL;
@@ -273,10 +295,14 @@ static void report_run(const struct run *run) {
             (void)pk_browser_open(absolute);
         }
     }
-    pk_report_free(report);
     if (error != 0) {
         (void)pk_error_print(&failure);
     }
+    if (report != NULL && pk_opts_has(&run->opts, "github") && pk_github_is_workflow() &&
+        pk_github_show(report, &failure) != 0) {
+        (void)pk_error_print(&failure);
+    }
+    return report;
 }
 
 /* From the program's end on, Ctrl-C means the report. */
@@ -363,12 +389,15 @@ static int supervise(struct run *run, struct pk_failure *failure) {
     note_end(run, &watched);
     pk_sampler_stop(&run->sampler);
     struct pk_outcome outcome = pk_outcome_from_status(watched.status);
+    struct pk_report *report = NULL;
     int has_ledger = pk_place_has_ledger(run->place.path);
     if (has_ledger == 0) {
         explain_nothing(run);
     } else if (has_ledger > 0) {
-        report_run(run);
+        report = report_run(run);
     }
+    pk_limit_judge(&run->limit, report, &outcome);
+    pk_report_free(report);
     pk_outcome_leave(&outcome);
 }
 
@@ -388,6 +417,9 @@ static int run_run(size_t count, char **words) {
         free(run);
         return pk_cmd_help(&pk_cmd_run);
     }
+    if (error == 0 && pk_opts_has(&run->opts, "verbose")) {
+        pk_settings_print(&run->settings, &run->opts, stderr);
+    }
     if (error == 0) {
         error = run->command.kind == PK_COMMAND_PROGRAM ? find_program(run, &failure)
                                                         : find_python(run, &failure);
@@ -399,6 +431,7 @@ static int run_run(size_t count, char **words) {
         error = supervise(run, &failure);
     }
     pk_command_release(&run->command);
+    pk_opts_release(&run->opts);
     free(run);
     return pk_error_print(&failure);
 }
@@ -410,7 +443,8 @@ const struct pk_cmd pk_cmd_run = {
     .summary = "run a program and show which lines hold its peak memory",
     .details = "Options of the Python interpreter (-X dev, -O, -W error, -u, ...) are passed on to "
                "it. After -- comes any\n"
-               "command that ends up running Python. peakline ends as the program does.\n"
+               "command that ends up running Python. peakline ends as the program does; with\n"
+               "--fail-over, 3 if the program ended well and its peak was higher.\n"
                "Signals are passed on, but for SIGUSR2: it makes a report of the run so far.\n",
     .options = options,
     .run = run_run,

@@ -4,6 +4,7 @@
 #include "cli/cmd.h"
 #include "cli/errors.h"
 #include "cli/nearest.h"
+#include "cli/version.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -40,7 +41,19 @@ int pk_cmd_help(const struct pk_cmd *cmd) {
     }
     (void)puts("\nOptions");
     pk_opts_help(cmd->options, stdout);
+    (void)puts("\nOptions can also stand in pyproject.toml ([tool.peakline], `quiet = true`) and in the\n"
+               "environment (PEAKLINE_QUIET=1). `--no-quiet` switches one off again.");
     return 0;
+}
+
+int pk_cmd_settle(struct pk_opts *opts, struct pk_settings *ret_settings,
+                  struct pk_failure *failure) {
+    const struct pk_option *tables[COMMAND_COUNT + 1] = {NULL};
+
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        tables[i] = commands[i]->options;
+    }
+    return pk_settings_apply(opts, tables, ret_settings, failure);
 }
 
 static int refuse_command(const char *word) {
@@ -74,7 +87,11 @@ int main(int argc, char **argv) {
         return cmd->run((size_t)argc - 2, argv + 2);
     }
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
-        (void)puts("peakline " PK_VERSION);
+        pk_version_print(stdout);
+        return 0;
+    }
+    if (strcmp(word, "--dump-options") == 0) { // for tools/words.py; not in the help
+        pk_cmd_dump(commands, COMMAND_COUNT, stdout);
         return 0;
     }
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {

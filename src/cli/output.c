@@ -20,6 +20,7 @@ static const char *const format_names[] = {
     [PK_FORMAT_DHAT] = "dhat",
     [PK_FORMAT_MARKDOWN] = "markdown",
     [PK_FORMAT_CSV] = "csv",
+    [PK_FORMAT_GITHUB] = "github",
     NULL,
 };
 
@@ -35,7 +36,7 @@ int pk_output_find_format(const char *name, enum pk_report_format *ret_format,
     return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE, "unknown format %s; %s%s%s", name,
                           nearest != NULL ? "did you mean "
                                           : "it is one of html, text, json, markdown, csv, folded, "
-                                            "pprof, speedscope, dhat",
+                                            "pprof, speedscope, dhat, github",
                           nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
 }
 

@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 
+/* What --color takes. */
+#define PK_TERM_WHEN "always never auto"
+
 struct pk_term {
     bool tty;
     bool colour;

@@ -7,7 +7,7 @@
  *     pk_diff_make(diff);
  *     pk_diff_write(diff, PK_DIFF_TEXT, stdout, &options);
  *
- * May use profile.h, match.h. Must stay true: the changes of all rows add up to the difference of
+ * May use amount.h, profile.h, match.h. Must stay true: the changes of all rows add up to the difference of
  * the two peaks, byte for byte, and so do those of all nodes, before and after each by itself. */
 #pragma once
 
@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#include "report/amount.h"
 
 enum pk_diff_which {
     PK_DIFF_BEFORE = 0,
@@ -57,18 +59,8 @@ int pk_diff_write(const struct pk_diff *diff, enum pk_diff_format format, FILE *
 uint64_t pk_diff_peak(const struct pk_diff *diff, enum pk_diff_which which);
 bool pk_diff_is_noise(const struct pk_diff *diff);
 
-/* How much the peak may grow: "10%", "12.5 %", "50MiB", "1GiB", "4096". */
-struct pk_diff_limit {
-    bool is_share;
-    uint64_t bytes;
-    uint64_t tenths; /* of a per cent */
-};
-
-/* Returns 0 or -EINVAL. */
-int pk_diff_limit_parse(const char *text, struct pk_diff_limit *ret_limit);
-
 /* Has the peak grown by more than that, beyond the noise? Then `ret_sentence` says so. */
-bool pk_diff_exceeds(const struct pk_diff *diff, const struct pk_diff_limit *limit,
+bool pk_diff_exceeds(const struct pk_diff *diff, const struct pk_amount *limit,
                      char *ret_sentence, size_t size);
 
 /* NULL is fine. */

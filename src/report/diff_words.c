@@ -102,63 +102,7 @@ void pk_diff_format_share(char ret_text[48], uint64_t before, uint64_t after, co
 
 /* ---- the limit ---- */
 
-/* "12", "12.5": the whole part and the first digit behind the point; a second one is refused. */
-static bool read_tenths(const char **text, uint64_t *ret_tenths) {
-    uint64_t value = 0;
-    const char *at = *text;
-    if (*at < '0' || *at > '9') {
-        return false;
-    }
-    for (; *at >= '0' && *at <= '9'; at++) {
-        if (value > UINT64_MAX / 1000) {
-            return false;
-        }
-        value = value * 10 + (uint64_t)(*at - '0');
-    }
-    value *= 10;
-    if (*at == '.') {
-        at++;
-        if (*at < '0' || *at > '9') {
-            return false;
-        }
-        value += (uint64_t)(*at++ - '0');
-    }
-    *ret_tenths = value;
-    *text = at;
-    return true;
-}
-
-int pk_diff_limit_parse(const char *text, struct pk_diff_limit *ret_limit) {
-    static const struct {
-        const char *name;
-        unsigned shift;
-    } units[] = {{"", 0},     {"B", 0},     {"K", 10},   {"KiB", 10}, {"M", 20},
-                 {"MiB", 20}, {"G", 30},    {"GiB", 30}, {"T", 40},   {"TiB", 40}};
-    uint64_t tenths;
-
-    *ret_limit = (struct pk_diff_limit){0};
-    if (!read_tenths(&text, &tenths)) {
-        return -EINVAL;
-    }
-    text += strspn(text, " ");
-    if (strcmp(text, "%") == 0) {
-        ret_limit->is_share = true;
-        ret_limit->tenths = tenths;
-        return tenths > UINT32_MAX ? -EINVAL : 0;
-    }
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (strcasecmp(text, units[i].name) == 0) {
-            if (tenths > UINT64_MAX >> (units[i].shift + 1)) {
-                return -EINVAL;
-            }
-            ret_limit->bytes = (tenths << units[i].shift) / 10;
-            return units[i].shift == 0 && tenths % 10 != 0 ? -EINVAL : 0;
-        }
-    }
-    return -EINVAL;
-}
-
-bool pk_diff_exceeds(const struct pk_diff *diff, const struct pk_diff_limit *limit,
+bool pk_diff_exceeds(const struct pk_diff *diff, const struct pk_amount *limit,
                      char *ret_sentence, size_t size) {
     uint64_t before = pk_diff_peak(diff, PK_DIFF_BEFORE), after = pk_diff_peak(diff, PK_DIFF_AFTER);
     char change[48], share[48], from[PK_NUMBER_ROOM], to[PK_NUMBER_ROOM], most[PK_NUMBER_ROOM];

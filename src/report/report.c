@@ -277,6 +277,9 @@ int pk_report_write(const struct pk_report *report, enum pk_report_format format
     case PK_FORMAT_CSV:
         r = pk_write_csv(report, out);
         break;
+    case PK_FORMAT_GITHUB:
+        r = pk_write_annotations(report, out, options);
+        break;
     }
     if (r < 0) {
         return r;

@@ -116,6 +116,7 @@ enum pk_report_format {
     PK_FORMAT_DHAT,
     PK_FORMAT_MARKDOWN,
     PK_FORMAT_CSV,
+    PK_FORMAT_GITHUB, /* annotations, the commands of a GitHub workflow */
 };
 
 struct pk_report_options {
@@ -123,6 +124,7 @@ struct pk_report_options {
     bool color;              /* text: ANSI colours */
     bool utf8;               /* text: the terminal shows UTF-8 */
     const char *report_path; /* text: the path to print; NULL: the one in run.json */
+    const char *root;        /* annotations: files below are named relative to it; NULL: none */
 };
 
 struct pk_report;
@@ -153,6 +155,11 @@ int pk_report_write(const struct pk_report *report, enum pk_report_format format
 
 /* Bytes of the peak, for callers that only want the number. */
 uint64_t pk_report_peak_bytes(const struct pk_report *report);
+
+/* The lines of the user's own code that hold the most at the peak, at most `most` of them, as
+ * "app.py:12 (61.2 MiB), app.py:30 (4.0 MiB)". Returns how many there are. */
+size_t pk_report_name_lines(const struct pk_report *report, unsigned most, char *ret_text,
+                            size_t size);
 
 /* NULL is fine. */
 void pk_report_free(struct pk_report *report);

@@ -20,7 +20,11 @@
 
 /* pthread_self(): what CPython stores as thread_id. */
 PK_INLINE uintptr_t pk_thread_id(void) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(__clang__) && __GNUC__ < 11
+    uintptr_t self; // what the builtin gives with later compilers
+    __asm__("mov %%fs:0, %0" : "=r"(self));
+    return self;
+#elif defined(__x86_64__)
     return (uintptr_t)__builtin_thread_pointer(); // the same in glibc, without a call
 #else
     return (uintptr_t)pthread_self();

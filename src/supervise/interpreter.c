@@ -5,6 +5,7 @@
 #include "supervise/locate.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>

@@ -12,6 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef SYS_close_range
+#define SYS_close_range 436 // the same on all machines; headers of before 2020 do not know it
+#endif
+
 #define OLD_KERNEL_FILES 1024 /* before Linux 5.9 files are closed one by one */
 
 /* Take all pending signals; bit N-1 stands for signal N. */

@@ -44,6 +44,10 @@ def each_python(request):
     return request.param
 
 
+# What tests and builds are told by; every other PEAKLINE_ variable is an option of the program.
+OWN_VARIABLES = ("PEAKLINE_CACHE", "PEAKLINE_PYTHONS", "PEAKLINE_RUNTIME", "PEAKLINE_RUN")
+
+
 @pytest.fixture(autouse=True)
 def quiet_surroundings(monkeypatch):
     """The same surroundings for all: no colours, no browser, no settings of the developer's."""
@@ -54,6 +58,8 @@ def quiet_surroundings(monkeypatch):
         "PYTHONPATH",
         "PYTHONSTARTUP",
         "PYTHONWARNINGS",
+        "GITHUB_STEP_SUMMARY",
+        *(name for name in os.environ if name.startswith("PEAKLINE_") and name not in OWN_VARIABLES),
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")

@@ -92,6 +92,26 @@ def test_its_thread_local_storage_is_small_and_bound_at_start(library):
     assert "BIND_NOW" in tool("readelf", "-dW", library)
 
 
+# In glibc all along; 2.33 and 2.34 only moved them or gave them a new version.
+MOVED = re.compile(r"(__libc_start_main|dl\w+|(__)?pthread_\w+|sem_\w+|l?f?stat(64)?|fstatat(64)?|mknod)@GLIBC_2\.3[34]")
+
+
+def newer_symbols(path, newest):
+    """What is asked of a glibc newer than 2.`newest`, as name@version."""
+    found = re.findall(r"\*UND\*.*\(?GLIBC_2\.(\d+)[\d.]*\)? +(\w+)$", tool("objdump", "-T", path), re.M)
+    assert found
+    return {f"{name}@GLIBC_2.{minor}" for minor, name in found if int(minor) > newest}
+
+
+def test_no_newer_glibc_is_asked_for_than_wheels_promise(library):
+    for path in (library, library.parent.parent / "cli" / "peakline"):
+        assert {name for name in newer_symbols(path, 28) if not MOVED.fullmatch(name)} == set()
+
+
+def test_a_newer_glibc_would_be_noticed(library):
+    assert newer_symbols(library, 16) > newer_symbols(library, 28), "it uses some of 2.17 at least"
+
+
 def test_a_library_that_breaks_these_rules_is_noticed(tmp_path):
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:

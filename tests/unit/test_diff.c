@@ -227,7 +227,7 @@ static void what_lies_in_the_band_is_noise(void) {
     CHECK_EQ(noisy->band[0].most, 110);
     CHECK_EQ(noisy->band[1].most, 120);
     CHECK(pk_diff_is_noise(diff)); // 147 to 167, and 147 to 167
-    struct pk_diff_limit none = {0};
+    struct pk_amount none = {0};
     char sentence[300];
     CHECK(!pk_diff_exceeds(diff, &none, sentence, sizeof(sentence)));
     pk_diff_free(diff);
@@ -384,44 +384,25 @@ static void markdown_fits_a_comment_and_keeps_texts_inside(void) {
     pk_diff_free(diff);
 }
 
-static void a_limit_is_a_share_or_a_size(void) {
-    static const char *const wrong[] = {"",     "x",   "%",   "10 % x", "-5%", "1.25%", "5 apples",
-                                        "1.5B", "1e3", "MiB", "99999999999999999999"};
-    struct pk_diff_limit limit;
-    CHECK_EQ(pk_diff_limit_parse("10%", &limit), 0);
-    CHECK(limit.is_share && limit.tenths == 100);
-    CHECK_EQ(pk_diff_limit_parse("12.5 %", &limit), 0);
-    CHECK(limit.is_share && limit.tenths == 125);
-    CHECK_EQ(pk_diff_limit_parse("50MiB", &limit), 0);
-    CHECK(!limit.is_share && limit.bytes == 50u << 20);
-    CHECK_EQ(pk_diff_limit_parse("1.5 g", &limit), 0);
-    CHECK_EQ(limit.bytes, 3u << 29);
-    CHECK_EQ(pk_diff_limit_parse("0", &limit), 0);
-    CHECK_EQ(limit.bytes, 0);
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        CHECK_EQ(pk_diff_limit_parse(wrong[i], &limit), -EINVAL);
-    }
-}
-
 static void the_limit_itself_is_allowed(void) {
     const struct held before[] = {{"app.py", "main", "rows = load(path)", 10, 1000 - 7}};
     const struct held after[] = {{"app.py", "main", "rows = load(path)", 10, 1100 - 7}};
     struct pk_diff *diff;
-    struct pk_diff_limit limit;
+    struct pk_amount limit;
     char sentence[300];
     CHECK_OK(pk_diff_start(&diff));
     ADD(diff, PK_DIFF_BEFORE, before);
     ADD(diff, PK_DIFF_AFTER, after);
     CHECK_OK(pk_diff_make(diff));
-    CHECK_OK(pk_diff_limit_parse("10%", &limit));
+    CHECK_OK(pk_amount_parse("10%", &limit));
     CHECK(!pk_diff_exceeds(diff, &limit, sentence, sizeof(sentence)));
-    CHECK_OK(pk_diff_limit_parse("9.9%", &limit));
+    CHECK_OK(pk_amount_parse("9.9%", &limit));
     CHECK(pk_diff_exceeds(diff, &limit, sentence, sizeof(sentence)));
     CHECK_STR(sentence, "the peak grew by 100 B (+10.0 %), from 1000 B to 1.1 KiB: more than the "
                         "9.9 % that --fail-on-increase allows");
-    CHECK_OK(pk_diff_limit_parse("100", &limit));
+    CHECK_OK(pk_amount_parse("100", &limit));
     CHECK(!pk_diff_exceeds(diff, &limit, sentence, sizeof(sentence)));
-    CHECK_OK(pk_diff_limit_parse("99", &limit));
+    CHECK_OK(pk_amount_parse("99", &limit));
     CHECK(pk_diff_exceeds(diff, &limit, sentence, sizeof(sentence)));
     pk_diff_free(diff);
 }
@@ -473,7 +454,6 @@ int main(int argc, char **argv) {
         TEST(the_terminal_shows_it),
         TEST(markdown_shows_it),
         TEST(markdown_fits_a_comment_and_keeps_texts_inside),
-        TEST(a_limit_is_a_share_or_a_size),
         TEST(the_limit_itself_is_allowed),
         TEST(what_does_not_add_up_is_refused),
         TEST(foreign_newer_and_cut_documents_say_what_they_are),

@@ -69,6 +69,44 @@ static void other_words_are_left(void) {
     }
 }
 
+static void a_switch_can_be_switched_off_again(void) {
+    static const struct pk_option switches[] = {
+        {.name = "quiet", .help = "say nothing"},
+        {.name = "no-open", .help = "no browser"},
+        {.name = "help", .help = "this", .key = PK_OPTS_NO_KEY},
+        {0},
+    };
+    char *words[] = {(char *)"--quiet",   (char *)"--no-quiet", (char *)"--no-open",
+                     (char *)"--open",    (char *)"--no-help",  (char *)"--no-no-open"};
+    size_t index = 0;
+
+    pk_opts_init(&opts, switches);
+    while (index < 4) {
+        CHECK_EQ(pk_opts_take(&opts, 6, words, &index, &failure), 1);
+    }
+    CHECK(!pk_opts_has(&opts, "quiet") && opts.is_off[0]);
+    CHECK(!pk_opts_has(&opts, "no-open") && opts.is_off[1]);
+    CHECK_EQ(pk_opts_take(&opts, 6, words, &index, &failure), 0); // nothing to switch off for good
+    index = 5;
+    CHECK_EQ(pk_opts_take(&opts, 6, words, &index, &failure), 0);
+}
+
+static void every_row_has_a_key_and_a_variable_unless_it_says_no(void) {
+    static const struct pk_option rows[] = {
+        {.name = "fail-over", .value = "SIZE"},
+        {.name = "format", .value = "FORMAT", .key = "report-format"},
+        {.name = "help", .key = PK_OPTS_NO_KEY},
+    };
+    char variable[PK_OPTS_NAME_ROOM];
+
+    CHECK_STR(pk_option_key(&rows[0]), "fail-over");
+    CHECK_STR(pk_option_variable(&rows[0], variable), "PEAKLINE_FAIL_OVER");
+    CHECK_STR(pk_option_key(&rows[1]), "report-format");
+    CHECK_STR(pk_option_variable(&rows[1], variable), "PEAKLINE_REPORT_FORMAT");
+    CHECK_STR(pk_option_key(&rows[2]), NULL);
+    CHECK_STR(pk_option_variable(&rows[2], variable), NULL);
+}
+
 static void the_last_one_wins(void) {
     char *words[] = {(char *)"-oa", (char *)"--output=b"};
     size_t index = 0;
@@ -124,6 +162,8 @@ int main(int argc, char **argv) {
         TEST(a_flag_takes_no_value),
         TEST(a_missing_value_is_said),
         TEST(other_words_are_left),
+        TEST(a_switch_can_be_switched_off_again),
+        TEST(every_row_has_a_key_and_a_variable_unless_it_says_no),
         TEST(the_last_one_wins),
         TEST(a_typo_gets_the_nearest_option),
         TEST(nearest_counts_edits),
