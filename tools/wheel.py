@@ -156,6 +156,11 @@ TRY = """
 import json, sys
 peak = json.load(sys.stdin)["peak_bytes"]
 assert 32 << 20 <= peak < 40 << 20, peak'
+%(venv)s/bin/python -c '
+import peakline
+with peakline.track() as block:
+    x = bytearray(32 << 20)
+assert 32 << 20 <= block.peak_bytes < 40 << 20, block.peak_bytes'
 %(venv)s/bin/peakline --version
 """
 
