@@ -17,7 +17,7 @@ REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 NAVIGATION = [
     ("Start", ["index.md", "reading.md"]),
-    ("Places", ["script.md", "service.md", "notebook.md", "tests.md", "ci.md"]),
+    ("Places", ["script.md", "service.md", "notebook.md", "pytest.md", "ci.md"]),
     ("Tutorials", ["tutorials/index.md"] + ["tutorials/%s.md" % name for name in
                                             "batches dtypes rows variable chains pools caches".split()]),
     ("Reference", ["options.md", "api.md", "json.md", "diff.md", "exports.md", "ledger-format.md"]),

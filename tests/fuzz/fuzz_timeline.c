@@ -72,7 +72,7 @@ static struct pk_timeline_page *make_page(void) {
         pk_timeline_add(&timeline, &point);
         pk_timeline_see(&timeline, &process);
     }
-    struct pk_timeline_page *page = malloc(sizeof(*page));
+    struct pk_timeline_page *page = aligned_alloc(4096, sizeof(*page));
     if (page == NULL) {
         abort();
     }

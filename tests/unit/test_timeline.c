@@ -126,10 +126,10 @@ static void death_in_the_middle_of_a_merge(void) {
         struct pk_timeline_point point = at(i * 10, 1000 + i);
         pk_timeline_add(&timeline, &point);
     }
-    struct pk_timeline_page *full = malloc(sizeof(*full));
+    struct pk_timeline_page *full = aligned_alloc(4096, sizeof(*full));
     memcpy(full, timeline.page, sizeof(*full));
     for (uint32_t done = 0; done <= PK_TIMELINE_POINTS / 2; done++) {
-        struct pk_timeline_page *torn = malloc(sizeof(*torn)), *page = NULL;
+        struct pk_timeline_page *torn = aligned_alloc(4096, sizeof(*torn)), *page = NULL;
         memcpy(torn, full, sizeof(*torn));
         for (uint32_t i = 0; i < done; i++) {
             torn->point[i] = full->point[2 * i + 1];
@@ -203,7 +203,7 @@ static void without_a_directory_it_is_kept_in_memory(void) {
 
 static void nothing_foreign_is_believed(void) {
     struct pk_timeline timeline;
-    struct pk_timeline_page *page = NULL, *copy = malloc(sizeof(*copy));
+    struct pk_timeline_page *page = NULL, *copy = aligned_alloc(4096, sizeof(*copy));
     struct pk_timeline_point point = at(1, 77);
     start_directory();
     CHECK_EQ(pk_timeline_read(directory, &page), -ENOENT);
