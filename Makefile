@@ -11,6 +11,9 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 PEAKLINE := build/src/cli/peakline
 
 SANITIZE := --buildtype=debugoptimized -Db_lundef=false -Dwerror=false
+# What is about reports and words alone gains nothing from a checked runtime.
+REPORT_ONLY := $(foreach name,page page_archive page_views exports diff cli settings ci tutorials doctor bad_input, \
+                 --ignore=tests/e2e/test_$(name).py)
 SANITIZED_SUITES := --suite unit --suite model
 
 .PHONY: help setup setup-demo build checked demo check unit asan tsan fuzz web e2e e2e-checked soak soak-minute pythons chromium bench bench-trees \
@@ -85,7 +88,7 @@ soak-minute: setup checked pythons # the same for a minute
 	@SOAK_SECONDS=60 $(PY) tests/soak/soak.py
 
 e2e-checked: setup checked ## end-to-end tests with the checked build, one Python
-	@PEAKLINE=$(CURDIR)/build-checked/src/cli/peakline PEAKLINE_PYTHONS=$(PY) $(PY) -m pytest tests/e2e --ignore=tests/e2e/test_page.py
+	@PEAKLINE=$(CURDIR)/build-checked/src/cli/peakline PEAKLINE_PYTHONS=$(PY) $(PY) -m pytest tests/e2e $(REPORT_ONLY)
 
 e2e: setup build ## end-to-end and meta tests over every CPython found
 	@$(PY) -m pytest tests

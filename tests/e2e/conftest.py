@@ -58,6 +58,7 @@ def quiet_surroundings(monkeypatch):
         "PYTHONPATH",
         "PYTHONSTARTUP",
         "PYTHONWARNINGS",
+        "PEAKLINE_PYTHONS",  # pythons.py has read it
         "GITHUB_STEP_SUMMARY",
         *(name for name in os.environ if name.startswith("PEAKLINE_") and name not in OWN_VARIABLES),
     ):
