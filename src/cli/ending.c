@@ -216,6 +216,7 @@ static void tell_of_others(struct pk_ending *ending, const struct pk_watched *wa
     char pids[128] = "";
     size_t length = 0;
 
+    info->waited_ns = watched->waited_ns;
     info->still_running = watched->others;
     if (watched->others == 0) {
         return;

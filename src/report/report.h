@@ -87,6 +87,7 @@ struct pk_run_info {
     uint64_t own_rss_bytes; /* resident, of the supervisor, before it wrote the report */
     uint64_t own_cpu_ns;    /* until then */
 
+    uint64_t waited_ns;     /* for other processes after the program had ended */
     uint64_t still_running; /* processes that ran on when the report was written */
     struct pk_run_oom oom;
     const char *headline; /* a plain sentence for the first line when memory ran out; else NULL */

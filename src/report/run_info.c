@@ -27,6 +27,7 @@ const struct pk_run_number pk_run_numbers[] = {
     {"own_rss_bytes", offsetof(struct pk_run_info, own_rss_bytes)},
     {"own_cpu_ns", offsetof(struct pk_run_info, own_cpu_ns)},
     {"still_running", offsetof(struct pk_run_info, still_running)},
+    {"waited_ns", offsetof(struct pk_run_info, waited_ns)},
     {"machine_bytes", offsetof(struct pk_run_info, machine_bytes)},
 };
 const size_t pk_run_number_count = PK_LEN(pk_run_numbers);

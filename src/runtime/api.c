@@ -67,9 +67,7 @@ PK_EXPORT int peakline_numbers(struct peakline_numbers *ret_numbers) {
     if (self == NULL) {
         return -1;
     }
-    self->depth = 1;
-    self->busy = 1;
-    pk_runtime_lock(self);
+    pk_runtime_enter(self);
     pk_runtime_sync();
     const struct pk_account *account = pk_runtime.ledger.account;
     ret_numbers->live_bytes = account->total_bytes;
@@ -84,9 +82,7 @@ PK_EXPORT int peakline_numbers(struct peakline_numbers *ret_numbers) {
         ret_numbers->thread_bytes = self->moved_bytes;
         ret_numbers->thread_peak_bytes = self->moved_peak;
     }
-    pk_runtime_unlock(self);
-    self->busy = 0;
-    self->depth = 0;
+    pk_runtime_leave(self);
     return 0;
 }
 
@@ -95,16 +91,12 @@ static int count_threads(bool restart) {
     if (self == NULL) {
         return -1;
     }
-    self->depth = 1;
-    self->busy = 1;
-    pk_runtime_lock(self);
+    pk_runtime_enter(self);
     pk_ledger_tell_moves(&pk_runtime.ledger, count_moved, NULL);
     if (restart) {
         self->moved_peak = self->moved_bytes;
     }
-    pk_runtime_unlock(self);
-    self->busy = 0;
-    self->depth = 0;
+    pk_runtime_leave(self);
     return 0;
 }
 

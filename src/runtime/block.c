@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "runtime/block_file.h"
 #include "runtime/runtime.h"
@@ -33,12 +33,6 @@ static void *map_zeroes(size_t bytes) {
     return pk_sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
-static uint64_t now_ns(clockid_t clock) {
-    struct timespec now;
-    (void)clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static size_t share_bytes(uint32_t count) {
     return count * sizeof(struct pk_block_share) + 1; // never an empty map
 }
@@ -47,20 +41,12 @@ static size_t share_bytes(uint32_t count) {
 static struct pk_thread *enter(void) {
     struct pk_thread *self = pk_runtime.active ? pk_thread_current() : NULL;
     if (self != NULL) {
-        self->depth = 1;
-        self->busy = 1;
-        pk_runtime_lock(self);
+        pk_runtime_enter(self);
         if (pk_runtime.ledger.noreserve_bytes != 0) {
             pk_sample_now();
         }
     }
     return self;
-}
-
-static void leave(struct pk_thread *self) {
-    pk_runtime_unlock(self);
-    self->busy = 0;
-    self->depth = 0;
 }
 
 static bool is_ours(const struct pk_block_run *run) {
@@ -83,12 +69,12 @@ struct pk_block_run *pk_block_begin(void) {
     run->session = pk_runtime.session;
     run->pid = pk_sys_getpid();
     run->running = true;
-    run->about.start_unix_ns = now_ns(CLOCK_REALTIME);
-    run->about.start_mono_ns = now_ns(CLOCK_MONOTONIC);
+    run->about.start_unix_ns = pk_clock_ns(CLOCK_REALTIME);
+    run->about.start_mono_ns = pk_clock_ns(CLOCK_MONOTONIC);
     run->next = runs;
     runs = run;
     pk_ledger_track(&pk_runtime.ledger, &run->tracker, entries);
-    leave(self);
+    pk_runtime_leave(self);
     return run;
 }
 
@@ -133,7 +119,7 @@ static void end_run(struct pk_block_run *run) {
     run->tracker.entries = NULL;
     run->about.start_bytes = run->numbers.start_bytes;
     run->about.start_blocks = run->numbers.start_blocks;
-    run->about.end_mono_ns = now_ns(CLOCK_MONOTONIC);
+    run->about.end_mono_ns = pk_clock_ns(CLOCK_MONOTONIC);
     run->running = false;
 }
 
@@ -159,7 +145,7 @@ bool pk_block_read(struct pk_block_run *run, bool end, struct pk_block_numbers *
         } else if (run->running) {
             read_totals(run);
         }
-        leave(self);
+        pk_runtime_leave(self);
     }
     *ret_numbers = run->numbers;
     return true;
@@ -206,10 +192,10 @@ static int write_live(const char *directory) {
         share.peak_blocks = share.live_blocks;
         shares[count++] = (struct pk_block_share){.node = node, .share = share};
     }
-    leave(self);
+    pk_runtime_leave(self);
     struct pk_block_about about = {.start_unix_ns = pk_runtime.header->start_unix_ns,
                                    .start_mono_ns = pk_runtime.header->start_mono_ns,
-                                   .end_mono_ns = now_ns(CLOCK_MONOTONIC)};
+                                   .end_mono_ns = pk_clock_ns(CLOCK_MONOTONIC)};
     int result = shares == NULL ? -ENOMEM : pk_block_file_write(directory, &about, shares, count);
     if (shares != NULL) {
         (void)pk_sys_munmap(shares, share_bytes(room));

@@ -12,11 +12,11 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/attr.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/sys.h"
 #include "runtime/environment.h"
 #include "runtime/process.h"
@@ -26,12 +26,6 @@
 #include "runtime/track.h"
 
 struct pk_runtime pk_runtime;
-
-static uint64_t now_ns(clockid_t clock) {
-    struct timespec now;
-    (void)clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 // ---- start ---------------------------------------------------------------------------------------------------
 
@@ -76,8 +70,8 @@ static void begin_header(void) {
     struct pk_ledger_header *header = pk_runtime.header;
     header->pid = (uint32_t)pk_sys_getpid();
     header->parent_pid = (uint32_t)pk_sys_getppid();
-    header->start_unix_ns = now_ns(CLOCK_REALTIME);
-    header->start_mono_ns = now_ns(CLOCK_MONOTONIC);
+    header->start_unix_ns = pk_clock_ns(CLOCK_REALTIME);
+    header->start_mono_ns = pk_clock_ns(CLOCK_MONOTONIC);
     header->flags |= PK_CHECK_LEVEL >= 3 ? PK_FLAG_CHECKED : 0;
 }
 
@@ -144,7 +138,7 @@ void pk_runtime_finish(void) {
             pk_check_failed(wrong, __FILE__, __LINE__);
         }
     }
-    pk_runtime.header->end_mono_ns = now_ns(CLOCK_MONOTONIC);
+    pk_runtime.header->end_mono_ns = pk_clock_ns(CLOCK_MONOTONIC);
     pk_runtime.header->state = PK_STATE_ENDED;
 }
 
@@ -166,24 +160,20 @@ static void set_state(enum pk_ledger_state state, uint64_t end_mono_ns) {
     uint64_t signals = pk_sys_hold_signals();
     struct pk_thread *self = pk_self->busy ? NULL : pk_thread_current();
     if (self != NULL) {
-        self->depth = 1;
-        self->busy = 1;
-        pk_runtime_lock(self); // other threads may still run
+        pk_runtime_enter(self); // other threads may still run
         pk_runtime_sync();
     }
     pk_runtime.header->end_mono_ns = end_mono_ns;
     pk_runtime.header->state = state;
     if (self != NULL) {
-        pk_runtime_unlock(self);
-        self->busy = 0;
-        self->depth = 0;
+        pk_runtime_leave(self);
     }
     pk_sys_release_signals(signals);
 }
 
 void pk_runtime_leaving(enum pk_ledger_state state) {
     if (pk_runtime_is_own()) {
-        set_state(state, now_ns(CLOCK_MONOTONIC));
+        set_state(state, pk_clock_ns(CLOCK_MONOTONIC));
     }
 }
 
@@ -250,11 +240,7 @@ __attribute__((destructor(101))) static void end_runtime(void) {
     if (self == NULL) {
         return;
     }
-    self->depth = 1;
-    self->busy = 1;
-    pk_runtime_lock(self); // other threads may still run
+    pk_runtime_enter(self); // other threads may still run
     pk_runtime_finish();
-    pk_runtime_unlock(self);
-    self->busy = 0;
-    self->depth = 0; // what is freed and allocated after this is still recorded
+    pk_runtime_leave(self); // what is freed and allocated after this is still recorded
 }

@@ -157,9 +157,7 @@ bool pk_inprocess_stop(void) {
     (void)pk_runtime_open_ledger(NULL);
     pk_thread_renew(self);
     pk_self = &pk_thread_blank;
-    pk_runtime_unlock(self);
-    self->busy = 0;
-    self->depth = 0;
+    pk_runtime_leave(self);
     return true;
 }
 

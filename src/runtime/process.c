@@ -5,8 +5,8 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "record/tree.h"
 #include "runtime/environment.h"
@@ -23,18 +23,18 @@ _Static_assert(PK_SHARE_EPOCH_BITS == PK_TREE_QUANTUM_BITS && PK_SHARE_STEP == P
 
 // ---- the tree ------------------------------------------------------------------------------------------------
 
-static void tell_tree(void *context, uint64_t total_bytes) {
+static void tell(void *context, uint64_t total_bytes) {
     (void)context;
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    uint64_t mono_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    pk_tree_publish(page, slot, total_bytes, mono_ns);
+    uint64_t mono_ns = pk_clock_ns(CLOCK_MONOTONIC_COARSE);
+    if (slot != PK_TREE_NO_SLOT) {
+        pk_tree_publish(page, slot, total_bytes, mono_ns);
+    }
     pk_sample_due(mono_ns);
     pk_runtime_sync();
 }
 
 static void join(void) {
-    share = (struct pk_share){.peak = &page->peak, .tell = tell_tree};
+    share = (struct pk_share){.peak = &page->peak, .tell = tell};
     pk_ledger_join(&pk_runtime.ledger, &share);
 }
 
@@ -61,8 +61,7 @@ void pk_process_enter(const char *directory) {
 static void stop_being_alone(void) {
     if (slot != PK_TREE_NO_SLOT && pk_runtime.ledger.share == NULL) {
         __atomic_store_n(&page->solo_pid, 0, __ATOMIC_RELEASE);
-        join();
-        tell_now(); // the other may be at its peak before this one's next event
+        join(); // which tells: the other may be at its peak before this one's next event
     }
 }
 
@@ -111,13 +110,9 @@ int pk_process_mark(void) {
     if (self == NULL) {
         return -1;
     }
-    self->depth = 1;
-    self->busy = 1;
-    pk_runtime_lock(self);
+    pk_runtime_enter(self);
     begin_mark(&mark);
-    pk_runtime_unlock(self);
-    self->busy = 0;
-    self->depth = 0;
+    pk_runtime_leave(self);
     return mark;
 }
 
@@ -129,19 +124,11 @@ bool pk_process_unmark(int mark, uint64_t *ret_bytes) {
     return others;
 }
 
-static void sample(void *context, uint64_t total_bytes) {
-    (void)context;
-    (void)total_bytes;
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    pk_sample_due((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
-}
-
 void pk_process_follow(void) {
     static const uint64_t nobodys_peak;
     stop_being_alone();
     if (pk_runtime.ledger.share == NULL) { // no page: begun by the program itself
-        share = (struct pk_share){.peak = &nobodys_peak, .tell = sample};
+        share = (struct pk_share){.peak = &nobodys_peak, .tell = tell};
         pk_ledger_join(&pk_runtime.ledger, &share);
     }
 }
@@ -153,13 +140,9 @@ void pk_process_spawning(void) {
     uint64_t signals = pk_sys_hold_signals();
     struct pk_thread *self = pk_self->busy ? NULL : pk_thread_current();
     if (self != NULL) { // else a handler inside the ledger: the next one says it
-        self->depth = 1;
-        self->busy = 1;
-        pk_runtime_lock(self);
+        pk_runtime_enter(self);
         stop_being_alone();
-        pk_runtime_unlock(self);
-        self->busy = 0;
-        self->depth = 0;
+        pk_runtime_leave(self);
     }
     pk_sys_release_signals(signals);
 }
@@ -180,10 +163,8 @@ void pk_process_note(enum pk_tree_note_kind kind, const char *text) {
 static void before_fork(void) {
     struct pk_thread *self = pk_runtime.active ? pk_thread_current() : NULL;
     if (self != NULL) {
-        self->depth = 1;
-        self->busy = 1;
+        pk_runtime_enter(self);
         self->forking = 1;
-        pk_runtime_lock(self);
         stop_being_alone();
         parents_account = *pk_runtime.ledger.account;
     }
@@ -193,9 +174,7 @@ static void after_fork_in_parent(void) {
     struct pk_thread *self = pk_self;
     if (self->forking) {
         self->forking = 0;
-        pk_runtime_unlock(self);
-        self->busy = 0;
-        self->depth = 0;
+        pk_runtime_leave(self);
     }
 }
 

@@ -132,3 +132,17 @@ PK_INLINE void pk_runtime_unlock(struct pk_thread *self) {
         pk_lock_release(&pk_runtime.lock, &self->holder);
     }
 }
+
+/* `self` enters the runtime other than by an event, and holds the lock; and leaves. What it allocates in between is no
+ * event. */
+static inline void pk_runtime_enter(struct pk_thread *self) {
+    self->depth = 1;
+    self->busy = 1;
+    pk_runtime_lock(self);
+}
+
+static inline void pk_runtime_leave(struct pk_thread *self) {
+    pk_runtime_unlock(self);
+    self->busy = 0;
+    self->depth = 0;
+}

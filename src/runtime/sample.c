@@ -3,8 +3,8 @@
 #include "runtime/sample.h"
 
 #include <stdbool.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "runtime/process.h"
 #include "runtime/runtime.h"
@@ -15,12 +15,6 @@
 
 static bool sampling; // charging what was found moves the total, which asks again
 static uint64_t next_ns;
-
-static uint64_t now_ns(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static uint64_t resident_bytes(uint64_t start, uint64_t end) {
     static uint8_t pages[AT_ONCE]; // too large for a stranger's stack; the lock guards it
@@ -43,10 +37,10 @@ void pk_sample_now(void) {
         return;
     }
     sampling = true;
-    uint64_t start = now_ns();
+    uint64_t start = pk_clock_ns(CLOCK_MONOTONIC);
     pk_ledger_sample(&pk_runtime.ledger, resident_bytes, pk_runtime.function_sampled);
     pk_writer_publish(&pk_runtime.writer);
-    uint64_t end = now_ns();
+    uint64_t end = pk_clock_ns(CLOCK_MONOTONIC);
     next_ns = end + (end - start) * REST;
     sampling = false;
 }

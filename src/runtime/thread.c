@@ -43,13 +43,9 @@ static void end_thread(void *context) {
     if (self == __atomic_load_n(&only_thread, __ATOMIC_RELAXED)) {
         pk_threads_expect(self);
     }
-    self->depth = 1;
-    self->busy = 1;
-    pk_runtime_lock(self);
+    pk_runtime_enter(self);
     append_ended(self);
-    pk_runtime_unlock(self);
-    self->busy = 0;
-    self->depth = 0;
+    pk_runtime_leave(self);
 }
 
 static bool is_gone(const struct pk_thread *thread) {

@@ -3,9 +3,9 @@
 #include "runtime/track.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "runtime/process.h"
 #include "runtime/python.h"
 #include "runtime/runtime.h"
@@ -41,9 +41,7 @@ void pk_runtime_sync(void) {
 // The peak has just ended (the first change after it): note when, once a peak.
 PK_COLD void pk_track_peak_ended(void *context) {
     (void)context;
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    pk_runtime.ledger.account->peak_mono_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    pk_runtime.ledger.account->peak_mono_ns = pk_clock_ns(CLOCK_MONOTONIC_COARSE);
     pk_runtime_sync();
 }
 

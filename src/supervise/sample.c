@@ -3,6 +3,7 @@
  * faster while memory moves; and never so often that a look costs more than its share. */
 #include "supervise/sample.h"
 
+#include "base/clock.h"
 #include "record/format.h"
 #include "record/settings.h"
 #include "supervise/procfs.h"
@@ -12,7 +13,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SHORTEST_NS UINT64_C(5000000)
@@ -25,15 +25,8 @@
 /* A process alone has little to share: not worth 10 ms a GiB of its memory lock. */
 #define PSS_ALONE_BYTES (UINT64_C(256) << 20)
 
-static uint64_t read_clock(clockid_t clock) {
-    struct timespec now;
-
-    (void)clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 uint64_t pk_sampler_now(void) {
-    return read_clock(CLOCK_MONOTONIC);
+    return pk_clock_ns(CLOCK_MONOTONIC);
 }
 
 int pk_sampler_start(const char *directory, struct pk_tree_page *tree, uint64_t start_unix_ns,
@@ -114,11 +107,11 @@ static bool look_at(struct pk_sampler *sampler, pid_t pid, uint64_t tracked, str
     look->sums.file_bytes += memory.file_bytes;
     look->sums.swap_bytes += memory.swap_bytes;
     if (look->with_pss) {
-        uint64_t start = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+        uint64_t start = pk_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
         // One that cannot be read (not permitted, just gone) counts by its resident size: at least
         // as much.
         look->sums.pss_bytes += pk_procfs_pss("", pid, &pss) == 0 ? pss : memory.rss_bytes;
-        look->pss_cpu_ns += read_clock(CLOCK_PROCESS_CPUTIME_ID) - start;
+        look->pss_cpu_ns += pk_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
     }
     struct pk_timeline_process seen = {.first_ns = look->sums.first_ns,
                                        .last_ns = look->sums.first_ns,
@@ -168,7 +161,7 @@ void pk_sampler_take(struct pk_sampler *sampler, pid_t program) {
     uint64_t now = pk_sampler_now();
     struct look look = {.sums = {.first_ns = now - sampler->start_ns, .samples = 1}};
     if (sampler->timeline.page == NULL || sampler->timeline.page->header.samples == 0) {
-        sampler->cpu_last_ns = read_clock(CLOCK_PROCESS_CPUTIME_ID); // starting up was no look
+        sampler->cpu_last_ns = pk_clock_ns(CLOCK_PROCESS_CPUTIME_ID); // starting up was no look
     }
     bool is_alone =
         tree == NULL || next_alive(tree, next_alive(tree, 0) + 1) == PK_TREE_NO_SLOT;
@@ -197,7 +190,7 @@ void pk_sampler_take(struct pk_sampler *sampler, pid_t program) {
     if (look.sums.processes > 0) {
         pk_timeline_add(&sampler->timeline, &look.sums);
     }
-    uint64_t cpu = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    uint64_t cpu = pk_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     uint64_t spent = cpu - sampler->cpu_last_ns; // with waking up, and all else since the last look
     sampler->cpu_last_ns = cpu;
     sampler->cpu_spent_ns += spent;

@@ -171,7 +171,8 @@ static void wait_for_others(const struct watch *watch, struct pk_watched *watche
     pid_t session = request->wait_s < 0 ? getsid(0) : 0;
     double wait_s = request->wait_s < 0 ? USUAL_WAIT_S : request->wait_s;
     wait_s = wait_s < LONGEST_WAIT_S ? wait_s : LONGEST_WAIT_S;
-    uint64_t deadline = pk_sampler_now() + (uint64_t)(wait_s * 1e9);
+    uint64_t start = pk_sampler_now();
+    uint64_t deadline = start + (uint64_t)(wait_s * 1e9);
 
     while (pk_sampler_others(request->sampler, watch->program, session, NULL, 0) > 0) {
         uint64_t now = pk_sampler_now();
@@ -186,6 +187,7 @@ static void wait_for_others(const struct watch *watch, struct pk_watched *watche
         if (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT) {
             break;
         }
+        watched->waited_ns = pk_sampler_now() - start;
     }
     watched->others = pk_sampler_others(request->sampler, watch->program, 0, watched->other_pids,
                                         PK_WATCH_SHOWN);

@@ -229,6 +229,7 @@ static void a_run_reads_back_byte_for_byte(void) {
                                      .processes_most = 6,
                                      .own_rss_bytes = 7,
                                      .own_cpu_ns = 8,
+                                     .waited_ns = 10,
                                      .still_running = 9,
                                      .machine_bytes = 10,
                                      .machine_oom_kills = -1,
@@ -275,6 +276,7 @@ static void a_run_reads_back_byte_for_byte(void) {
     CHECK_EQ(back->processes_most, 6);
     CHECK_EQ(back->own_rss_bytes, 7);
     CHECK_EQ(back->own_cpu_ns, 8);
+    CHECK_EQ(back->waited_ns, 10);
     CHECK_EQ(back->still_running, 9);
     CHECK_EQ(back->machine_bytes, 10);
     CHECK_EQ(back->machine_oom_kills, -1);
