@@ -8,7 +8,8 @@
 #include "runtime/track.h"
 
 #define OBJECT_HEAD 16u   /* a frame object's block starts this far before it: the collector's header, 3.11 to 3.15 */
-#define MOST_STEPS 8u     /* callers asked for in one go: each makes a frame object */
+#define MOST_STEPS 24u    /* callers asked for in one go: each makes a frame object */
+#define FEW_STEPS 8u      /* ... when the level that all events had in common is further away: they go on from there */
 #define OWNED_BY_THREAD 0 /* frame.owner: an ordinary call */
 
 bool pk_anchors_forget(uintptr_t block) {
@@ -43,6 +44,7 @@ static void add_anchor(uint32_t level, const void *frame, const void *object) {
     }
     anchors->list[kept] = (struct pk_anchor){.frame = (uintptr_t)frame, .object = (uintptr_t)object, .level = level};
     anchors->count = kept + 1;
+    anchors->newest = level;
 }
 
 static const void *skip_own(const struct pk_layout *layout, const void *frame, uint32_t *level) {
@@ -51,6 +53,10 @@ static const void *skip_own(const struct pk_layout *layout, const void *frame, u
         --*level;
     }
     return frame;
+}
+
+static bool is_call(const struct pk_layout *layout, const void *frame) {
+    return *((const uint8_t *)frame + layout->frame_owner) == OWNED_BY_THREAD;
 }
 
 static void make_anchor(struct pk_thread *self) {
@@ -62,13 +68,14 @@ static void make_anchor(struct pk_thread *self) {
     const void *frame = tstate == NULL || level == 0 ? NULL : pk_frame_current(layout, tstate);
     frame = skip_own(layout, frame, &level);
     struct pk_frame_object theirs = pk_python_frame();
-    for (uint32_t step = 0; step < MOST_STEPS && level > anchors->lowest && level > 1 && frame != NULL; step++) {
+    uint32_t steps = level > anchors->lowest + MOST_STEPS ? FEW_STEPS : MOST_STEPS;
+    for (; steps > 0 && level > 1 && frame != NULL && (level > anchors->lowest || !is_call(layout, frame)); steps--) {
         theirs = pk_python_caller(theirs);
         level--;
         frame = skip_own(layout, pk_frame_previous(layout, frame), &level);
     }
     if (theirs.object != NULL && frame != NULL &&
-        *((const uint8_t *)frame + layout->frame_owner) == OWNED_BY_THREAD &&
+        is_call(layout, frame) &&
         pk_read_pointer(frame, layout->frame_object) == theirs.object && self->spots[level].frame == (uintptr_t)frame) {
         self->busy = 1;
         pk_runtime_lock(self);
@@ -96,19 +103,17 @@ static int run_pending(void *context) {
     return 0;
 }
 
-void pk_anchors_owe(struct pk_thread *self, uint32_t level, uint32_t levels) {
+void pk_anchors_ask(uint32_t stop) {
     struct pk_anchors *anchors = &pk_runtime.anchors;
-    if (!self->main || !anchors->usable || anchors->pending) {
+    anchors->debt = 0;
+    if (!anchors->usable || anchors->pending) {
         return;
     }
-    if (level < anchors->lowest) {
-        anchors->lowest = level;
+    if (anchors->lowest <= stop + PK_ANCHOR_NEAR) { // none would have lasted
+        anchors->lowest = UINT32_MAX;
+        return;
     }
-    if (levels > PK_ANCHOR_DISTANCE) {
-        anchors->debt += levels;
-    }
-    if (anchors->debt > PK_ANCHOR_DEBT) {
-        anchors->pending = pk_python_pending(run_pending);
-        anchors->debt = 0;
-    }
+    bool lasted = anchors->newest == stop;
+    anchors->price = lasted ? PK_ANCHOR_PRICE : anchors->price * 2 < PK_ANCHOR_DEAREST ? anchors->price * 2 : PK_ANCHOR_DEAREST;
+    anchors->pending = pk_python_pending(run_pending);
 }

@@ -16,9 +16,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/attr.h"
+
 #define PK_ANCHORS 64u
-#define PK_ANCHOR_DISTANCE 64u /* levels worth an anchor */
-#define PK_ANCHOR_DEBT 4096u   /* levels read in vain before one is asked for: some microseconds, as it costs itself */
+#define PK_ANCHOR_DEPTH 16u   /* shorter stacks have none */
+#define PK_ANCHOR_NEAR 4u     /* so few levels may be read each time */
+#define PK_ANCHOR_PRICE 2048u /* levels read beyond that before one is asked for: some microseconds, as it costs itself */
+#define PK_ANCHOR_DEAREST 16384u /* the price doubles while anchors do not last */
 
 struct pk_anchor {
     uintptr_t frame;
@@ -29,15 +33,18 @@ struct pk_anchor {
 struct pk_anchors {
     struct pk_anchor list[PK_ANCHORS]; /* levels ascending; changed by the main thread only, objects by whoever frees */
     uint32_t count;
-    uint32_t debt;
-    uint32_t lowest; /* kept level all events since the last request had in common */
+    uint32_t debt;   /* levels read since the last one was due */
+    uint32_t price;
+    uint32_t newest; /* level of the last one made */
+    uint32_t lowest; /* kept level all events since then had in common */
     bool pending;
     bool usable;
 };
 
 struct pk_thread;
 
-/* Levels (`levels`) were read by the main thread, down from kept level `level`: perhaps an anchor is due. */
-void pk_anchors_owe(struct pk_thread *self, uint32_t level, uint32_t levels);
+/* The main thread's debt has reached the price; the last event read down to kept level `stop`. Asks for an anchor where
+ * one would have spared much. */
+PK_COLD void pk_anchors_ask(uint32_t stop);
 /* A watched block is freed; true if it was an anchor's object. Under the lock. */
 bool pk_anchors_forget(uintptr_t block);

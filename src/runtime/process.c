@@ -209,7 +209,9 @@ static void copy_identity(const struct pk_ledger_header *parents) {
 }
 
 void pk_process_forget_stacks(void) {
-    pk_runtime.anchors = (struct pk_anchors){.usable = pk_runtime.anchors.usable, .lowest = UINT32_MAX};
+    pk_runtime.anchors = (struct pk_anchors){.usable = pk_runtime.anchors.usable,
+                                             .price = pk_runtime.anchors.usable ? PK_ANCHOR_PRICE : UINT32_MAX,
+                                             .lowest = UINT32_MAX};
     memset(pk_runtime.lines, 0, sizeof pk_runtime.lines);
     memset(pk_runtime.marks, 0, sizeof pk_runtime.marks);
     __atomic_add_fetch(&pk_runtime.deaths, 1, __ATOMIC_RELEASE); // steps and kept walks

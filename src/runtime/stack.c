@@ -33,6 +33,20 @@ static uint32_t find_anchor(const struct pk_thread *self, uint32_t level) {
     return 0;
 }
 
+// Events at `level` read down to `stop`.
+PK_INLINE void note_reading(uint32_t level, uint32_t stop) {
+    struct pk_anchors *anchors = &pk_runtime.anchors;
+    if (level < anchors->lowest) {
+        anchors->lowest = level;
+    }
+    if (level - stop > PK_ANCHOR_NEAR) {
+        anchors->debt += level - stop;
+        if (PK_UNLIKELY(anchors->debt > anchors->price)) {
+            pk_anchors_ask(stop);
+        }
+    }
+}
+
 PK_INLINE uint32_t verify_deep_in(enum pk_frame_family family, struct pk_thread *self, uint32_t level) {
     const struct pk_layout *layout = pk_runtime.layout;
     uint32_t number = find_anchor(self, level);
@@ -64,19 +78,21 @@ PK_INLINE uint32_t verify_deep_in(enum pk_frame_family family, struct pk_thread 
             return 0;
         }
     }
-    pk_anchors_owe(self, level, level - (uint32_t)(spot - self->spots));
+    if (self->main) {
+        note_reading(level, (uint32_t)(spot - self->spots));
+    }
     return from;
 }
 
-PK_NOINLINE uint32_t pk_stack_verify_deep(struct pk_thread *self, uint32_t level) {
-    switch ((enum pk_frame_family)pk_runtime.layout->family) {
-    case PK_FAMILY_OBJECT:
-        return verify_deep_in(PK_FAMILY_OBJECT, self, level);
-    case PK_FAMILY_CFRAME:
-        return verify_deep_in(PK_FAMILY_CFRAME, self, level);
-    case PK_FAMILY_DIRECT:
-        break;
-    }
+PK_NOINLINE uint32_t pk_stack_verify_object(struct pk_thread *self, uint32_t level) {
+    return verify_deep_in(PK_FAMILY_OBJECT, self, level);
+}
+
+PK_NOINLINE uint32_t pk_stack_verify_cframe(struct pk_thread *self, uint32_t level) {
+    return verify_deep_in(PK_FAMILY_CFRAME, self, level);
+}
+
+PK_NOINLINE uint32_t pk_stack_verify_direct(struct pk_thread *self, uint32_t level) {
     return verify_deep_in(PK_FAMILY_DIRECT, self, level);
 }
 

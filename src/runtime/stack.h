@@ -43,8 +43,10 @@ PK_NOINLINE uint32_t pk_stack_step(struct pk_thread *self, uint32_t level, uint3
 /* The node charged when no frame of the program is to be seen. */
 PK_NOINLINE uint32_t pk_stack_base(struct pk_thread *self);
 
-/* The same as pk_stack_verify() below for a deep stack: stops at an anchor. */
-PK_NOINLINE uint32_t pk_stack_verify_deep(struct pk_thread *self, uint32_t level);
+/* The same as pk_stack_verify() below for a deep stack, one for each family: stop at an anchor. */
+PK_NOINLINE uint32_t pk_stack_verify_object(struct pk_thread *self, uint32_t level);
+PK_NOINLINE uint32_t pk_stack_verify_cframe(struct pk_thread *self, uint32_t level);
+PK_NOINLINE uint32_t pk_stack_verify_direct(struct pk_thread *self, uint32_t level);
 
 /* Notes where a kept frame is now; true if its caller is the next kept one. */
 PK_INLINE bool pk_stack_look(enum pk_frame_family family, const struct pk_layout *layout, struct pk_thread *self,
@@ -62,8 +64,10 @@ PK_INLINE bool pk_stack_look(enum pk_frame_family family, const struct pk_layout
  * void, and self->count is what is left. */
 PK_INLINE uint32_t pk_stack_verify(enum pk_frame_family family, const struct pk_layout *layout, struct pk_thread *self,
                                    uint32_t level) {
-    if (PK_UNLIKELY(level > PK_ANCHOR_DISTANCE)) {
-        return pk_stack_verify_deep(self, level);
+    if (PK_UNLIKELY(level > PK_ANCHOR_DEPTH)) {
+        return family == PK_FAMILY_OBJECT   ? pk_stack_verify_object(self, level)
+               : family == PK_FAMILY_CFRAME ? pk_stack_verify_cframe(self, level)
+                                            : pk_stack_verify_direct(self, level);
     }
     uint32_t from = PK_STACK_UNMOVED;
     struct pk_spot *spot = &self->spots[level];
