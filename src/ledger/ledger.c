@@ -242,9 +242,12 @@ void pk_ledger_alloc(struct pk_ledger *ledger, uint64_t address, uint64_t size, 
 }
 
 void pk_ledger_free(struct pk_ledger *ledger, uint64_t address) {
+    if (PK_UNLIKELY(address == 0)) { // numpy frees a NULL for each array
+        return;
+    }
     struct pk_block block = pk_blocks_take(&ledger->blocks, address);
     if (PK_UNLIKELY(block.stack == PK_NODE_NONE)) {
-        ledger->unknown_frees += address != 0;
+        ledger->unknown_frees++;
         return;
     }
     release(ledger, block.stack, block.size, 1);
