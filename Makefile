@@ -16,7 +16,7 @@ REPORT_ONLY := $(foreach name,page page_archive page_views exports diff cli sett
                  --ignore=tests/e2e/test_$(name).py)
 SANITIZED_SUITES := --suite unit --suite model
 
-.PHONY: help setup setup-demo build checked demo check unit asan tsan fuzz web e2e e2e-checked soak soak-minute pythons chromium bench bench-trees \
+.PHONY: help setup setup-demo chromium gfortran build checked demo check unit asan tsan fuzz web e2e e2e-checked soak soak-minute pythons bench bench-trees \
         page-bench screenshots setup-wheel wheel wheel-aarch64 docs clean
 .DEFAULT_GOAL := help
 
@@ -24,6 +24,9 @@ help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 # ---- set-up ----
+
+debian = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $(1) >/dev/null; }
 
 setup: ## virtual environment .venv with all that building and testing need
 	@$(PYTHON) tools/environment.py $(VENV) tools/requirements-dev.txt
@@ -33,10 +36,12 @@ setup-demo: # the smaller set, for `make demo`; nothing to do once setup has run
 		|| $(PYTHON) tools/environment.py $(VENV) tools/requirements-demo.txt
 
 chromium: # for the page's tests: installed when root on Debian, else they are skipped with a word
-	@command -v chromium chromium-browser google-chrome >/dev/null \
-		|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-			&& apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium >/dev/null; } \
+	@command -v chromium chromium-browser google-chrome >/dev/null || $(call debian,chromium) \
 		|| echo "make: no chromium here; the tests of the page in a browser will be skipped" >&2
+
+gfortran: # for one test of memory from Fortran
+	@command -v gfortran >/dev/null || $(call debian,gfortran) \
+		|| echo "make: no gfortran here; memory from Fortran is not tested" >&2
 
 pythons: setup ## get the CPythons to test with that are missing here, best effort
 	@$(PY) tools/pythons.py --numpy
@@ -59,7 +64,7 @@ demo: build ## set up everything and profile examples/pipeline.py
 	@$(PY) examples/make_data.py
 	$(PEAKLINE) run examples/pipeline.py
 
-check: setup chromium build checked ## set up everything and run every test
+check: setup chromium gfortran build checked ## set up everything and run every test
 # The other Pythons are got, one of them compiled, while tests run that need one only: minutes less on two cores.
 	@$(PY) tools/pythons.py --numpy >build/pythons.log 2>&1 & pythons=$$!; \
 		$(MAKE) --no-print-directory unit asan tsan web e2e-checked || { kill $$pythons 2>/dev/null; exit 1; }; \

@@ -32,6 +32,7 @@ def build(tmp_path_factory):
         ".c": [*os.environ.get("CC", "cc").split(), "-std=gnu11", "-D_FORTIFY_SOURCE=0"],
         ".cc": [*os.environ.get("CXX", "c++").split(), "-std=c++17"],
         ".f90": [*os.environ.get("FC", "gfortran").split()],
+        ".rs": [*os.environ.get("RUSTC", "rustc").split(), "-Copt-level=1"],
     }
     made = {}
 
@@ -43,9 +44,9 @@ def build(tmp_path_factory):
             if shutil.which(words[0]):
                 made[name] = folder / name.replace(".", "-")
                 # -fno-builtin: the compiler may leave out a malloc whose block nobody uses.
-                more = ["-O1", "-g", "-fPIC", "-shared", "-fno-builtin"]
-                words = [*words, *(more[:-1] if source.suffix == ".f90" else more)]
-                subprocess.run([*words, source, "-o", made[name]], check=True)
+                shared = ["-O1", "-g", "-fPIC", "-shared"]
+                more = {".f90": shared, ".rs": ["--crate-type=cdylib"]}.get(source.suffix, [*shared, "-fno-builtin"])
+                subprocess.run([*words, *more, source, "-o", made[name]], check=True)
         return made[name]
 
     return compile_one
@@ -77,8 +78,8 @@ MARK = re.compile(r"\b(by_\w+)\(.*#: (\d+) bytes, (\d+) blocks?(, and what getli
 
 def test_every_route(run_peakline, peakline, build, routes, some_python, tmp_path):
     path = TARGETS / "routes.py"
-    cxx, fortran = build("routes.cc"), build("routes.f90")
-    words = ["-S", path, routes, tmp_path / "mapped", *filter(None, [cxx, fortran])]
+    others = {name: build("routes." + suffix) for name, suffix in (("cxx", "cc"), ("fortran", "f90"), ("rust", "rs"))}
+    words = ["-S", path, routes, tmp_path / "mapped", *filter(None, others.values())]
     done = run_peakline(words, python=some_python.path)
     assert (done.returncode, done.stderr) == (0, "")
     report = read_report(peakline, done.result)
@@ -87,7 +88,7 @@ def test_every_route(run_peakline, peakline, build, routes, some_python, tmp_pat
         mark = MARK.search(text)
         if mark is None:
             continue
-        if ("cxx." in text and cxx is None) or ("fortran." in text and fortran is None):
+        if others.get(text.strip().partition(".")[0], path) is None:
             continue
         size, blocks = int(mark[2]), int(mark[3])
         if mark[4]:

@@ -25,6 +25,7 @@ def find(name):
 
 cxx = find("by_new")
 fortran = find("by_fortran")
+rust = find("by_rust")
 
 
 def prepare():
@@ -99,6 +100,8 @@ def other_languages():
     cxx.by_string(100_189)  #: 100189 bytes, 1 block
     cxx.by_deleting(100_193)  #: 0 bytes, 0 blocks
     fortran.by_fortran(800_008)  #: 800008 bytes, 1 block
+    rust.by_rust(100_207)  #: 100207 bytes, 1 block
+    rust.by_rust_boxed(100_213)  #: 100213 bytes, 1 block
 
 
 blocks()
