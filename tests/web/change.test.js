@@ -2,10 +2,11 @@
  * The change as a tree of boxes: sums, what is new and gone, words, and colours that differ for everybody. */
 'use strict';
 
+const { load } = require('./modules.js');
 const test = require('node:test');
 const assert = require('node:assert');
-const change = require('../../src/report/web/change.js');
-const { layoutFlame } = require('../../src/report/web/flame.js');
+const change = load('change.js');
+const { layoutFlame } = load('flame.js');
 
 const line = (source, more = {}) => ({ path: 'app.py', line: 1, function: 'main', source, kind: 0, match: 'same',
                                        similar: 100, was: null, ...more });

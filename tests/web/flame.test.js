@@ -3,8 +3,9 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
+const { load } = require('./modules.js');
 const { plainTree: buildTree } = require('./trees.js');
-const F = require('../../src/report/web/flame.js');
+const F = load('flame.js');
 
 // A tree of any shape from a seed: heavy tails, zeros, self bytes in the middle.
 function randomTree(seed, count, deepest) {

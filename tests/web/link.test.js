@@ -3,7 +3,8 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const L = require('../../src/report/web/link.js');
+const { load } = require('./modules.js');
+const L = load('link.js');
 
 test('the start of a report needs no link, and no link is the start', () => {
     assert.equal(L.writeLink(L.START), '');

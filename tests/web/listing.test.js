@@ -3,7 +3,9 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const L = require('../../src/report/web/listing.js');
+const { load } = require('./modules.js');
+const L = load('listing.js');
+const P = load('profile.js');
 const { makeData } = require('./trees.js');
 
 const APP = '/home/ada/app/app.py';
@@ -11,7 +13,7 @@ const FRAMES = [[APP, 0, 'f', 10, '    x = load()'], ['/b.py', 0, 'g', 3, 'y']];
 
 function lines() {
     const context = { file: [0, 0, 0, 1], line: [8, 1, 2, 2], text: ['def f():', '', '\treturn x', 'z'] };
-    return L.collectLines(L.readProfile ? null : globalThis.readProfile(
+    return L.collectLines(P.readProfile(
         makeData(FRAMES, [[0, -1, 1, 1], [1, 0, 1, 1]], { page: { context } })));
 }
 

@@ -3,7 +3,8 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const P = require('../../src/report/web/profile.js');
+const { load } = require('./modules.js');
+const P = load('profile.js');
 const { SITE, makeData } = require('./trees.js');
 
 const APP = '/home/ada/app/app.py';

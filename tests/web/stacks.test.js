@@ -3,7 +3,9 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const S = require('../../src/report/web/stacks.js');
+const { load } = require('./modules.js');
+const S = load('stacks.js');
+const P = load('profile.js');
 const { APART, FOLDED, SITE, makeData, makeTree, outline } = require('./trees.js');
 
 const APP = '/home/ada/app/app.py';
@@ -138,8 +140,8 @@ test('folded stacks stay a box, or disappear in a folded call', () => {
 test('the paths to a line hold exactly what it is blamed for, both ways up', () => {
     const data = makeData(FRAMES, STACKS);
     const tree = makeTree(data, FOLDED);
-    const blame = blameStacks(tree.profile, kindsOfFrames(tree.profile, new Map()));
-    const rows = blameTable(blame, tree.profile.values.peak);
+    const blame = P.blameStacks(tree.profile, P.kindsOfFrames(tree.profile, new Map()));
+    const rows = P.blameTable(blame, tree.profile.values.peak);
     assert.deepEqual(rows.map((row) => [tree.profile.describe(row.frame).location, row.bytes]), [
         ['app.py:4', 337], ['app.py:1', 185], ['app.py:30', 40], ['', 3]]);
     for (const view of [tree, S.invertTree(tree)]) {

@@ -3,7 +3,8 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const S = require('../../src/report/web/strip.js');
+const { load } = require('./modules.js');
+const S = load('strip.js');
 
 test('a spike of one point in ten thousand is not lost', () => {
     const times = Array.from({ length: 10000 }, (unused, i) => i / 1000);

@@ -3,7 +3,9 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const T = require('../../src/report/web/table.js');
+const { load } = require('./modules.js');
+const T = load('table.js');
+const P = load('profile.js');
 const { makeData } = require('./trees.js');
 
 const APP = '/home/ada/app/app.py';
@@ -11,8 +13,8 @@ const APP = '/home/ada/app/app.py';
 function setUp(sources, changes) {
     const frames = sources.map((source, i) => [APP, 0, 'f', i + 1, source]);
     const stacks = [[0, -1, 0, 0], ...frames.map((unused, i) => [i + 1, i, 1024 * (frames.length - i), 2])];
-    const profile = globalThis.readProfile(makeData(frames, stacks, changes));
-    const blame = globalThis.blameStacks(profile, globalThis.kindsOfFrames(profile, new Map()));
+    const profile = P.readProfile(makeData(frames, stacks, changes));
+    const blame = P.blameStacks(profile, P.kindsOfFrames(profile, new Map()));
     return { profile, blame };
 }
 

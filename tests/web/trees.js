@@ -2,7 +2,9 @@
 // Small documents and trees for the tests of the page's modules.
 'use strict';
 
-const S = require('../../src/report/web/stacks.js');
+const { load } = require('./modules.js');
+const S = load('stacks.js');
+const P = load('profile.js');
 
 const APART = { library: false, imports: false, recursion: false, threads: true, processes: true,
                 open: new Set() };
@@ -57,8 +59,8 @@ function plainTree({ up, frame, bytes, blocks }) {
 }
 
 function makeTree(data, options, measure = 'peak', mine = new Map()) {
-    const profile = S.readProfile ? S.readProfile(data) : globalThis.readProfile(data);
-    const kinds = globalThis.kindsOfFrames(profile, mine);
+    const profile = P.readProfile(data);
+    const kinds = P.kindsOfFrames(profile, mine);
     return S.weighTree(S.groupStacks(profile, kinds, options), profile.values[measure]);
 }
 

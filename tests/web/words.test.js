@@ -3,7 +3,8 @@
 
 const test = require('node:test');
 const assert = require('node:assert/strict');
-const W = require('../../src/report/web/words.js');
+const { load } = require('./modules.js');
+const W = load('words.js');
 
 const SPACE = '\u00a0';
 
