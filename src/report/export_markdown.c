@@ -19,11 +19,12 @@
 #define PLACE_COLUMNS 80u
 #define SOURCE_COLUMNS 100u
 #define NOTE_COLUMNS 240u
+#define HOLDER_ROOM 160u /* bytes of its label, of its place */
 #define CODE_ROOM 320u /* bytes of a cleaned text: columns have no bound where marks are combined */
 
 /* The worst that a text can grow to is an entity of six bytes for each of its bytes: */
 #define MAX_BYTES 65536u
-_Static_assert(2048u + 6u * CODE_ROOM * (MAX_NOTES + 3u) +
+_Static_assert(2048u + 6u * CODE_ROOM * (MAX_NOTES + 3u) + 6u * 2u * HOLDER_ROOM +
                        MAX_ROWS * (128u + 6u * (2u * PLACE_COLUMNS + 2u * SOURCE_COLUMNS)) <
                    MAX_BYTES,
                "a comment holds it");
@@ -136,6 +137,20 @@ static void write_processes(FILE *out, const struct pk_report *report) {
     }
 }
 
+/* Which process and thread, where there are several. */
+static void write_holder(FILE *out, const struct pk_report *report) {
+    struct pk_holder_words words;
+
+    pk_holder_say(&report->view, &report->rules, &report->holder, &words);
+    for (unsigned i = 0; i < PK_HOLDER_PIECES && words.pieces[0][0] != '\0'; i++) {
+        if (i % 2 == 1) {
+            write_clean_code(out, words.pieces[i], PLACE_COLUMNS, HOLDER_ROOM);
+        } else {
+            fprintf(out, "%s%s", i == 0 ? " " : "", words.pieces[i]);
+        }
+    }
+}
+
 /* "`app.py` held at most **135.8 MiB** (142,344,123 bytes in 4,210 blocks), 12.4 s into a run of
  * 31.0 s. The first 3 lines hold 78.8 % of it." */
 static int write_sentence(FILE *out, const struct pk_report *report) {
@@ -164,6 +179,7 @@ static int write_sentence(FILE *out, const struct pk_report *report) {
         }
     }
     fputs(".", out);
+    write_holder(out, report);
     uint64_t first = 0;
     for (uint32_t i = 0; i < FIRST_LINES && i < report->view.peak_blame_count; i++) {
         first += report->view.blame[i].bytes;

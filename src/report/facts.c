@@ -417,5 +417,6 @@ int pk_report_derive(struct pk_report *report, const struct pk_load_warnings *lo
     warn_about_sums(report);
     warn_about_processes(report);
     warn_about_sources(report);
-    return report->pool.failed ? -ENOMEM : 0;
+    int r = pk_holder_find(&report->view, &report->holder);
+    return report->pool.failed ? -ENOMEM : r;
 }

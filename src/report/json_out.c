@@ -56,7 +56,8 @@ static void select_with_starter(struct selection *selection, int32_t frame) {
 }
 
 static int make_selection(const struct pk_view *view, const struct pk_tree *tree,
-                          uint32_t blame_count, struct selection *ret_selection) {
+                          uint32_t blame_count, int32_t thread_frame,
+                          struct selection *ret_selection) {
     struct selection *s = ret_selection;
     *s = (struct selection){.view = view, .tree = tree, .blame_count = blame_count};
     s->frames = pk_pool_array(&s->pool, view->frame_count, sizeof(*s->frames));
@@ -80,6 +81,7 @@ static int make_selection(const struct pk_view *view, const struct pk_tree *tree
         select_with_starter(s, view->blame[i].frame);
     }
     select_with_starter(s, view->failed_frame);
+    select_with_starter(s, thread_frame);
     for (uint32_t i = 0; i < view->failed_depth; i++) {
         select_with_starter(s, view->failed_stack[i]);
     }
@@ -153,7 +155,36 @@ static void write_run(struct pk_json *json, const struct pk_report *report) {
     pk_json_end_object(json);
 }
 
-static void write_peak(struct pk_json *json, const struct pk_report *report) {
+/* Which process and thread held the most; null where there is one only. */
+static void write_holder(struct pk_json *json, const struct pk_report *report,
+                         const struct selection *s) {
+    const struct pk_holder *holder = &report->holder;
+    struct pk_holder_words words;
+    char text[1024];
+
+    pk_holder_say(&report->view, &report->rules, holder, &words);
+    pk_holder_join(&words, text, sizeof(text));
+    if (text[0] == '\0') {
+        pk_json_null(json, "holder");
+        return;
+    }
+    int64_t process = holder->process < 0 ? 0 : holder->process;
+    pk_json_object(json, "holder");
+    pk_json_unsigned(json, "pid", report->view.processes[process].pid);
+    pk_json_unsigned(json, "bytes", holder->bytes);
+    if (holder->thread == PK_HOLDER_ONLY) {
+        pk_json_null(json, "thread");
+        pk_json_null(json, "thread_bytes");
+    } else {
+        pk_json_signed(json, "thread", new_frame(s, holder->thread_frame));
+        pk_json_unsigned(json, "thread_bytes", holder->thread_bytes);
+    }
+    pk_json_text(json, "text", text);
+    pk_json_end_object(json);
+}
+
+static void write_peak(struct pk_json *json, const struct pk_report *report,
+                       const struct selection *s) {
     pk_json_object(json, "peak");
     pk_json_unsigned(json, "bytes", report->view.peak_bytes);
     pk_json_unsigned(json, "blocks", report->view.peak_blocks);
@@ -163,6 +194,7 @@ static void write_peak(struct pk_json *json, const struct pk_report *report) {
     pk_json_text(json, "resident_note", report->resident_note);
     pk_json_unsigned(json, "pss_bytes", report->run == NULL ? 0 : report->run->pss_peak_bytes);
     pk_json_unsigned(json, "swap_bytes", report->run == NULL ? 0 : report->run->swap_peak_bytes);
+    write_holder(json, report, s);
     pk_json_end_object(json);
 }
 
@@ -525,7 +557,7 @@ static void write_head(struct pk_json *json, const struct pk_report *report,
                        const struct selection *s) {
     write_start(json, report);
     pk_json_unsigned(json, "peak_bytes", report->view.peak_bytes);
-    write_peak(json, report);
+    write_peak(json, report, s);
     write_run(json, report);
     pk_json_text(json, "python_status",
                  pk_report_python_status(pk_report_main(report)->python_status));
@@ -539,7 +571,8 @@ int pk_write_json(const struct pk_report *report, FILE *out) {
     struct selection selection;
     struct pk_json json;
 
-    int r = make_selection(&report->view, &report->view.tree, report->view.blame_count, &selection);
+    int r = make_selection(&report->view, &report->view.tree, report->view.blame_count,
+                           report->holder.thread_frame, &selection);
     if (r < 0) {
         return r;
     }
@@ -621,7 +654,8 @@ int pk_write_page_data(const struct pk_report *report, uint32_t max_nodes, uint3
     int r = pk_tree_fold(&pool, &report->view.tree, max_nodes,
                          PK_BY_PEAK | PK_BY_END | PK_BY_ALLOC, &tree);
     if (r >= 0) {
-        r = make_selection(&report->view, &tree, blame_count, &selection);
+        r = make_selection(&report->view, &tree, blame_count, report->holder.thread_frame,
+                           &selection);
     }
     if (r < 0) {
         pk_pool_free(&pool);

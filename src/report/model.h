@@ -9,6 +9,7 @@
 #include "record/reader.h"
 #include "record/timeline.h"
 #include "record/tree_read.h"
+#include "report/holder.h"
 #include "report/json.h"
 #include "report/report.h"
 #include "report/view.h"
@@ -43,6 +44,7 @@ struct pk_report {
     uint64_t failed_allocs; /* of all processes */
     uint64_t largest_failed_bytes;
     uint32_t failed_pid; /* of the process whose failed allocation was the largest; 0: none */
+    struct pk_holder holder;       /* the process and thread with most of the peak */
     char resident_note[320]; /* why the resident peak differs (resident.h), or "" */
     char failed_note[256]; /* a sentence on the largest failed allocation, or "" */
 

@@ -312,10 +312,17 @@ def test_csv_adds_up(peakline, result, peak, document):
 # ---- Markdown ----
 
 CODE = r"(?:`[^`|\\\n]+`|<code>(?:&#\d+;|[^<>&`|\\*_@#\[\]!\n])*</code>)"
+STARTED = rf"threads started at {CODE}"
+HOLDER = (
+    rf"(?:Process \d+ \({CODE}\) holds the most, [\d.]+ \w+ \([\d.]+ %\)"
+    rf"(?:, (?:all|[\d.]+ \w+) of it in (?:its main thread|other threads|{STARTED}))?\."
+    rf"|(?:The main thread holds|Other threads hold|T{STARTED[1:]} hold) the most, [\d.]+ \w+ \([\d.]+ %\)\.)"
+)
 MARKDOWN = re.compile(
     rf"### Peak memory [\d.]+ \w+\n\n"
     rf"{CODE} held at most \*\*[\d.]+ \w+\*\* \([\d,]+ bytes in [\d,]+ blocks?\)"
     rf"(?: in \d+ of \d+ processes)?(?:, [\w. ]+)?\."
+    rf"(?: {HOLDER})?"
     rf"(?: The first 3 lines hold [\d.]+ % of it\.)?\n"
     rf"(?:\n- {CODE}\n)?"
     rf"(?:\n\*\*[\w ().,;]+\*\*\n)?"
@@ -430,6 +437,71 @@ def test_each_process_is_an_outermost_frame(run_peakline, peakline, tmp_path):
     rows = read_csv(export(peakline, result, "csv"))
     assert sum(int(row["peak_bytes"]) for row in rows) == document["peak_bytes"]
     read_markdown(export(peakline, result, "markdown"))
+
+
+# ---- who holds the most ----
+
+# The parent keeps 2 MB in its main thread and 3 MB in a thread; the child 20 MB, of it 15 MB in a thread.
+HOLDERS = """\
+import os, threading
+KEEP = []
+def hold(size):
+    KEEP.append(bytes(size))
+def hold_apart(size):
+    worker = threading.Thread(target=hold, args=(size,))
+    worker.start()
+    worker.join()
+hold(2_000_000)
+hold_apart(3_000_000)
+pid = os.fork()
+if pid == 0:
+    hold(5_000_000)
+    hold_apart(15_000_000)
+    os._exit(0)
+os.waitpid(pid, 0)
+"""
+
+
+def test_the_process_and_the_thread_that_hold_the_most_are_named(run_peakline, peakline, tmp_path):
+    (tmp_path / "holders.py").write_text(HOLDERS)
+    run = run_peakline(["holders.py"])
+    document = json.loads(export(peakline, run.result, "json"))
+    holder = document["peak"]["holder"]
+    parent, child = document["processes"]
+    assert holder["pid"] == child["pid"] and holder["bytes"] == child["bytes_at_tree_peak"] >= 20_000_000
+    assert 15_000_000 <= holder["thread_bytes"] < 15_100_000, "what the thread itself needed is small"
+    function = document["frames"]["function"][holder["thread"]]
+    assert document["functions"]["name"][function] == "[thread]"
+    starter = document["frames"]["started_by"][holder["thread"]]
+    assert document["frames"]["line"][starter] == 7
+    words = f"Process {child['pid']} (holders.py, forked) holds the most, "
+    assert holder["text"].startswith(words) and holder["text"].endswith(" of it in threads started at holders.py:7.")
+    written = export(peakline, run.result, "markdown").decode()
+    assert f"Process {child['pid']} (`holders.py, forked`) holds the most, " in written
+    assert " of it in threads started at `holders.py:7`." in written
+    summary = " ".join(export(peakline, run.result, "text").decode().split())
+    assert words in summary and "in threads started at holders.py:7." in summary, "on one line or two"
+
+
+@pytest.mark.parametrize("main, apart, said", [
+    (14_000_000, 3_000_000, r"The main thread holds the most, [\d.]+ MiB \([\d.]+ %\)\.$"),
+    (3_000_000, 15_000_000, r"Threads started at threads\.py:4 hold the most, [\d.]+ MiB \([\d.]+ %\)\.$"),
+])
+def test_of_one_process_the_thread_is_named(run_peakline, peakline, tmp_path, main, apart, said):
+    (tmp_path / "threads.py").write_text(
+        f"import threading\nkeep = [bytes({main})]\n"
+        f"worker = threading.Thread(target=lambda: keep.append(bytes({apart})))\nworker.start()\nworker.join()\n")
+    document = json.loads(export(peakline, run_peakline(["threads.py"]).result, "json"))
+    assert re.match(said, document["peak"]["holder"]["text"])
+
+
+def test_where_there_is_one_thread_nobody_is_named(run_peakline, peakline, tmp_path):
+    (tmp_path / "plain.py").write_text("keep = bytes(3_000_000)\n")
+    result = run_peakline(["plain.py"]).result
+    assert json.loads(export(peakline, result, "json"))["peak"]["holder"] is None
+    for form in ("text", "markdown"):
+        written = export(peakline, result, form)
+        assert b"hold the most" not in written and b"holds the most" not in written
 
 
 # ---- recursion ----

@@ -45,6 +45,8 @@ def threaded():
          "label": "<b>app.py</b>, forked"}])
     data["functions"]["kind"] = [{"[thread]": 6, "[process 7]": 32, "[process 8]": 32}.get(name, 0)
                                  for name in data["functions"]["name"]]
+    data["peak"]["holder"] = {"pid": 8, "bytes": 300_000, "thread": None, "thread_bytes": None,
+                              "text": "Process 8 (<b>app.py</b>, forked) holds the most, 300.0 KiB."}
     return data
 
 
@@ -125,7 +127,7 @@ def test_what_a_search_finds_inside_a_folded_call_marks_the_call(show, data_of):
 def test_threads_and_processes_are_apart_or_together(show, looks):
     report = show(threaded(), **looks)
     assert "Memory of 2 processes peaked at" in report.text("#answer")
-    assert "most in process 8" in report.text("#facts")
+    assert "Process 8 (<b>app.py</b>, forked) holds the most, 300.0 KiB." in report.text("#answer"), "as text, not as a tag"
     assert {"[process 7]", "[process 8]", "[thread]"} <= set(report.labels())
     report.page.get_by_role("button", name="processes", exact=True).click()
     report.page.get_by_role("button", name="threads", exact=True).click()

@@ -72,19 +72,6 @@ function showRun({ run, tool }) {
         make('span', 'tool', visibleText(tool)));
 }
 
-/* How much of the peak the main thread has, when there are others. */
-function mainThreadShare(profile) {
-    const { count, parent, frame, values: { peak } } = profile;
-    const inThread = new Uint8Array(count);
-    let [main, others] = [0, 0];
-    for (let i = 1; i < count; i++) {
-        inThread[i] = inThread[parent[i]] |
-            (frame[i] >= 0 && profile.functionKind(frame[i]) === FUNCTION_THREAD ? 1 : 0);
-        [main, others] = inThread[i] ? [main, others + peak.bytes[i]] : [main + peak.bytes[i], others];
-    }
-    return others > 0 ? formatShare(main, main + others) + ' in main threads' : '';
-}
-
 function showAnswer(profile, rows) {
     const { run, peak, folded, processes = [] } = profile.data;
     const all = peak.bytes;
@@ -98,17 +85,15 @@ function showAnswer(profile, rows) {
         : ', ' + formatDuration(peak.time_s) + ' into ' +
           (run.duration_s > 0 ? 'a run of ' + formatDuration(run.duration_s) : 'the run');
     const many = processes.filter((process) => process.bytes_at_tree_peak > 0);
-    const most = many.reduce((a, b) => a && a.bytes_at_tree_peak >= b.bytes_at_tree_peak ? a : b, null);
     byId('answer').replaceChildren(
         many.length > 1 ? 'Memory of ' + formatPlural(many.length, 'process', 'processes') + ' peaked at '
             : 'Memory peaked at ', make('strong', '', formatBytes(all)), when + '. ',
+        peak.holder ? visibleText(peak.holder.text) + ' ' : '',
         ['', 'One line holds ', 'Two lines hold ', 'Three lines hold '][first.length],
         make('strong', '', share), ' of it.');
     const facts = [
         formatCount(all) + '\u00a0bytes in ' + formatPlural(peak.blocks, 'block'),
         peak.rss_bytes > 0 && 'resident size reached ' + formatBytes(peak.rss_bytes),
-        many.length > 1 && 'most in process ' + most.pid + ': ' + formatBytes(most.bytes_at_tree_peak),
-        mainThreadShare(profile),
         describeEnding(run.outcome) === '' && 'ended normally',
         folded && formatPlural(folded.stacks, 'small stack') + ' folded together here: ' + formatBytes(folded.bytes),
     ];
