@@ -65,34 +65,12 @@ static int find_html_path(const char *source, char *ret_path, struct pk_failure 
     return 0;
 }
 
-static int render(const char *source, enum pk_report_format format, const char *output,
-                  const struct pk_opts *opts, struct pk_failure *failure) {
-    char html[PATH_MAX], absolute[PATH_MAX], partial[PATH_MAX + 8];
-    struct pk_report *report = NULL;
-    int error = find_html_path(source, html, failure);
-
-    if (error != 0) {
-        return error;
-    }
-    if (output == NULL) {
-        output = format == PK_FORMAT_HTML ? html : "-";
-    }
+/* Write a loaded report, which is freed, and say where. */
+static int write_loaded(struct pk_report *report, const char *source, const char *html,
+                        enum pk_report_format format, const char *output,
+                        const struct pk_opts *opts, struct pk_failure *failure) {
+    char absolute[PATH_MAX], partial[PATH_MAX + 8];
     bool to_stdout = strcmp(output, "-") == 0;
-    if (!to_stdout && strlen(output) < PATH_MAX) {
-        pk_output_partial(output, partial);
-    }
-    pk_ending_finish_late(source);
-    struct pk_report_choice choice;
-    char project[PATH_MAX];
-    error = pk_choice_take(opts, project, &choice, failure);
-    if (error != 0) {
-        return error;
-    }
-    error = pk_report_load_as(source, &choice, &report, failure->text, sizeof(failure->text));
-    if (error != 0) {
-        failure->status = PK_EXIT_REPORT;
-        return error;
-    }
     struct pk_term term =
         pk_term_look(to_stdout ? STDOUT_FILENO : STDERR_FILENO, pk_opts_get(opts, "color"));
     struct pk_report_options how = {
@@ -102,8 +80,12 @@ static int render(const char *source, enum pk_report_format format, const char *
         .root = getenv("GITHUB_WORKSPACE"),
         .report_path = access(html, R_OK) == 0 ? html : NULL, // the text names it if it is there
     };
+
+    if (!to_stdout && strlen(output) < PATH_MAX) {
+        pk_output_partial(output, partial);
+    }
     pk_interrupt_guard(source, to_stdout ? NULL : partial);
-    error = pk_output_write(report, format, output, &how, failure);
+    int error = pk_output_write(report, format, output, &how, failure);
     pk_interrupt_release();
     pk_report_free(report);
     if (error != 0 || to_stdout) {
@@ -115,6 +97,32 @@ static int render(const char *source, enum pk_report_format format, const char *
         (void)pk_browser_open(absolute);
     }
     return 0;
+}
+
+static int render(const char *source, enum pk_report_format format, const char *output,
+                  const struct pk_opts *opts, struct pk_failure *failure) {
+    char html[PATH_MAX], project[PATH_MAX];
+    struct pk_report *report = NULL;
+    struct pk_report_choice choice;
+
+    int error = find_html_path(source, html, failure);
+    if (error != 0) {
+        return error;
+    }
+    if (output == NULL) {
+        output = format == PK_FORMAT_HTML ? html : "-";
+    }
+    pk_ending_finish_late(source);
+    error = pk_choice_take(opts, project, &choice, failure);
+    if (error != 0) {
+        return error;
+    }
+    error = pk_report_load_as(source, &choice, &report, failure->text, sizeof(failure->text));
+    if (error != 0) {
+        failure->status = PK_EXIT_REPORT;
+        return error;
+    }
+    return write_loaded(report, source, html, format, output, opts, failure);
 }
 
 struct page_work {
@@ -129,17 +137,10 @@ static int write_document(void *context, FILE *out) {
                                   work->failure->text, sizeof(work->failure->text));
 }
 
-/* A page carries the document and nothing else. */
-static int render_page(const char *source, enum pk_report_format format, const char *output,
-                       struct pk_failure *failure) {
+/* The document of a page (or of itself), as it was. */
+static int render_document(const char *source, const char *output, struct pk_failure *failure) {
     struct page_work work = {.source = source, .failure = failure};
 
-    if (format != PK_FORMAT_JSON) {
-        return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE,
-                              "of a page only --format json can be made; for other formats name "
-                              "the result directory instead of %s",
-                              source);
-    }
     int error = pk_archive_read(source, &work.archive, failure->text, sizeof(failure->text));
     if (error != 0) {
         failure->status = PK_EXIT_REPORT;
@@ -153,11 +154,72 @@ static int render_page(const char *source, enum pk_report_format format, const c
     }
     failure->status = PK_EXIT_REPORT;
     if (error == 0) {
-        error = pk_output_write_with(write_document, &work, output == NULL ? "-" : output, failure);
+        error = pk_output_write_with(write_document, &work, output, failure);
     }
     pk_archive_free(&work.archive);
-    if (error == 0 && output != NULL && strcmp(output, "-") != 0) {
+    if (error == 0 && strcmp(output, "-") != 0) {
         (void)puts(output);
+    }
+    return error;
+}
+
+/* What of a page cannot be had, in a sentence. */
+static int check_page_options(const char *source, enum pk_report_format format,
+                              const struct pk_opts *opts, struct pk_failure *failure) {
+    static const char *const settled[] = {"project", "hide", "show"};
+
+    if (format == PK_FORMAT_HTML) {
+        return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE,
+                              "%s is the page already; choose another format with --format", source);
+    }
+    for (size_t i = 0; i < sizeof(settled) / sizeof(settled[0]); i++) {
+        if (pk_opts_is_typed(opts, settled[i])) {
+            return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE,
+                                  "whose code is whose was settled when %s was made; to use --%s, "
+                                  "name the result directory",
+                                  source, settled[i]);
+        }
+    }
+    bool is_reduced = pk_opts_has(opts, "no-source") || pk_opts_has(opts, "redact");
+    if (format == PK_FORMAT_JSON && is_reduced) {
+        return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE,
+                              "the JSON of %s is what it carries; for one with --no-source or "
+                              "--redact name the result directory",
+                              source);
+    }
+    return 0;
+}
+
+/* A page carries the document, and thereby all that the other formats need. */
+static int render_page(const char *source, enum pk_report_format format, const char *output,
+                       const struct pk_opts *opts, struct pk_failure *failure) {
+    struct pk_report_choice choice;
+    struct pk_report *report = NULL;
+    char project[PATH_MAX];
+    uint64_t folded = 0;
+
+    int error = check_page_options(source, format, opts, failure);
+    if (error == 0) {
+        error = pk_choice_take(opts, project, &choice, failure);
+    }
+    if (error != 0) {
+        return error;
+    }
+    output = output == NULL ? "-" : output;
+    if (format == PK_FORMAT_JSON) {
+        return render_document(source, output, failure);
+    }
+    error = pk_report_load_page(source, &choice, &report, &folded, failure->text,
+                                sizeof(failure->text));
+    if (error != 0) {
+        failure->status = error == -EINVAL ? PK_EXIT_USAGE : PK_EXIT_REPORT;
+        return error;
+    }
+    error = write_loaded(report, source, source, format, output, opts, failure);
+    if (error == 0 && folded > 0) {
+        (void)pk_error_say(0, "%s has its %llu smallest stacks folded together, and so has this; its "
+                              "result directory has them apart",
+                           source, (unsigned long long)folded);
     }
     return error;
 }
@@ -202,7 +264,7 @@ static int run_report(size_t count, char **words) {
     }
     if (error == 0) {
         const char *output = pk_opts_get(&opts, "output");
-        error = pk_page_is_archive(source) ? render_page(source, format, output, &failure)
+        error = pk_page_is_archive(source) ? render_page(source, format, output, &opts, &failure)
                                            : render(source, format, output, &opts, &failure);
     }
     pk_opts_release(&opts);
@@ -211,18 +273,19 @@ static int run_report(size_t count, char **words) {
 
 const struct pk_cmd pk_cmd_report = {
     .name = "report",
-    .usage = "DIR [--format FORMAT] [-o FILE]",
+    .usage = "DIR|PAGE [--format FORMAT] [-o FILE]",
     .summary = "render a recorded run again, or in another format",
     .details = "Formats\n"
                "  html        the page, for a browser; written into the result directory\n"
                "  text        the summary for a terminal; this and all below: to standard output\n"
                "  markdown    the summary for a pull request or a CI step summary\n"
                "  csv         one row a blame line, for a spreadsheet\n"
-               "  json        everything, for scripts; made from a report.html as well\n"
+               "  json        everything, for scripts\n"
                "  folded      one line a stack, for flame graph scripts\n"
                "  pprof       for `go tool pprof` and the viewers that read its files\n"
                "  speedscope  for speedscope.app\n"
-               "  dhat        for valgrind's dh_view.html and the Firefox profiler\n",
+               "  dhat        for valgrind's dh_view.html and the Firefox profiler\n"
+               "All but html can be made from a report.html too: it carries its own data.\n",
     .options = options,
     .run = run_report,
 };

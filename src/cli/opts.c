@@ -150,6 +150,11 @@ bool pk_opts_has(const struct pk_opts *opts, const char *name) {
     return pk_opts_get(opts, name) != NULL;
 }
 
+bool pk_opts_is_typed(const struct pk_opts *opts, const char *name) {
+    size_t row = find_name(opts, name);
+    return row < PK_OPTS_MAX && opts->values[row] != NULL && opts->sources[row] == NULL;
+}
+
 int pk_opts_refuse(const struct pk_option *table, const char *command, const char *word,
                    struct pk_failure *failure) {
     const char *names[PK_OPTS_MAX + 1] = {NULL};

@@ -61,6 +61,9 @@ int pk_opts_take(struct pk_opts *opts, size_t count, char *const *words, size_t 
 const char *pk_opts_get(const struct pk_opts *opts, const char *name);
 bool pk_opts_has(const struct pk_opts *opts, const char *name);
 
+/* Was it given on the command line, not found elsewhere? */
+bool pk_opts_is_typed(const struct pk_opts *opts, const char *name);
+
 /* What to call option `name` in a sentence about its value: "--wait", "PEAKLINE_WAIT" or
  * "wait (/p/pyproject.toml:12)". Into `ret_text`, which is returned. */
 const char *pk_opts_call(const struct pk_opts *opts, const char *name, char *ret_text, size_t size);

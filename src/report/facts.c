@@ -101,7 +101,6 @@ static void derive_times(struct pk_report *report) {
 
 static void derive_failure(struct pk_report *report) {
     const struct pk_view *view = &report->view;
-    char size[PK_NUMBER_ROOM], count[PK_NUMBER_ROOM], place[160] = "";
     uint64_t failed = 0, largest = 0;
 
     for (uint32_t i = 0; i < view->process_count; i++) {
@@ -114,6 +113,14 @@ static void derive_failure(struct pk_report *report) {
     }
     report->failed_allocs = failed;
     report->largest_failed_bytes = largest;
+    pk_report_say_failure(report);
+}
+
+void pk_report_say_failure(struct pk_report *report) {
+    const struct pk_view *view = &report->view;
+    char size[PK_NUMBER_ROOM], count[PK_NUMBER_ROOM], place[160] = "";
+    uint64_t failed = report->failed_allocs;
+
     if (failed == 0) {
         return;
     }
@@ -125,7 +132,7 @@ static void derive_failure(struct pk_report *report) {
                      pk_path_short(&report->rules, file->path), frame->line);
         }
     }
-    pk_format_bytes(size, largest);
+    pk_format_bytes(size, report->largest_failed_bytes);
     if (failed == 1) {
         snprintf(report->failed_note, sizeof(report->failed_note), "An allocation of %s failed%s.",
                  size, place);

@@ -55,6 +55,16 @@ struct pk_report {
 /* Derive times, Python's name and warnings from what was loaded. Returns 0 or -ENOMEM. (facts.c) */
 int pk_report_derive(struct pk_report *report, const struct pk_load_warnings *load_warnings);
 
+/* The sentence on failed allocations, from failed_allocs, largest_failed_bytes and the view's
+ * failed_frame. (facts.c) */
+void pk_report_say_failure(struct pk_report *report);
+
+/* A page's data as a report; for the rest see pk_report_load_page. (page_report.c) */
+struct pk_archive;
+int pk_report_from_page(const struct pk_archive *archive, const char *name,
+                        struct pk_report **ret_report, uint64_t *ret_folded, char *error,
+                        size_t error_size);
+
 /* The process that was started first: what is said of "the program". */
 static inline const struct pk_view_process *pk_report_main(const struct pk_report *report) {
     return &report->view.processes[0];

@@ -150,6 +150,13 @@ int pk_report_load(const char *result_dir, struct pk_report **ret_report, char *
 int pk_report_load_as(const char *result_dir, const struct pk_report_choice *choice,
                       struct pk_report **ret_report, char *error, size_t error_size);
 
+/* The same from a page, which holds all that a writer needs but the lines around those that ran, and
+ * perhaps has small stacks folded together: `ret_folded` is how many. Of `choice` no_source and
+ * redact count; whose code is whose was settled when the page was made. (page_report.c) */
+int pk_report_load_page(const char *path, const struct pk_report_choice *choice,
+                        struct pk_report **ret_report, uint64_t *ret_folded, char *error,
+                        size_t error_size);
+
 /* Write the report in one format. Returns 0, -EIO when the file did not take it, -ENOMEM. */
 int pk_report_write(const struct pk_report *report, enum pk_report_format format, FILE *out,
                     const struct pk_report_options *options);

@@ -5,8 +5,12 @@ import base64
 import gzip
 import json
 import re
+from pathlib import Path
+from typing import NamedTuple
 
+import pprof_reader
 import pytest
+from running import run_command
 
 PROGRAM = """\
 import json
@@ -131,3 +135,122 @@ def test_whose_code_is_whose_by_option(report, result, tmp_path):
     assert {row["kind"] for row in hidden["blame"] if row["path"].endswith("/app.py")} == {1}
     project = json.loads(report(result, "--format", "json", "--project", tmp_path / "elsewhere").stdout)
     assert {row["kind"] for row in project["blame"] if row["path"].endswith("/app.py")} == {1}
+
+
+# ---- every format from the page ----
+
+HELD_BY_MANY = """\
+import os
+import threading
+
+KEEP = []
+
+
+def hold(size):
+    KEEP.append(bytes(size))
+
+
+def churn():
+    return [bytes(900) for _ in range(2000)]
+
+
+hold(3_000_000)
+churn()
+worker = threading.Thread(target=hold, args=(4_000_000,))
+worker.start()
+worker.join()
+if os.fork() == 0:
+    hold(5_000_000)
+    os._exit(0)
+os.wait()
+"""
+
+class Sources(NamedTuple):
+    """A result directory, and its page alone, moved away."""
+    peakline: Path
+    ledgers: Path
+    page: Path
+
+    def write(self, source, *options):
+        return run_command([self.peakline, "report", source, *options], cwd=self.ledgers.parent)
+
+
+@pytest.fixture(scope="module")
+def sources(peakline, python, tmp_path_factory):
+    place = tmp_path_factory.mktemp("formats")
+    (place / "app.py").write_text(HELD_BY_MANY)
+    done = run_command([peakline, "run", "-q", "--no-open", "-o", "result", "--python", python, "app.py"], cwd=place)
+    assert done.returncode == 0, done.stderr
+    page = place / "elsewhere" / "mailed.html"
+    page.parent.mkdir()
+    page.write_bytes((place / "result" / "report.html").read_bytes())
+    return Sources(peakline, place / "result", page)
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "csv", "folded", "speedscope", "dhat", "json", "github"])
+def test_a_page_gives_every_format_that_its_directory_gives(sources, form):
+    both = [sources.write(source, "--format", form) for source in (sources.ledgers, sources.page)]
+    assert [(done.returncode, done.stderr) for done in both] == [(0, "")] * 2
+    ledgers, page = (done.stdout for done in both)
+    if form == "text":  # which names the report that it was made from, or lies beside
+        ledgers, page = (re.sub(r"^Report: .*", "Report", text, flags=re.M) for text in (ledgers, page))
+    if form == "dhat":  # in microseconds; a page has milliseconds
+        ledgers, page = (re.sub(r'("t[eg]":\d*)\d{3},', r"\g<1>000,", text) for text in (ledgers, page))
+    assert len(page) > 100 and page == ledgers
+
+
+def test_pprof_of_a_page_has_the_same_stacks(sources, tmp_path):
+    profiles = []
+    for source in (sources.ledgers, sources.page):
+        done = sources.write(source, "--format", "pprof", "-o", tmp_path / "one.pb.gz")
+        assert done.returncode == 0, done.stderr
+        profiles.append(pprof_reader.read((tmp_path / "one.pb.gz").read_bytes()))
+    ledgers, page = profiles
+    assert page.samples == ledgers.samples and page.total("peak_bytes") == ledgers.total("peak_bytes") > 12_000_000
+
+
+@pytest.mark.parametrize("options, said", [
+    ([], "is the page already; choose another format with --format"),
+    (["--format", "html"], "is the page already; choose another format with --format"),
+    (["--format", "text", "--hide", "x"], "to use --hide, name the result directory"),
+    (["--format", "csv", "--project", "."], "to use --project, name the result directory"),
+    (["--format", "json", "--redact"], "name the result directory"),
+])
+def test_what_a_page_does_not_give_is_said_in_one_sentence(sources, options, said):
+    done = sources.write(sources.page, *options)
+    assert done.returncode == 2 and done.stdout == ""
+    assert said in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_page_can_be_passed_on_with_less(sources):
+    done = sources.write(sources.page, "--format", "csv", "--no-source", "--redact")
+    assert done.returncode == 0 and str(sources.page.parents[1]) not in done.stdout
+    assert "KEEP.append" not in done.stdout and "app.py" in done.stdout
+
+
+def test_of_a_page_with_folded_stacks_it_is_said_and_nothing_is_lost(sources, tmp_path):
+    """The page as a very large run would leave it: the smallest stacks are one."""
+    html = sources.page.read_text("utf-8")
+    data = page_data(html)
+    stacks = data["stacks"]
+    last = len(stacks["up"]) - 1
+    assert not any(stacks["up"][i] == i - last for i in range(last)), "a leaf"
+    stacks["frame"][last] = -2
+    data["folded"] = {"stacks": 17, "bytes": stacks["bytes"][last]}
+    blame = data["blame"]
+    blame["frame"][-1] = -2
+    text = json.dumps(data).replace("<", "\\u003c")
+    page = tmp_path / "folded.html"
+    page.write_text(re.sub(r'(id="peakline-data" data-encoding=")[^"]+(">).*?(</script>)',
+                           lambda found: found[1] + "json" + found[2] + text + found[3], html, flags=re.DOTALL), "utf-8")
+    for form in ("folded", "csv", "dhat", "speedscope", "text"):
+        done = sources.write(page, "--format", form)
+        assert done.returncode == 0, done.stderr
+        assert "has its 17 smallest stacks folded together, and so has this" in done.stderr
+        if form == "folded":
+            lines = done.stdout.splitlines()
+            assert sum(int(line.rpartition(" ")[2]) for line in lines) == data["peak_bytes"]
+        if form == "csv":
+            assert "[folded together]" in done.stdout
+        if form == "dhat":
+            assert sum(point["gb"] for point in json.loads(done.stdout)["pps"]) == data["peak_bytes"]

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Hostile pages and documents: any bytes as a file given to `peakline diff`. Reaches
- * src/report/archive.c, inflate.c, json_in.c, profile.c, match.c.
+ * Hostile pages and documents: any bytes as a file given to `peakline diff` or `peakline report`.
+ * Reaches src/report/archive.c, inflate.c, json_in.c, json_tree.c, profile.c, match.c,
+ * page_report.c and the writers of all formats.
  *
  * With libFuzzer: LLVMFuzzerTestOneInput. Without it (-DPK_FUZZ_STANDALONE) a main that either
  *     fuzz_archive [SEED [ROUNDS]]    changes right pages and documents at random, or
@@ -12,6 +13,7 @@
 #include "report/archive.h"
 #include "report/deflate.h"
 #include "report/match.h"
+#include "report/model.h"
 #include "report/profile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -59,6 +61,31 @@ static void check_profile(const struct pk_profile *profile) {
     free(matches);
 }
 
+/* The page in every format but the page itself. */
+static void write_page(const struct pk_archive *archive, uint64_t peak_bytes) {
+    static FILE *nowhere;
+    struct pk_report *report = NULL;
+    char error[600] = "";
+    uint64_t folded = 0, bytes = 0;
+
+    nowhere = nowhere == NULL ? fopen("/dev/null", "w") : nowhere;
+    if (pk_report_from_page(archive, "input", &report, &folded, error, sizeof(error)) < 0) {
+        expect(report == NULL && strstr(error, "input") != NULL, "a report or an error");
+        return;
+    }
+    for (uint32_t i = 0; i < report->view.tree.count; i++) {
+        bytes += report->view.tree.bytes[i];
+    }
+    expect(bytes == peak_bytes && report->view.peak_bytes == bytes, "a page's stacks add up");
+    for (int format = PK_FORMAT_TEXT; format <= PK_FORMAT_GITHUB; format++) {
+        if (format != PK_FORMAT_JSON) { // which is copied, not written again
+            const struct pk_report_options options = {.width = 80};
+            (void)pk_report_write(report, (enum pk_report_format)format, nowhere, &options);
+        }
+    }
+    pk_report_free(report);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct pk_archive archive;
     struct pk_profile *profile = NULL;
@@ -74,6 +101,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     free(copy);
     if (r == 0) {
         r = pk_profile_parse(archive.text, archive.size, "input", &profile, error, sizeof(error));
+        if (r == 0 && archive.is_page) {
+            write_page(&archive, profile->peak_bytes);
+        }
         pk_archive_free(&archive);
     }
     expect((r == 0) == (profile != NULL), "a profile or an error");
@@ -111,7 +141,9 @@ static const char page_data[] =
     "[\"f\",\"[thread]\"],\"file\":[0,1],\"kind\":[0,6]},\"frames\":{\"function\":[0,1],\"line\":[3,0],"
     "\"started_by\":[-1,0],\"source\":[\"x = 1\",\"\"]},\"nodes\":{\"up\":[0,1,1],\"frame\":[-1,1,0],"
     "\"bytes\":[10,0,50],\"blocks\":[1,0,2]},\"blame\":{\"frame\":[0,-1],\"bytes\":[50,10],"
-    "\"blocks\":[2,1]}}";
+    "\"blocks\":[2,1]},\"processes\":[{\"pid\":7,\"frame\":1,\"shown\":true,\"bytes_at_tree_peak\":50,"
+    "\"label\":\"a.py\"},{\"pid\":8,\"frame\":0}],\"maps\":[{\"path\":\"/f\",\"bytes\":9}],"
+    "\"failed\":{\"bytes\":5,\"count\":2,\"frame\":1}}";
 
 /* The same as a page, plain or packed. Returns the length in `ret_page`. */
 static size_t make_page(bool is_packed, char *ret_page, size_t room) {
