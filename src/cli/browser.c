@@ -2,6 +2,8 @@
  * See browser.h. */
 #include "cli/browser.h"
 
+#include "cli/errors.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -16,7 +18,7 @@ static bool is_set(const char *name) {
     return value != NULL && value[0] != '\0';
 }
 
-bool pk_browser_is_welcome(bool tty) {
+static bool is_robot(void) {
     static const char *const robots[] = {"CI",
                                          "GITHUB_ACTIONS",
                                          "GITLAB_CI",
@@ -25,21 +27,39 @@ bool pk_browser_is_welcome(bool tty) {
                                          "PYTEST_CURRENT_TEST",
                                          "PYTEST_XDIST_WORKER"};
 
-    if (!tty) {
-        return false;
-    }
     for (size_t i = 0; i < sizeof(robots) / sizeof(robots[0]); i++) {
         if (is_set(robots[i])) {
-            return false;
+            return true;
         }
+    }
+    return false;
+}
+
+static bool is_remote(void) {
+    return is_set("SSH_CONNECTION") || is_set("SSH_CLIENT");
+}
+
+bool pk_browser_is_welcome(bool tty) {
+    if (!tty || is_robot()) {
+        return false;
     }
     if (is_set("BROWSER")) {
         return true;
     }
-    if (is_set("SSH_CONNECTION") || is_set("SSH_CLIENT")) {
+    if (is_remote()) {
         return false;
     }
     return is_set("DISPLAY") || is_set("WAYLAND_DISPLAY") || is_set("WSL_DISTRO_NAME");
+}
+
+void pk_browser_say_how(bool tty, const char *path) {
+    char host[256] = "";
+
+    if (tty && is_remote() && !is_robot() && !is_set("BROWSER") &&
+        gethostname(host, sizeof(host) - 1) == 0) {
+        (void)pk_error_say(0, "no browser is opened over SSH; on your machine: scp %s:%s .", host,
+                           path);
+    }
 }
 
 /* In a process of its own, away from our terminal. Returns whether `opener` could be executed. */

@@ -10,5 +10,9 @@
  * a display, not under pytest. */
 bool pk_browser_is_welcome(bool tty);
 
+/* Where a person cannot be shown the file since they came over SSH: one line on standard error, how
+ * to get it. Else nothing. `path` is absolute. */
+void pk_browser_say_how(bool tty, const char *path);
+
 /* Open the file. Returns whether a browser could be started. */
 bool pk_browser_open(const char *path);

@@ -8,6 +8,7 @@
 #include "cli/errors.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/term.h"
 #include "report/archive.h"
 #include "report/page_in.h"
@@ -65,6 +66,12 @@ static int find_html_path(const char *source, char *ret_path, struct pk_failure 
     return 0;
 }
 
+static void start_progress(const char *source) {
+    char doing[PATH_MAX + 32];
+    (void)snprintf(doing, sizeof(doing), "making the report of %s", source);
+    pk_progress_start(doing);
+}
+
 /* Write a loaded report, which is freed, and say where. */
 static int write_loaded(struct pk_report *report, const char *source, const char *html,
                         enum pk_report_format format, const char *output,
@@ -77,6 +84,7 @@ static int write_loaded(struct pk_report *report, const char *source, const char
         .width = term.width,
         .color = term.colour && (to_stdout || pk_opts_has(opts, "color")),
         .utf8 = term.utf8,
+        .link_host = pk_term_link_host(&term),
         .root = getenv("GITHUB_WORKSPACE"),
         .report_path = access(html, R_OK) == 0 ? html : NULL, // the text names it if it is there
     };
@@ -85,7 +93,11 @@ static int write_loaded(struct pk_report *report, const char *source, const char
         pk_output_partial(output, partial);
     }
     pk_interrupt_guard(source, to_stdout ? NULL : partial);
+    if (to_stdout) {
+        pk_progress_end(); // it would stand in the middle of what is written
+    }
     int error = pk_output_write(report, format, output, &how, failure);
+    pk_progress_end();
     pk_interrupt_release();
     pk_report_free(report);
     if (error != 0 || to_stdout) {
@@ -95,6 +107,8 @@ static int write_loaded(struct pk_report *report, const char *source, const char
     if (format == PK_FORMAT_HTML && !pk_opts_has(opts, "no-open") &&
         pk_browser_is_welcome(isatty(STDERR_FILENO) == 1) && realpath(output, absolute) != NULL) {
         (void)pk_browser_open(absolute);
+    } else if (format == PK_FORMAT_HTML && realpath(output, absolute) != NULL) {
+        pk_browser_say_how(isatty(STDERR_FILENO) == 1, absolute);
     }
     return 0;
 }
@@ -117,8 +131,10 @@ static int render(const char *source, enum pk_report_format format, const char *
     if (error != 0) {
         return error;
     }
+    start_progress(source);
     error = pk_report_load_as(source, &choice, &report, failure->text, sizeof(failure->text));
     if (error != 0) {
+        pk_progress_end();
         failure->status = PK_EXIT_REPORT;
         return error;
     }
@@ -209,9 +225,11 @@ static int render_page(const char *source, enum pk_report_format format, const c
     if (format == PK_FORMAT_JSON) {
         return render_document(source, output, failure);
     }
+    start_progress(source);
     error = pk_report_load_page(source, &choice, &report, &folded, failure->text,
                                 sizeof(failure->text));
     if (error != 0) {
+        pk_progress_end();
         failure->status = error == -EINVAL ? PK_EXIT_USAGE : PK_EXIT_REPORT;
         return error;
     }

@@ -11,6 +11,7 @@
 #include "cli/interrupt.h"
 #include "cli/limit.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/term.h"
 #include "record/tree.h"
 #include "report/display.h"
@@ -278,13 +279,20 @@ static struct pk_report *report_run(const struct run *run) {
 
     (void)snprintf(shown, sizeof(shown), "%s/report.html", run->place.shown);
     (void)snprintf(absolute, sizeof(absolute), "%s/report.html", run->place.path);
+    if (!pk_opts_has(&run->opts, "quiet")) {
+        pk_progress_start("making the report");
+    }
     int error = pk_report_load_as(run->place.path, &run->choice, &report, failure.text,
                                   sizeof(failure.text));
     if (error == 0) {
         struct pk_term term = pk_term_look(STDERR_FILENO, pk_opts_get(&run->opts, "color"));
         struct pk_report_options how = {
-            .width = term.width, .color = term.colour, .utf8 = term.utf8};
+            .width = term.width,
+            .color = term.colour,
+            .utf8 = term.utf8,
+            .link_host = pk_term_link_host(&term)};
         error = pk_output_write(report, PK_FORMAT_HTML, absolute, &how, &failure);
+        pk_progress_end();
         how.report_path = error == 0 ? shown : NULL;
         if (!pk_opts_has(&run->opts, "quiet")) {
             (void)fputc('\n', stderr);
@@ -295,6 +303,7 @@ static struct pk_report *report_run(const struct run *run) {
             (void)pk_browser_open(absolute);
         }
     }
+    pk_progress_end();
     if (error != 0) {
         (void)pk_error_print(&failure);
     }

@@ -39,6 +39,45 @@ bool pk_term_wants_colour(bool tty, const char *when) {
     return tty && !(terminal != NULL && strcmp(terminal, "dumb") == 0);
 }
 
+bool pk_term_wants_links(bool tty, const char *when) {
+    static const char *const owners[] = {"KITTY_WINDOW_ID", "WT_SESSION",     "KONSOLE_VERSION",
+                                         "DOMTERM",         "WEZTERM_PANE",   "GHOSTTY_RESOURCES_DIR",
+                                         "ALACRITTY_LOG",   "ITERM_SESSION_ID"};
+    static const char *const kinds[] = {"xterm-kitty", "alacritty", "foot", "xterm-ghostty",
+                                        "wezterm",     "contour",   "mintty"};
+    static const char *const programs[] = {"vscode", "WezTerm", "iTerm.app", "ghostty", "Hyper",
+                                           "mintty", "rio",     "Tabby"};
+    const char *terminal = getenv("TERM"), *program = getenv("TERM_PROGRAM");
+    const char *vte = getenv("VTE_VERSION");
+
+    bool is_off = when != NULL && strcmp(when, "never") == 0;
+    if (!tty || is_off || terminal == NULL || strcmp(terminal, "dumb") == 0) {
+        return false;
+    }
+    if (is_set("FORCE_HYPERLINK")) {
+        return is_forced("FORCE_HYPERLINK");
+    }
+    if (is_set("CI") || is_set("STY") || strcmp(terminal, "linux") == 0) {
+        return false; // STY: GNU screen
+    }
+    for (size_t i = 0; i < sizeof(owners) / sizeof(owners[0]); i++) {
+        if (is_set(owners[i])) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strncmp(terminal, kinds[i], strlen(kinds[i])) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; program != NULL && i < sizeof(programs) / sizeof(programs[0]); i++) {
+        if (strcmp(program, programs[i]) == 0) {
+            return true;
+        }
+    }
+    return vte != NULL && strtoul(vte, NULL, 10) > 5000; // 0.50 and older crashed
+}
+
 static unsigned find_width(int fd) {
     struct winsize size;
     const char *columns = getenv("COLUMNS");
@@ -60,6 +99,7 @@ struct pk_term pk_term_look(int fd, const char *when) {
     struct pk_term term = {.tty = isatty(fd) == 1, .width = find_width(fd)};
 
     term.colour = pk_term_wants_colour(term.tty, when);
+    term.links = pk_term_wants_links(term.tty, when);
     (void)setlocale(LC_CTYPE, "");
     term.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     return term;
@@ -72,4 +112,12 @@ int pk_term_check_when(const char *when, struct pk_failure *failure) {
     }
     return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE,
                           "--color takes always, never or auto, not %s", when);
+}
+
+const char *pk_term_link_host(const struct pk_term *term) {
+    static char host[256];
+    if (!term->links || gethostname(host, sizeof(host) - 1) != 0) {
+        return NULL;
+    }
+    return host;
 }

@@ -13,6 +13,7 @@
 struct pk_term {
     bool tty;
     bool colour;
+    bool links;     /* it shows OSC 8 hyperlinks */
     bool utf8;      /* the locale's encoding */
     unsigned width; /* columns */
 };
@@ -22,8 +23,15 @@ struct pk_term {
  * terminal. */
 struct pk_term pk_term_look(int fd, const char *when);
 
+/* This machine's name for links, NULL where the terminal shows none. Static. */
+const char *pk_term_link_host(const struct pk_term *term);
+
 /* The colour rules alone. */
 bool pk_term_wants_colour(bool tty, const char *when);
+
+/* The rules for hyperlinks alone: FORCE_HYPERLINK (0: never) decides for a terminal; then whether it
+ * is known to show them, which its own variables say. Never where --color is "never", never in CI. */
+bool pk_term_wants_links(bool tty, const char *when);
 
 /* Is it a word that --color takes (NULL: not given)? Returns 0, or -EINVAL with `failure` filled
  * (exit status 2). */

@@ -232,3 +232,36 @@ size_t pk_text_clean_place(char *ret_text, size_t size, const char *place, size_
     ret_text[used] = '\0';
     return taken;
 }
+
+/* What means something in a URL, or to a terminal, as %XX. */
+static void write_escaped_path(FILE *out, const char *text) {
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-._~";
+    for (; *text != '\0'; text++) {
+        if (strchr(plain, *text) != NULL) {
+            putc(*text, out);
+        } else {
+            fprintf(out, "%%%02X", (unsigned char)*text);
+        }
+    }
+}
+
+bool pk_link_begin(FILE *out, const char *host, const char *path, uint32_t line) {
+    if (host == NULL || path[0] != '/') {
+        return false;
+    }
+    fputs("\033]8;;file://", out);
+    write_escaped_path(out, host);
+    write_escaped_path(out, path);
+    if (line > 0) {
+        fprintf(out, "#%" PRIu32, line);
+    }
+    fputs("\033\\", out);
+    return true;
+}
+
+void pk_link_end(FILE *out, bool has_begun) {
+    if (has_begun) {
+        fputs("\033]8;;\033\\", out);
+    }
+}

@@ -125,6 +125,8 @@ struct pk_report_options {
     bool color;              /* text: ANSI colours */
     bool utf8;               /* text: the terminal shows UTF-8 */
     const char *report_path; /* text: the path to print; NULL: the one in run.json */
+    const char *link_host;   /* text: links to the report and to files on this machine, for a terminal
+                                that shows them (OSC 8); NULL: none */
     const char *root;        /* annotations: files below are named relative to it; NULL: none */
 };
 

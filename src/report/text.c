@@ -34,6 +34,7 @@ struct summary {
     unsigned width;
     bool color;
     bool utf8;
+    const char *link_host;
 };
 
 /* One of the 16 ANSI colours or bold, as the terminal's owner has set them. */
@@ -157,6 +158,8 @@ struct row {
     char blocks[PK_NUMBER_ROOM];
     char place[4096 + 32];
     const char *source;
+    const char *path; /* of the file, "" for none; and its line */
+    uint32_t line;
     bool is_name; /* the source is not known, this is the function's name */
 };
 
@@ -167,7 +170,8 @@ static void fill_row(const struct summary *s, const struct pk_view_blame *blame,
     pk_format_bytes(ret_row->bytes, blame->bytes);
     pk_format_share(ret_row->share, blame->bytes, view->peak_bytes);
     pk_format_count(ret_row->blocks, blame->blocks);
-    ret_row->source = "";
+    ret_row->source = ret_row->path = "";
+    ret_row->line = 0;
     ret_row->is_name = false;
     if (blame->frame < 0) {
         snprintf(ret_row->place, sizeof(ret_row->place), "[no stack]");
@@ -180,6 +184,8 @@ static void fill_row(const struct summary *s, const struct pk_view_blame *blame,
         } else {
             snprintf(ret_row->place, sizeof(ret_row->place), "%.4096s:%u",
                      pk_path_spoken(&s->report->rules, file->path), frame->line);
+            ret_row->path = file->path;
+            ret_row->line = frame->line;
             ret_row->is_name = frame->source[0] == '\0';
             ret_row->source = ret_row->is_name ? function->name : frame->source;
         }
@@ -226,8 +232,11 @@ static void write_rows(const struct summary *s, uint32_t count) {
         char shown[LINE_ROOM];
         size_t columns =
             pk_text_clean_place(shown, sizeof(shown), row->place, place, s->utf8);
-        fprintf(s->out, "  %s%*s%s  %*s  %*s  %s", style(s, BOLD), (int)bytes, row->bytes,
-                style(s, PLAIN), (int)share, row->share, (int)blocks, row->blocks, shown);
+        fprintf(s->out, "  %s%*s%s  %*s  %*s  ", style(s, BOLD), (int)bytes, row->bytes,
+                style(s, PLAIN), (int)share, row->share, (int)blocks, row->blocks);
+        bool is_link = pk_link_begin(s->out, s->link_host, row->path, row->line);
+        fputs(shown, s->out);
+        pk_link_end(s->out, is_link);
         size_t used = before + place + GAP;
         if (row->source[0] != '\0' && used + 8 <= s->width) {
             const char *in = row->is_name ? "in " : "";
@@ -300,7 +309,8 @@ int pk_write_text(const struct pk_report *report, FILE *out,
                                  : width > MAX_WIDTH ? MAX_WIDTH
                                                      : width,
                         .color = options->color,
-                        .utf8 = options->utf8};
+                        .utf8 = options->utf8,
+                        .link_host = options->link_host};
     const char *notes[MAX_NOTES];
     unsigned more_notes;
     char outcome[160];
@@ -357,7 +367,13 @@ int pk_write_text(const struct pk_report *report, FILE *out,
     if (path != NULL) {
         char line[8192];
         (void)pk_text_clean(line, sizeof(line), path, sizeof(line), s.utf8, false);
-        fprintf(out, "Report: %s\n", line);
+        char *absolute = s.link_host != NULL ? realpath(path, NULL) : NULL;
+        fputs("Report: ", out);
+        bool is_link = pk_link_begin(out, s.link_host, absolute != NULL ? absolute : "", 0);
+        fputs(line, out);
+        pk_link_end(out, is_link);
+        putc('\n', out);
+        free(absolute);
     }
     return 0;
 }

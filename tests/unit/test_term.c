@@ -91,6 +91,32 @@ static void robots_and_ssh_get_no_browser(void) {
     CHECK(!pk_browser_is_welcome(true));
 }
 
+static void links_are_for_terminals_that_show_them(void) {
+    WITH("TERM=xterm-256color", "VTE_VERSION=7200");
+    CHECK(pk_term_wants_links(true, NULL));
+    CHECK(!pk_term_wants_links(false, NULL));
+    CHECK(!pk_term_wants_links(true, "never"));
+    WITH("TERM=xterm-256color"); // nobody says which terminal it is
+    CHECK(!pk_term_wants_links(true, NULL));
+    WITH("TERM=xterm-256color", "VTE_VERSION=5000"); // it crashed on them
+    CHECK(!pk_term_wants_links(true, NULL));
+    WITH("TERM=xterm-kitty");
+    CHECK(pk_term_wants_links(true, NULL));
+    WITH("TERM=xterm-256color", "TERM_PROGRAM=vscode");
+    CHECK(pk_term_wants_links(true, NULL));
+    WITH("TERM=xterm-256color", "WT_SESSION=1", "CI=true");
+    CHECK(!pk_term_wants_links(true, NULL));
+    WITH("TERM=dumb", "FORCE_HYPERLINK=1");
+    CHECK(!pk_term_wants_links(true, NULL));
+    WITH("TERM=xterm", "FORCE_HYPERLINK=1");
+    CHECK(pk_term_wants_links(true, NULL));
+    CHECK(!pk_term_wants_links(false, NULL));
+    WITH("TERM=xterm-kitty", "FORCE_HYPERLINK=0");
+    CHECK(!pk_term_wants_links(true, NULL));
+    WITH("TERM=linux", "WT_SESSION=1"); // the console writes out what it does not know
+    CHECK(!pk_term_wants_links(true, NULL));
+}
+
 /* A browser that writes down what it was asked to show. */
 static void a_browser_is_given_a_url(void) {
     char script[] = "/tmp/pk-browser-XXXXXX", variable[64], got[256] = "";
@@ -122,6 +148,7 @@ int main(int argc, char **argv) {
         TEST(encoding_comes_from_the_locale),
         TEST(a_browser_needs_a_person_and_a_display),
         TEST(robots_and_ssh_get_no_browser),
+        TEST(links_are_for_terminals_that_show_them),
         TEST(a_browser_is_given_a_url),
     };
     return check_run(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));
