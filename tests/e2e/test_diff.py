@@ -2,13 +2,16 @@
 """`peakline diff` and what a page gives back, with real runs whose difference is known: the second program holds
 3,000,000 bytes more at one line, has another line gone, and all its lines moved."""
 
+import copy
 import json
 import re
 import shutil
 from pathlib import Path
 
+import jsonschema
 import pytest
-from running import run_command
+from running import REPOSITORY, run_command
+from test_page_archive import page_data
 
 OLD = """\
 def load():
@@ -89,9 +92,31 @@ def test_the_page_gives_the_document_back_byte_for_byte(peakline, runs):
     assert again.stdout == document
 
 
-def test_of_a_page_only_the_document_can_be_made(peakline, runs):
+def test_a_page_is_not_made_from_a_page(peakline, runs):
     done = run_command([peakline, "report", runs / "new" / "report.html"])
-    assert done.returncode == 2 and "--format json" in done.stderr and done.stderr.count("\n") == 1
+    assert done.returncode == 2 and "another format with --format" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_json_and_the_data_of_the_page_keep_to_their_schema(diff, runs, tmp_path):
+    schema = json.loads((REPOSITORY / "docs" / "diff-schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    strict = copy.deepcopy(schema)
+    for part in [strict, *strict["$defs"].values()]:
+        part["additionalProperties"] = False
+    documents = [json.loads(diff(*words, "--format", "json").stdout) for words in (
+        ("old", "new"), ("new", "old"), ("old", "old"), ("old", "old", "--after", "old", "new"))]
+    assert diff("old", "new", "--no-open", "-o", tmp_path / "diff.html", "--format", "html").returncode == 0
+    documents.append(page_data((tmp_path / "diff.html").read_text("utf-8")))
+    matches = set()
+    for document in documents:
+        jsonschema.validate(document, schema)
+        jsonschema.validate(document, strict)
+        jsonschema.validate({**document, "later": 1}, schema)
+        matches |= {frame["match"] for frame in document["frames"] if frame}
+    assert matches >= {"same", "similar", "none"}, "the kinds of frames that a schema must know"
+    for key, wrong in (("diff_format", 2), ("change_bytes", "much"), ("before", None), ("stacks", {"parent": []})):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**documents[0], key: wrong}, schema)
 
 
 def test_a_page_alone_in_its_directory_will_do(diff, runs):
