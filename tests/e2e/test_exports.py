@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import jsonschema
@@ -283,6 +284,57 @@ def test_dhat_adds_up(peakline, result, peak, document):
         ("keep", app, "5"),
         ("<module>", app, "10"),
     ]
+
+
+# What the Firefox profiler shows of a DHAT file, by the name it gives to each of its four threads, and from which key.
+FIREFOX_THREADS = {"Total Bytes": "tb", "Maximum Bytes": "mb", "Bytes at Global Max": "gb", "Bytes at End": "eb"}
+
+
+def import_as_firefox(data: bytes) -> dict:
+    """The rules of its importer, field by field: by thread, the bytes of each call tree path. A frame that has not the
+    expected shape is shown as it stands, in a file called like the command; functions are one by name and file; stacks
+    go from the root inwards below the command, one that comes twice is one."""
+    document = json.loads(data)
+    assert type(document["dhatFileVersion"]) is int and document["dhatFileVersion"] == 2
+    assert isinstance(document["cmd"], str) and document["cmd"], "the product's name and the root of all stacks"
+    assert type(document["pid"]) is int
+    functions = []
+    for frame in document["ftbl"]:
+        found = DHAT_FRAME.match(frame)
+        functions.append((found[2], found[3], found[4] and int(found[4])) if found else (frame, document["cmd"], None))
+    assert [function for function in functions if function[1] == document["cmd"]] == [("[root]", document["cmd"], None)], (
+        "every frame but the first, which no stack names, has the expected shape")
+    threads = {name: {} for name in FIREFOX_THREADS}
+    for point in document["pps"]:
+        path = [document["cmd"]]
+        for index in reversed(point["fs"]):
+            assert type(index) is int and 0 < index < len(functions), "each frame is in the table"
+            path.append(functions[index][:2])
+        for name, key in FIREFOX_THREADS.items():
+            assert type(point[key]) is int
+            threads[name][tuple(path)] = threads[name].get(tuple(path), 0) + point[key]
+    return threads
+
+
+def test_the_firefox_profiler_reads_the_stacks_that_there_are(peakline, result, document):
+    """Against the JSON: the same files and functions from the outside in, the same bytes, in each of its threads."""
+    threads = import_as_firefox(export(peakline, result, "dhat"))
+    names, files = document["functions"], document["files"]["path"]
+    stacks = document["stacks"]
+    paths = [()]
+    for parent, frame in list(zip(stacks["parent"], stacks["frame"]))[1:]:
+        function = document["frames"]["function"][frame]
+        path = files[names["file"][function]]
+        paths.append(paths[parent] + (((names["name"][function], path),) if path else ()))
+    for thread, column in (("Total Bytes", "alloc_bytes"), ("Bytes at Global Max", "bytes"), ("Bytes at End", "end_bytes")):
+        wanted, shown = Counter(), Counter()
+        for path, size in zip(paths, stacks[column]):
+            wanted[path] += size
+        for path, size in threads[thread].items():
+            shown[tuple(frame for frame in path[1:] if frame[1] != "Peakline")] += size
+        assert +shown == +wanted, thread
+    largest = threads["Maximum Bytes"]
+    assert all(largest[path] >= max(threads["Bytes at Global Max"][path], threads["Bytes at End"][path]) for path in largest)
 
 
 # ---- CSV ----
