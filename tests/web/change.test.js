@@ -7,6 +7,7 @@ const test = require('node:test');
 const assert = require('node:assert');
 const change = load('change.js');
 const { layoutFlame } = load('flame.js');
+const { hashNode } = load('stacks.js');
 
 const line = (source, more = {}) => ({ path: 'app.py', line: 1, function: 'main', source, kind: 0, match: 'same',
                                        similar: 100, was: null, ...more });
@@ -124,3 +125,40 @@ for (const theme of ['light', 'dark']) {
         }
     });
 }
+
+/* main calls pandas.read_csv, which has two lines inside (7 -> 0 and 0 -> 9) that came and went. */
+function withLibrary() {
+    const inside = (path, name, more) => line(name + '()', { path, function: name, kind: 1, ...more });
+    return {
+        diff_format: 1, change_bytes: 2,
+        frames: [line('pd.read_csv(path)'), inside('pandas/io/api.py', 'read_csv'), inside('pandas/io/c.py', 'old'),
+                 inside('pandas/io/c.py', 'new'), line('import pandas'),
+                 line('find', { path: '<frozen importlib._bootstrap>', function: 'find', kind: 3 }),
+                 line('x = 1', { path: 'pandas/__init__.py', function: '<module>', kind: 1 })],
+        stacks: { parent: [-1, 0, 1, 2, 2, 0, 5, 6], frame: [-1, 0, 1, 2, 3, 4, 5, 6],
+                  before: [0, 0, 0, 7, 0, 0, 5, 6], after: [0, 0, 0, 0, 9, 0, 5, 6] },
+    };
+}
+
+test('what a library does in one call is one box, with all of its change', () => {
+    const labels = (tree) => Array.from({ length: tree.count }, (unused, i) => i).slice(1)
+        .map((node) => [tree.describeNode(node).label, tree.before[node], tree.after[node]]);
+    const folded = change.buildChange(withLibrary(), { library: true, imports: true });
+    assert.deepEqual(labels(folded), [['pd.read_csv(path)', 7, 9], ['\u25b8 pandas: read_csv', 7, 9],
+                                      ['import pandas', 11, 11], ['\u25b8 import pandas', 11, 11]]);
+    assert.deepEqual([folded.before[0], folded.after[0]], [18, 20]);
+    assert.equal(folded.bytes[2], 9, 'the box itself changed by 2: it is as wide as the larger side');
+    assert.deepEqual(labels(change.buildChange(withLibrary())).length, 7, 'nothing folded unless asked');
+    const open = new Set([hashNode(folded, 2)]);
+    const opened = change.buildChange(withLibrary(), { library: true, imports: true, open });
+    assert.deepEqual(labels(opened).slice(0, 5), [
+        ['pd.read_csv(path)', 7, 9], ['\u25be pandas: read_csv', 7, 9], ['read_csv()', 7, 9], ['old()', 7, 0], ['new()', 0, 9]]);
+});
+
+test('a search finds what is folded, and a line the box that it is folded into', () => {
+    const folded = change.buildChange(withLibrary(), { library: true, imports: true });
+    const found = change.searchChange(folded, change.findFrames(folded, 'old()'));
+    assert.deepEqual([found.nodes, found.before, found.after], [[2], 7, 0]);
+    assert.deepEqual(change.nodesOf(folded, 3), [2]);
+    assert.equal(folded.isGroup(2), true);
+});

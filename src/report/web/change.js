@@ -3,13 +3,13 @@
  * The change between two runs as a tree of boxes, and how a box says what became of it without
  * colour: hatched is less, crossed is gone, a double border is new, and every amount has its sign.
  *
- * May use: words.js, profile.js, flame.js; painting takes whatever 2D context it is given.
+ * May use: words.js, profile.js, stacks.js, flame.js; painting takes whatever 2D context it is given.
  * Must stay true: a node is as wide as the larger of what it held before and after, so new and gone
  * stacks are both seen; before and after of the root are the two peaks; no recursion. */
 'use strict';
 
 if (typeof require === 'function') {
-    Object.assign(globalThis, require('./words.js'), require('./profile.js'), require('./flame.js'));
+    Object.assign(globalThis, require('./words.js'), require('./profile.js'), require('./stacks.js'), require('./flame.js'));
 }
 
 const MINUS = '\u2212';
@@ -57,44 +57,39 @@ function originOf(frame) {
     ], ', ');
 }
 
-/* The tree that layoutFlame() lays out: bytes are widths, blocks are changes. */
-function buildChange(data) {
-    if (data.diff_format !== 1) {
-        throw new Error('This page reads diffs of format 1, not ' + data.diff_format + '.');
-    }
+/* The stacks of the diff as what groupStacks() takes: frames as columns, files by number. */
+function stacksOfChange(data, describe) {
     const { stacks, frames } = data;
     const count = stacks.parent.length;
-    const parent = Int32Array.from(stacks.parent, (above) => Math.max(above, 0));
-    const own = ['before', 'after'].map((side) => Float64Array.from(stacks[side]));
-    const self = own[0].map((before, i) => Math.max(before, own[1][i]));
-    const [before, after, bytes] = [own[0].slice(), own[1].slice(), self.slice()];
-    const depth = new Int32Array(count);
-    const [first, next] = [new Int32Array(count), new Int32Array(count)];
+    const [files, paths, known] = [{ kind: [] }, [], new Map()];
+    const fileOf = frames.map((frame) => {
+        const path = frame ? frame.path : '';
+        if (!known.has(path)) {
+            known.set(path, paths.push(path) - 1);
+            files.kind.push(frame ? frame.kind : KIND_PSEUDO);
+        }
+        return known.get(path);
+    });
     for (let i = 1; i < count; i++) {
         if (!(stacks.parent[i] >= 0 && stacks.parent[i] < i)) {
             throw damaged('stack ' + i + ' has no parent');
         }
-        depth[i] = depth[parent[i]] + 1;
     }
-    for (let i = count - 1; i > 0; i--) {
-        before[parent[i]] += before[i];
-        after[parent[i]] += after[i];
-        bytes[parent[i]] += bytes[i];
-        next[i] = first[parent[i]];
-        first[parent[i]] = i;
-    }
-    const kids = (node) => {
-        const list = [];
-        for (let kid = first[node]; kid > 0; kid = next[kid]) {
-            if (bytes[kid] > 0) {
-                list.push(kid);
-            }
-        }
-        return list.sort((a, b) => bytes[b] - bytes[a] || a - b);
+    return {
+        count, parent: Int32Array.from(stacks.parent, (above) => Math.max(above, 0)), frame: stacks.frame, paths, fileOf,
+        modules: paths.map((path, file) => moduleOf(path, files.kind[file], '')), functionKind: () => 0, describe,
+        data: { files, frames: { line: frames, function: frames.map((frame) => frame && frame.path + '\n' + frame.function),
+                                 source: frames.map((frame) => frame ? frame.source : '') } },
     };
-    const change = after.map((value, i) => value - before[i]);
-    /* The root may not have changed where all below it did. */
-    const most = change.reduce((top, value) => Math.max(top, Math.abs(value)), 0);
+}
+
+/* The tree that layoutFlame() lays out: bytes are widths, blocks are changes. options as those of
+ * groupStacks(): library calls and imports folded, and which of them are open. */
+function buildChange(data, options) {
+    if (data.diff_format !== 1) {
+        throw new Error('This page reads diffs of format 1, not ' + data.diff_format + '.');
+    }
+    const { stacks, frames } = data;
     const words = new Map();
     function describe(frame) {
         if (!words.has(frame)) {
@@ -113,9 +108,48 @@ function buildChange(data) {
         }
         return words.get(frame);
     }
-    return { data, count, parent, depth, frame: Int32Array.from(stacks.frame), before, after, own, change,
-             bytes, self, blocks: change, selfBlocks: self.map((unused, i) => own[1][i] - own[0][i]),
-             kids, most, describe };
+    const tree = groupStacks(stacksOfChange(data, describe), frames.map((frame) => frame ? frame.kind : KIND_PSEUDO), {
+        recursion: false, threads: true, processes: true, library: false, imports: false, open: new Set(), ...options });
+    const { count, parent, of, head, next } = tree;
+    const own = ['before', 'after'].map((side) => {
+        const sums = new Float64Array(count);
+        stacks[side].forEach((bytes, i) => {
+            sums[of[i]] += bytes;
+        });
+        return sums;
+    });
+    const self = own[0].map((before, i) => Math.max(before, own[1][i]));
+    const [before, after, bytes] = [own[0].slice(), own[1].slice(), self.slice()];
+    for (let i = count - 1; i > 0; i--) {
+        before[parent[i]] += before[i];
+        after[parent[i]] += after[i];
+        bytes[parent[i]] += bytes[i];
+    }
+    const kids = (node) => {
+        const list = [];
+        for (let kid = head[node]; kid > 0; kid = next[kid]) {
+            if (bytes[kid] > 0) {
+                list.push(kid);
+            }
+        }
+        return list.sort((a, b) => bytes[b] - bytes[a] || a - b);
+    };
+    const change = after.map((value, i) => value - before[i]);
+    /* The root may not have changed where all below it did. */
+    const most = change.reduce((top, value) => Math.max(top, Math.abs(value)), 0);
+    const isGroup = (node) => tree.key[node] >= tree.labels.first;
+    /* What a node is: a line, or a library call or import that is one box. */
+    function describeNode(node) {
+        if (!isGroup(node)) {
+            return describe(tree.key[node]);
+        }
+        const { text, isImport } = tree.labels[tree.key[node] - tree.labels.first];
+        const mark = tree.mode[node] === MODE_FOLDED ? '\u25b8 ' : '\u25be ';
+        return { label: mark + text, source: '', name: '', kind: isImport ? KIND_IMPORT : KIND_LIBRARY, origin: '',
+                 path: '', location: '' };
+    }
+    return { ...tree, data, before, after, own, change, bytes, self, blocks: change,
+             selfBlocks: self.map((unused, i) => own[1][i] - own[0][i]), kids, most, describe, isGroup, describeNode };
 }
 
 /* What a box held before and after; of several small ones together only their change is known. */
@@ -137,23 +171,30 @@ function findFrames(tree, query) {
     ].some((value) => value.toLowerCase().includes(text)));
 }
 
-/* Matching boxes, and before and after of all that is in them; below a match nothing counts twice. */
+/* Boxes that match, or have a match folded into them, and before and after of all that is in matches; below a match
+ * nothing counts twice. */
 function searchChange(tree, found) {
-    const inside = new Uint8Array(tree.count);
-    const [marked, nodes] = [new Uint8Array(tree.count), []];
+    const { stacks } = tree.data;
+    const inside = new Uint8Array(stacks.parent.length);
+    const marked = new Uint8Array(tree.count);
     let [before, after] = [0, 0];
-    for (let i = 1; i < tree.count; i++) {
-        marked[i] = tree.frame[i] >= 0 && found[tree.frame[i]] ? 1 : 0;
-        inside[i] = inside[tree.parent[i]] | marked[i];
-        if (marked[i]) {
-            nodes.push(i);
-        }
+    for (let i = 1; i < inside.length; i++) {
+        const is = stacks.frame[i] >= 0 && found[stacks.frame[i]] ? 1 : 0;
+        inside[i] = inside[stacks.parent[i]] | is;
+        marked[tree.of[i]] |= is;
         if (inside[i]) {
-            before += tree.own[0][i];
-            after += tree.own[1][i];
+            before += stacks.before[i];
+            after += stacks.after[i];
         }
     }
-    return { marked, nodes, before, after };
+    return { marked, nodes: Array.from(marked.keys()).filter((node) => marked[node]), before, after };
+}
+
+/* The boxes of a line, or those that it is folded into. */
+function nodesOf(tree, frame) {
+    const nodes = new Set();
+    tree.data.stacks.frame.forEach((some, i) => i > 0 && some === frame && nodes.add(tree.of[i]));
+    return Array.from(nodes);
 }
 
 /* ---- painting ---- */
@@ -266,5 +307,5 @@ function paintChange(context, scene) {
 
 if (typeof module !== 'undefined') {
     module.exports = { CHANGES, formatChange, formatGrowth, statusOf, originOf, buildChange, amountsOf,
-                       findFrames, searchChange, strengthOf, colorOf, paintChange };
+                       nodesOf, findFrames, searchChange, strengthOf, colorOf, paintChange };
 }

@@ -7,15 +7,15 @@
 'use strict';
 
 const FIRST_ROWS = 10;
-const HINT = 'Click a box to zoom. Keys: arrows move, Enter zooms, Backspace goes back, ' +
-             'Escape resets, / searches, n and N step.';
+const HINT = 'Click a box to zoom, \u25b8 opens what is folded. Keys: arrows move, Enter zooms, e opens, ' +
+             'Backspace goes back, Escape resets, / searches, n and N step.';
 
 let tree = null;
 let boxes = null;
 let colors = null;
 const fonts = { plain: '', strong: '', charWidth: 7 };
-const state = { focus: 0, back: [], selected: null, hovered: null, search: null, match: -1, row: -1,
-                shown: FIRST_ROWS, onPaper: false, painting: 0 };
+const state = { library: true, imports: true, open: new Set(), focus: 0, back: [], selected: null, hovered: null, search: null, match: -1, row: -1,
+                chosen: new Set(), shown: FIRST_ROWS, onPaper: false, painting: 0 };
 
 /* ---- the words at the top ---- */
 
@@ -109,10 +109,11 @@ function markRow() {
 /* Shows where the line of a row stands in the graph. */
 function choose(index) {
     state.row = index;
+    state.chosen = new Set(index >= 0 ? nodesOf(tree, tree.data.lines[index].frame) : []);
     markRow();
     if (index >= 0) {
         const { frame } = tree.data.lines[index];
-        const nodes = Array.from(tree.frame.keys()).filter((node) => node > 0 && tree.frame[node] === frame);
+        const nodes = nodesOf(tree, frame);
         const largest = nodes.reduce((best, node) => tree.bytes[node] > tree.bytes[best] ? node : best, nodes[0] || 0);
         const box = boxes.boxOf.get(largest);
         if (nodes.length > 0 && (!box || box.w < LABEL_LEAST)) {
@@ -127,7 +128,7 @@ function choose(index) {
 /* ---- words about a box ---- */
 
 function wordsOf(box) {
-    const words = tree.describe(tree.frame[box.node]);
+    const words = tree.describeNode(box.node);
     if (box.kind === BOX_SMALLER) {
         return { ...words, label: formatCount(box.members) + ' smaller', kind: -1 };
     }
@@ -154,10 +155,10 @@ function showCard(box, x, y) {
     const words = wordsOf(box);
     const isLine = box.node > 0 && box.kind !== BOX_SMALLER;
     const lines = [
-        ['source', isLine ? cut(words.source) : words.label],
+        ['source', isLine && words.source ? cut(words.source) : words.label],
         ['', isLine && cut(joined([words.path, words.name], ' in '))],
         ['small', isLine && joined([words.origin, box.kind === BOX_SELF && 'held by this line itself',
-                                    KIND_NAMES[tree.describe(tree.frame[box.node]).kind]])],
+                                    KIND_NAMES[tree.describeNode(box.node).kind]])],
     ];
     card.replaceChildren(
         make('div', 'amount', make('b', '', change === 0 ? 'no change' : formatChange(0, change)),
@@ -184,12 +185,11 @@ function say(text) {
 
 function look(box) {
     const isNode = box.kind === BOX_NODE;
-    const chosen = state.row >= 0 ? tree.data.lines[state.row].frame : null;
     return {
         match: isNode && state.search !== null && state.search.marked[box.node] === 1,
         dim: false,
         outline: box === state.selected || box === state.hovered ||
-                 (isNode && box.node > 0 && chosen !== null && tree.frame[box.node] === chosen),
+                 (isNode && state.chosen.has(box.node)),
     };
 }
 
@@ -314,7 +314,7 @@ function showTrail() {
     const path = [];
     let node = state.focus;
     for (; node !== 0 && path.length < 20; node = tree.parent[node]) {
-        path.unshift(make('span', 'sep', '\u203a'), step(node, cut(tree.describe(tree.frame[node]).label, 60)));
+        path.unshift(make('span', 'sep', '\u203a'), step(node, cut(tree.describeNode(node).label, 60)));
     }
     byId('crumbs').replaceChildren(step(0, 'Everything'), ...(node !== 0 ? [make('span', 'sep', '\u203a \u2026')] : []),
                                    ...path);
@@ -343,6 +343,51 @@ function zoomBox(box) {
     if (box) {
         zoom(box.kind === BOX_SMALLER ? tree.parent[box.node] : box.node);
     }
+}
+
+/* The same place in a tree that is folded otherwise. */
+function rebuild() {
+    const [focus, ...back] = [state.focus, ...state.back].map((node) => pathOf(tree, node));
+    const { library, imports, open } = state;
+    tree = buildChange(tree.data, { library, imports, open });
+    state.back = back.map((names) => findPath(tree, names));
+    state.focus = findPath(tree, focus);
+    state.chosen = new Set(state.row >= 0 ? nodesOf(tree, tree.data.lines[state.row].frame) : []);
+    state.selected = state.hovered = null;
+    hideCard();
+    search(byId('search').value);
+    relayout();
+    showTrail();
+    refreshButtons();
+}
+
+/* Opens or folds a library call or an import. */
+function toggle(box) {
+    if (box && box.kind === BOX_NODE && tree.isGroup(box.node)) {
+        const name = hashNode(tree, box.node);
+        const wanted = pathOf(tree, box.node);
+        if (!state.open.delete(name)) {
+            state.open.add(name);
+        }
+        rebuild();
+        select(boxes.boxOf.get(findPath(tree, wanted)));
+    }
+}
+
+function makeOptions() {
+    const option = (name, text, title) => {
+        const button = makeSwitch(text, () => state[name], () => {
+            state[name] = !state[name];
+            rebuild();
+        });
+        button.title = title;
+        return button;
+    };
+    byId('options').append(
+        make('span', 'small', 'Fold'),
+        make('span', 'switch toggles', option('library', 'library calls', 'One box for what a library does in one call of yours'),
+             option('imports', 'imports', 'One box for what one import brings in')));
+    refreshButtons();
 }
 
 function goBack() {
@@ -438,6 +483,7 @@ function onCanvasKey(event) {
         ArrowRight: () => select(box ? boxes.rows[box.row][box.at + 1] : start),
         Enter: () => zoomBox(box),
         ' ': () => zoomBox(box),
+        e: () => toggle(box),
     };
     if (actions[event.key]) {
         actions[event.key]();
@@ -475,7 +521,13 @@ function startGraph() {
     canvas.addEventListener('mousemove', onHover);
     canvas.addEventListener('mouseleave', onLeave);
     canvas.addEventListener('click', (event) => {
-        zoomBox(boxUnder(event));
+        const box = boxUnder(event);
+        const x = event.clientX - canvas.getBoundingClientRect().left;
+        if (box && box.kind === BOX_NODE && tree.isGroup(box.node) && x - box.x < 22) {
+            toggle(box);
+        } else {
+            zoomBox(box);
+        }
         onHover(event);
     });
     canvas.addEventListener('keydown', onCanvasKey);
@@ -519,14 +571,15 @@ function layout() {
 
 async function main() {
     try {
-        tree = buildChange(await readData());
+        tree = buildChange(await readData(), { library: true, imports: true });
         showAnswer(tree.data);
         showSides(tree.data);
         state.shown = countFirst(tree.data);
         byId('main').hidden = false;
         renderTable();
+        makeOptions();
         startGraph();
-        window.peakline = { data: tree.data, tree, state, layout, zoom, search, choose, reset };
+        window.peakline = { data: tree.data, get tree() { return tree; }, state, layout, zoom, search, choose, reset };
     } catch (error) {
         byId('main').hidden = true;
         byId('answer').textContent = 'This diff cannot be shown.';
