@@ -222,71 +222,80 @@ function weighTree(tree, own) {
 /* Upside down: below the root are the lines that allocated, below those their callers. Nodes are
  * made when their parents are opened, since all of them would be too many. */
 function invertTree(tree) {
-    const all = [];
+    let most = 0;
     for (let i = 0; i < tree.count; i++) {
-        if (tree.self[i] > 0) {
-            all.push(i);
-        }
+        most += tree.self[i] > 0 ? 1 : 0;
     }
     const up = { ...tree, inverted: true, upright: tree, count: 1, parent: [0], depth: [0], key: [-1], rep: [-1],
                  times: [1], mode: [0], bytes: [tree.bytes[0]], blocks: [tree.blocks[0]], self: [0],
                  selfBlocks: [0] };
-    const origins = [Int32Array.from(all)]; /* nodes of the upright tree that hold something, */
-    const cursors = [origins[0]];           /* and how far out each is */
+    /* Nodes of the upright tree that hold something, and how far out each is. A node of this tree has a stretch of
+     * them, its children have parts of that stretch: opening one sorts the stretch, and allocates nothing. */
+    const [origins, cursors, someOrigins, someCursors, group, slots, counts] =
+        Array.from({ length: 7 }, () => new Int32Array(most + 1));
+    const [bytesOf, blocksOf] = [0, 1].map(() => new Float64Array(most + 1));
     const groupOf = new Int32Array(tree.labels.first + tree.labels.length + 2); /* by key + 2; 0: none yet */
+    const [starts, ends] = [[0], [most]];
     const sorted = new Map();
+    for (let i = 0, end = 0; i < tree.count; i++) {
+        if (tree.self[i] > 0) {
+            origins[end] = cursors[end++] = i;
+        }
+    }
 
-    /* What leads here, in groups of the same caller: counted first, then put behind one another. A hundred thousand
-     * stacks are gone through once for each level that is seen. */
+    const { parent, key, self, selfBlocks } = tree;
+
     function open(node) {
-        const from = origins[node];
-        const count = up.depth[node] >= INVERTED_DEPTH ? 0 : from.length;
-        const [at, group] = [new Int32Array(count), new Int32Array(count)];
-        const groups = [null]; /* {key, bytes, blocks, count, start} */
-        for (let i = 0; i < count; i++) {
-            at[i] = node === 0 ? from[i] : tree.parent[cursors[node][i]];
-            if (at[i] !== 0 || node === 0) { /* nobody called: it stays with the node */
-                const slot = tree.key[at[i]] + 2;
+        const start = starts[node];
+        const end = up.depth[node] >= INVERTED_DEPTH ? start : ends[node];
+        let groups = 0;
+        for (let i = start; i < end; i++) {
+            const at = someCursors[i] = node === 0 ? cursors[i] : parent[cursors[i]];
+            const origin = someOrigins[i] = origins[i];
+            group[i] = 0;
+            if (at !== 0 || node === 0) { /* nobody called: it stays with the node */
+                const slot = key[at] + 2;
                 if (groupOf[slot] === 0) {
-                    groupOf[slot] = groups.push({ slot, bytes: 0, blocks: 0, count: 0, start: 0 }) - 1;
+                    groupOf[slot] = ++groups;
+                    slots[groups] = slot;
+                    counts[groups] = bytesOf[groups] = blocksOf[groups] = 0;
                 }
-                const some = groups[group[i] = groupOf[slot]];
-                some.bytes += tree.self[from[i]];
-                some.blocks += tree.selfBlocks[from[i]];
-                some.count++;
-            }
-        }
-        const [sortedFrom, sortedAt] = [new Int32Array(count), new Int32Array(count)];
-        let end = 0;
-        for (let i = 1; i < groups.length; i++) {
-            groups[i].start = end;
-            end += groups[i].count;
-            groups[i].count = 0;
-            groupOf[groups[i].slot] = 0;
-        }
-        for (let i = 0; i < count; i++) {
-            if (group[i] > 0) {
-                const some = groups[group[i]];
-                sortedFrom[some.start + some.count] = from[i];
-                sortedAt[some.start + some.count++] = at[i];
+                group[i] = groupOf[slot];
+                counts[group[i]]++;
+                bytesOf[group[i]] += self[origin];
+                blocksOf[group[i]] += selfBlocks[origin];
             }
         }
         const kids = [];
-        let [bytesLeft, blocksLeft] = [up.bytes[node], up.blocks[node]];
-        for (let i = 1; i < groups.length; i++) {
-            const { slot, bytes, blocks, start, count: many } = groups[i];
+        let [from, bytesLeft, blocksLeft] = [start, up.bytes[node], up.blocks[node]];
+        for (let i = 1; i <= groups; i++) {
             const kid = up.count++;
-            const one = sortedAt[start];
-            [up.parent[kid], up.depth[kid], up.key[kid], up.rep[kid], up.mode[kid], up.times[kid]] =
-                [node, up.depth[node] + 1, slot - 2, tree.rep[one], tree.mode[one], tree.times[one]];
-            [up.bytes[kid], up.blocks[kid]] = [bytes, blocks];
-            origins[kid] = sortedFrom.subarray(start, start + many);
-            cursors[kid] = sortedAt.subarray(start, start + many);
-            bytesLeft -= bytes;
-            blocksLeft -= blocks;
+            up.parent[kid] = node;
+            up.depth[kid] = up.depth[node] + 1;
+            up.key[kid] = slots[i] - 2;
+            up.bytes[kid] = bytesOf[i];
+            up.blocks[kid] = blocksOf[i];
+            bytesLeft -= bytesOf[i];
+            blocksLeft -= blocksOf[i];
+            starts[kid] = from;
+            ends[kid] = from += counts[i];
+            counts[i] = starts[kid]; /* from here on, where the next of the group goes */
+            groupOf[slots[i]] = 0;
             kids.push(kid);
         }
-        [up.self[node], up.selfBlocks[node]] = [bytesLeft, blocksLeft];
+        for (let i = start; i < end; i++) {
+            const to = group[i] > 0 ? counts[group[i]]++ : from++;
+            origins[to] = someOrigins[i];
+            cursors[to] = someCursors[i];
+        }
+        for (const kid of kids) {
+            const one = cursors[starts[kid]];
+            up.rep[kid] = tree.rep[one];
+            up.mode[kid] = tree.mode[one];
+            up.times[kid] = tree.times[one];
+        }
+        up.self[node] = bytesLeft;
+        up.selfBlocks[node] = blocksLeft;
         return kids.sort((a, b) => up.bytes[b] - up.bytes[a] || a - b);
     }
 
@@ -296,7 +305,13 @@ function invertTree(tree) {
         }
         return sorted.get(node);
     };
-    up.shareOf = (share) => (node) => origins[node].reduce((total, origin) => total + share[origin], 0);
+    up.shareOf = (share) => (node) => {
+        let total = 0;
+        for (let i = starts[node]; i < ends[node]; i++) {
+            total += share[origins[i]];
+        }
+        return total;
+    };
     return up;
 }
 
