@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of the demo's report, for README and docs: `make screenshots`.
+"""Pictures of the demo's report and of the diff with a cure, for README and docs: `make screenshots`.
 
-    screenshots.py DIRECTORY [REPORT.html]
+    screenshots.py DIRECTORY [REPORT.html [DIFF.html]]
 
-Profiles examples/pipeline.py with the running Python, unless a report is given, and writes PNG files into DIRECTORY.
-Needs a built peakline, and playwright with Chromium."""
+Profiles examples/pipeline.py with the running Python, once as it is and once cured, unless pages
+are given, and writes PNG files into DIRECTORY. Needs a built peakline, and playwright with Chromium."""
 
 import os
 import shutil
@@ -17,6 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PEAKLINE = os.environ.get("PEAKLINE", str(ROOT / "build/src/cli/peakline"))
 
+# The cure: the raw table is not needed any more once it is clean.
+CURES = [("    raw = load(ORDERS)\n    orders = clean(raw)\n", "    orders = clean(load(ORDERS))\n"),
+         ("{len(raw)} lines read, ", "")]
+
 # name, window, theme, what to look at
 PICTURES = [
     ("report", (1280, 760), "light", ""),
@@ -26,10 +30,36 @@ PICTURES = [
 ]
 
 
-def make_report(directory):
-    subprocess.run([PEAKLINE, "run", "--quiet", "--no-open", "--python", sys.executable, "-o", str(directory / "demo"),
-                    "examples/pipeline.py"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    return directory / "demo" / "report.html"
+DIFF_PICTURES = [
+    ("diff", (1280, 760), "light", ""),
+]
+
+
+def run_demo(folder, script, name):
+    subprocess.run([PEAKLINE, "run", "--quiet", "--no-open", "--python", sys.executable, "-o", folder / name, script],
+                   cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return folder / name / "report.html"
+
+
+def make_pages(folder):
+    """The report of the demo, and its diff with the cured one, as they would be in a project of their own."""
+    examples = ROOT / "examples"
+    (folder / "examples").mkdir()
+    for name in ("make_data.py", "data"):
+        (folder / "examples" / name).symlink_to(examples / name)
+    script = folder / "examples" / "pipeline.py"
+    text = (examples / script.name).read_text(encoding="utf-8")
+    script.write_text(text, encoding="utf-8")
+    report = run_demo(folder, "examples/pipeline.py", "before")
+    for old, new in CURES:
+        if old not in text:
+            sys.exit("screenshots.py: examples/pipeline.py has no longer %r" % old)
+        text = text.replace(old, new)
+    script.write_text(text, encoding="utf-8")
+    run_demo(folder, "examples/pipeline.py", "after")
+    subprocess.run([PEAKLINE, "diff", "before", "after", "--format", "html", "--no-open", "-o", "diff.html"], cwd=folder,
+                   check=True, stdout=subprocess.DEVNULL)
+    return [report, folder / "diff.html"]
 
 
 def main(arguments):
@@ -37,19 +67,20 @@ def main(arguments):
 
     target = Path(arguments[0])
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
-        report = Path(arguments[1]) if len(arguments) > 1 else make_report(Path(name))
+        pages = [Path(word) for word in arguments[1:]] or make_pages(Path(name))
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
             args=["--no-sandbox", "--disable-gpu"])
-        for name, (width, height), scheme, act in PICTURES:
-            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-            page.goto(report.resolve().as_uri())
-            page.wait_for_function("() => window.peakline")
-            page.evaluate("async () => { %s; await new Promise(requestAnimationFrame); }" % act)
-            page.wait_for_timeout(200)
-            page.screenshot(path=str(target / (name + ".png")))
-            page.close()
-            print("wrote %s" % (target / (name + ".png")))
+        for page_path, pictures in zip(pages, (PICTURES, DIFF_PICTURES)):
+            for name, (width, height), scheme, act in pictures:
+                page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+                page.goto(page_path.resolve().as_uri())
+                page.wait_for_function("() => window.peakline")
+                page.evaluate("async () => { %s; await new Promise(requestAnimationFrame); }" % act)
+                page.wait_for_timeout(200)
+                page.screenshot(path=str(target / (name + ".png")))
+                page.close()
+                print("wrote %s" % (target / (name + ".png")))
         browser.close()
 
 
