@@ -5,7 +5,6 @@
 #include "cli/browser.h"
 #include "cli/cmd.h"
 #include "cli/errors.h"
-#include "cli/nearest.h"
 #include "cli/output.h"
 #include "cli/term.h"
 #include "report/diff.h"
@@ -59,17 +58,12 @@ static const char *const format_names[] = {
 
 static int find_format(const char *name, enum pk_diff_format *ret_format,
                        struct pk_failure *failure) {
-    for (size_t i = 0; format_names[i] != NULL; i++) {
-        if (strcmp(format_names[i], name) == 0) {
-            *ret_format = (enum pk_diff_format)i;
-            return 0;
-        }
+    int found =
+        pk_output_find_name(name, format_names, "text, html, json, markdown", failure);
+    if (found >= 0) {
+        *ret_format = (enum pk_diff_format)found;
     }
-    const char *nearest = pk_nearest(name, format_names);
-    return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE, "unknown format %s; %s%s%s", name,
-                          nearest != NULL ? "did you mean "
-                                          : "it is one of text, html, json, markdown",
-                          nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
+    return found < 0 ? found : 0;
 }
 
 /* Two runs without `--after` are before and after. */

@@ -24,20 +24,28 @@ static const char *const format_names[] = {
     NULL,
 };
 
-int pk_output_find_format(const char *name, enum pk_report_format *ret_format,
-                          struct pk_failure *failure) {
-    for (size_t i = 0; format_names[i] != NULL; i++) {
-        if (strcmp(format_names[i], name) == 0) {
-            *ret_format = (enum pk_report_format)i;
-            return 0;
+int pk_output_find_name(const char *name, const char *const *names, const char *all,
+                        struct pk_failure *failure) {
+    for (int i = 0; names[i] != NULL; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return i;
         }
     }
-    const char *nearest = pk_nearest(name, format_names);
+    const char *nearest = pk_nearest(name, names);
     return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE, "unknown format %s; %s%s%s", name,
-                          nearest != NULL ? "did you mean "
-                                          : "it is one of html, text, json, markdown, csv, folded, "
-                                            "pprof, speedscope, dhat, github",
-                          nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
+                          nearest != NULL ? "did you mean " : "it is one of ",
+                          nearest != NULL ? nearest : all, nearest != NULL ? "?" : "");
+}
+
+int pk_output_find_format(const char *name, enum pk_report_format *ret_format,
+                          struct pk_failure *failure) {
+    int found = pk_output_find_name(
+        name, format_names,
+        "html, text, json, markdown, csv, folded, pprof, speedscope, dhat, github", failure);
+    if (found >= 0) {
+        *ret_format = (enum pk_report_format)found;
+    }
+    return found < 0 ? found : 0;
 }
 
 void pk_output_partial(const char *path, char *ret_partial) {

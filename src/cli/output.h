@@ -10,6 +10,11 @@
 #include <limits.h>
 #include <stdio.h>
 
+/* The index of a format's name among `names`, which NULL ends; `all` is what to say of them.
+ * -EINVAL with `failure` filled (exit status 2) where it is none. */
+int pk_output_find_name(const char *name, const char *const *names, const char *all,
+                        struct pk_failure *failure);
+
 /* A format by its name. Returns 0, or -EINVAL with `failure` filled (exit status 2). */
 int pk_output_find_format(const char *name, enum pk_report_format *ret_format,
                           struct pk_failure *failure);

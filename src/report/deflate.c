@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/crc32.h"
 #include "report/huffman.h"
 
 #define WINDOW 32768u
@@ -292,21 +293,6 @@ static void write_tokens(struct deflater *d) {
     write_block(d, true);
 }
 
-static uint32_t checksum(const uint8_t *data, size_t size) {
-    uint32_t table[256], crc = 0xffffffffu;
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t value = i;
-        for (int bit = 0; bit < 8; bit++) {
-            value = (value & 1u) != 0 ? 0xedb88320u ^ value >> 1 : value >> 1;
-        }
-        table[i] = value;
-    }
-    for (size_t i = 0; i < size; i++) {
-        crc = table[(crc ^ data[i]) & 0xffu] ^ crc >> 8;
-    }
-    return ~crc;
-}
-
 int pk_gzip(const uint8_t *data, size_t size, uint8_t **ret_bytes, size_t *ret_size) {
     static const uint8_t header[10] = {0x1f, 0x8b, 8, 0, 0,
                                        0,    0,    0, 0, 255}; // no time, no name, no system
@@ -332,7 +318,7 @@ int pk_gzip(const uint8_t *data, size_t size, uint8_t **ret_bytes, size_t *ret_s
         }
         write_tokens(&d);
         put_bits(&d, 0, (8 - d.bit_count) % 8);
-        put_number(&d, checksum(data, size));
+        put_number(&d, pk_crc32(data, size));
         put_number(&d, (uint32_t)size);
     } else {
         d.failed = true;

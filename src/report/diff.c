@@ -8,6 +8,7 @@
 
 #include "report/diff_model.h"
 #include "report/json.h"
+#include "report/stream.h"
 
 int pk_diff_start(struct pk_diff **ret_diff) {
     *ret_diff = calloc(1, sizeof(**ret_diff));
@@ -456,12 +457,5 @@ int pk_diff_write(const struct pk_diff *diff, enum pk_diff_format format, FILE *
         r = pk_diff_write_markdown(diff, out);
         break;
     }
-    if (r < 0) {
-        return r;
-    }
-    errno = 0;
-    if (fflush(out) != 0 || ferror(out) != 0) {
-        return errno != 0 ? -errno : -EIO;
-    }
-    return 0;
+    return r < 0 ? r : pk_stream_finish(out);
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/crc32.h"
+
 #define MAX_BITS 15
 #define LITERALS 286u
 #define DISTANCES 30u
@@ -295,21 +297,6 @@ static size_t skip_head(const uint8_t *data, size_t size) {
     return at < size ? at : 0;
 }
 
-static uint32_t checksum(const uint8_t *data, size_t size) {
-    uint32_t table[256], crc = 0xffffffffu;
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t value = i;
-        for (int bit = 0; bit < 8; bit++) {
-            value = (value & 1u) != 0 ? 0xedb88320u ^ value >> 1 : value >> 1;
-        }
-        table[i] = value;
-    }
-    for (size_t i = 0; i < size; i++) {
-        crc = table[(crc ^ data[i]) & 0xffu] ^ crc >> 8;
-    }
-    return ~crc;
-}
-
 static uint32_t read_number(const uint8_t *bytes) {
     return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
            (uint32_t)bytes[3] << 24;
@@ -333,7 +320,7 @@ int pk_gunzip(const uint8_t *data, size_t size, size_t limit, uint8_t **ret_byte
     if (in.error == 0) {
         // whole bytes that were taken into the bit buffer and not used belong to the trailer
         size_t end = in.at - in.bit_count / 8;
-        if (size - end < 8 || read_number(data + end) != checksum(in.out, in.used) ||
+        if (size - end < 8 || read_number(data + end) != pk_crc32(in.out, in.used) ||
             read_number(data + end + 4) != (uint32_t)in.used) {
             fail(&in, -EBADMSG);
         }

@@ -13,6 +13,7 @@
 #include "report/model.h"
 #include "report/redact.h"
 #include "report/source.h"
+#include "report/stream.h"
 
 #define MAX_LEDGERS (4u << 14) /* four for each process of the tree file */
 
@@ -281,14 +282,7 @@ int pk_report_write(const struct pk_report *report, enum pk_report_format format
         r = pk_write_annotations(report, out, options);
         break;
     }
-    if (r < 0) {
-        return r;
-    }
-    errno = 0;
-    if (fflush(out) != 0 || ferror(out) != 0) {
-        return errno != 0 ? -errno : -EIO;
-    }
-    return 0;
+    return r < 0 ? r : pk_stream_finish(out);
 }
 
 uint64_t pk_report_peak_bytes(const struct pk_report *report) {
