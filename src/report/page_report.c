@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/attr.h"
 #include "report/archive.h"
 #include "report/json_tree.h"
 #include "report/model.h"
@@ -112,7 +113,7 @@ static int fill_tree(struct pk_view *view, const struct pk_json_value *data) {
     tree->count = pk_json_member(stacks, "up")->count;
     tree->up = pk_pool_array(&view->pool, tree->count, sizeof(*tree->up));
     tree->frames = pk_pool_array(&view->pool, tree->count, sizeof(*tree->frames));
-    for (unsigned column = 0; column < PK_COLUMNS; column++) {
+    for (unsigned column = 0; column < PK_LEN(tree->columns); column++) {
         tree->columns[column] =
             pk_pool_array(&view->pool, tree->count, sizeof(*tree->columns[column]));
     }

@@ -288,3 +288,44 @@ def test_hostile_texts_stay_texts(browser, diff, runs):
     assert page.evaluate("[window.pwned, document.images.length, String(peakline.error)]") == [None, 0, "undefined"]
     page.close()
     assert "\u202e" not in diff("old", "evil.json").stdout
+
+
+READS = """\
+import json
+KEPT = json.loads("[" + ",".join(["%s"] * 40_000) + "]")
+"""
+
+
+def test_a_library_call_is_one_box_that_opens(browser, peakline, python, tmp_path):
+    """Both ways in: the mark of the box and the key; the switch opens all of them."""
+    for name, text in (("old", READS % "[1.5]"), ("new", READS % "[1.5, 2.5]")):
+        (tmp_path / "app.py").write_text(text, "utf-8")
+        done = run_command([peakline, "run", "-q", "--no-open", "-o", name, "--python", python, "app.py"], cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert run_command([peakline, "diff", "old", "new", "-f", "html", "--no-open"], cwd=tmp_path).returncode == 0
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((tmp_path / "diff.html").as_uri())
+    page.wait_for_function("() => window.peakline")
+
+    def boxes():
+        found = page.evaluate("peakline.layout()")
+        change = page.evaluate("peakline.data.change_bytes")
+        assert sum(box["change"] for box in found if box["row"] == 1) == found[0]["change"] == change
+        return {box["label"]: box for box in found}
+
+    folded = boxes()
+    call = folded["\u25b8 json: loads"]
+    assert call["change"] >= 40_000 * 24 and not any("decode" in label for label in folded)
+    area = page.locator("#canvas").bounding_box()
+    page.mouse.click(area["x"] + call["x"] + 8, area["y"] + call["y"] + 10)
+    opened = boxes()
+    assert opened["\u25be json: loads"]["change"] == call["change"]
+    assert any("decode" in label for label in opened)
+    page.keyboard.press("e")
+    assert set(boxes()) == set(folded), "the box is still selected, and closes"
+    page.evaluate("peakline.search('decode')")
+    assert page.locator("#matched").inner_text().startswith("+")
+    page.get_by_role("button", name="library calls", exact=True).click()
+    unfolded = boxes()
+    assert not any("json: loads" in label for label in unfolded) and any("decode" in label for label in unfolded)
+    page.close()

@@ -20,7 +20,6 @@ let tree = null;    /* what is drawn: weighTree() or invertTree() */
 let boxes = null;   /* layoutFlame() */
 let sources = null; /* collectLines() */
 let palette = null;
-const fonts = { plain: '', strong: '', charWidth: 7 };
 const state = { ...START };
 const now = { /* what follows from it, or is not worth a link */
     focus: 0, selected: null, hovered: null, matches: null, marked: null, hits: [], match: -1, row: null,
@@ -494,19 +493,7 @@ function showCard(box, x, y) {
     card.replaceChildren(
         make('div', 'amount', make('b', '', formatBytes(box.bytes)), DOT + amounts(box)),
         ...cardParts(box).filter((part) => part));
-    card.hidden = false;
-    const { width, height } = card.getBoundingClientRect();
-    const below = y + 20 + height < window.innerHeight;
-    card.style.left = Math.max(8, Math.min(x + 14, window.innerWidth - width - 8)) + 'px';
-    card.style.top = Math.max(8, below ? y + 20 : y - height - 14) + 'px';
-}
-
-function hideCard() {
-    byId('card').hidden = true;
-}
-
-function say(text) {
-    byId('status').textContent = text;
+    placeCard(x, y);
 }
 
 function boxSentence(box) {
@@ -529,34 +516,10 @@ function look(box) {
     };
 }
 
-/* How far the graph has moved up under the canvas, which stays in the window. */
-function scrolled() {
-    return Math.max(0, byId('canvas').getBoundingClientRect().top -
-                       byId('flame').getBoundingClientRect().top);
-}
-
-/* Of the bar, where it stays in the window. */
-function barHeight() {
-    return getComputedStyle(byId('bar')).position === 'sticky' ? byId('bar').offsetHeight : 0;
-}
-
 function canvasHeight() {
     const all = boxes.rows.length * ROW_HEIGHT;
     const room = now.onPaper ? 60 * ROW_HEIGHT : window.innerHeight - barHeight();
     return Math.max(ROW_HEIGHT, Math.min(all, room));
-}
-
-function sizeCanvas(canvas, width, height) {
-    const ratio = window.devicePixelRatio || 1;
-    const [wide, tall] = [width, height].map((size) => Math.round(size * ratio));
-    if (canvas.width !== wide || canvas.height !== tall) {
-        canvas.width = wide;
-        canvas.height = tall;
-    }
-    const context = canvas.getContext('2d');
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    return context;
 }
 
 function paint() {
@@ -620,16 +583,6 @@ function usePaper(onPaper) {
     showAll();
     showTime();
     paint();
-}
-
-/* Brings a row between the bar and the status line. */
-function showRow(row) {
-    const y = byId('flame').getBoundingClientRect().top + row * ROW_HEIGHT;
-    const least = barHeight() + ROW_HEIGHT;
-    const most = window.innerHeight - byId('status').offsetHeight - 2 * ROW_HEIGHT;
-    if (y < least || y > most) {
-        window.scrollBy({ top: y - (least + most) / 2, behavior: 'instant' });
-    }
 }
 
 /* ---- zoom, open, search ---- */
@@ -723,12 +676,6 @@ function stepMatch(direction) {
 
 /* ---- mouse and keyboard ---- */
 
-function boxUnder(event) {
-    const area = byId('canvas').getBoundingClientRect();
-    const row = Math.floor((event.clientY - area.top + scrolled()) / ROW_HEIGHT);
-    return boxAt(boxes, event.clientX - area.left, row);
-}
-
 function select(box) {
     if (box) {
         now.selected = box;
@@ -743,7 +690,7 @@ function select(box) {
 }
 
 function onHover(event) {
-    const box = boxUnder(event);
+    const box = boxUnder(boxes, event);
     if (box !== now.hovered) {
         now.hovered = box;
         repaint();
@@ -762,7 +709,7 @@ function onLeave() {
 }
 
 function onCanvasClick(event) {
-    const box = boxUnder(event);
+    const box = boxUnder(boxes, event);
     const x = event.clientX - byId('canvas').getBoundingClientRect().left;
     if (box !== null && box.kind === BOX_NODE && isGroup(box.node) && x - box.x < 22) {
         toggle(box);
@@ -834,12 +781,7 @@ function startTable() {
 
 function startGraph() {
     const canvas = byId('canvas');
-    const context = canvas.getContext('2d');
-    const mono = getComputedStyle(document.documentElement).getPropertyValue('--mono');
-    fonts.plain = '12px ' + mono.replace(/\s+/g, ' ');
-    fonts.strong = '600 ' + fonts.plain;
-    context.font = fonts.plain;
-    fonts.charWidth = context.measureText('m'.repeat(10)).width / 10;
+    measureFonts();
     canvas.addEventListener('mousemove', onHover);
     canvas.addEventListener('mouseleave', onLeave);
     canvas.addEventListener('click', onCanvasClick);

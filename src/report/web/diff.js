@@ -13,7 +13,6 @@ const HINT = 'Click a box to zoom, \u25b8 opens what is folded. Keys: arrows mov
 let tree = null;
 let boxes = null;
 let colors = null;
-const fonts = { plain: '', strong: '', charWidth: 7 };
 const state = { library: true, imports: true, open: new Set(), focus: 0, back: [], selected: null, hovered: null, search: null, match: -1, row: -1,
                 chosen: new Set(), shown: FIRST_ROWS, onPaper: false, painting: 0 };
 
@@ -166,19 +165,7 @@ function showCard(box, x, y) {
                      ['more', 'less'].includes(status) && before !== null ? formatGrowth(before, after)
                          : ['new', 'gone'].includes(status) && status])),
         ...lines.filter((line) => line[1]).map((line) => make('div', ...line)));
-    card.hidden = false;
-    const { width, height } = card.getBoundingClientRect();
-    const below = y + 20 + height < window.innerHeight;
-    card.style.left = Math.max(8, Math.min(x + 14, window.innerWidth - width - 8)) + 'px';
-    card.style.top = Math.max(8, below ? y + 20 : y - height - 14) + 'px';
-}
-
-function hideCard() {
-    byId('card').hidden = true;
-}
-
-function say(text) {
-    byId('status').textContent = text;
+    placeCard(x, y);
 }
 
 /* ---- drawing ---- */
@@ -193,28 +180,10 @@ function look(box) {
     };
 }
 
-/* How far the graph has moved up under the canvas, which stays in the window. */
-function scrolled() {
-    return Math.max(0, byId('canvas').getBoundingClientRect().top - byId('flame').getBoundingClientRect().top);
-}
-
 function canvasHeight() {
     const all = boxes.rows.length * ROW_HEIGHT;
-    const room = state.onPaper ? 60 * ROW_HEIGHT : window.innerHeight - byId('bar').offsetHeight;
+    const room = state.onPaper ? 60 * ROW_HEIGHT : window.innerHeight - barHeight();
     return Math.max(ROW_HEIGHT, Math.min(all, room));
-}
-
-function sizeCanvas(canvas, width, height) {
-    const ratio = window.devicePixelRatio || 1;
-    const [wide, tall] = [width, height].map((size) => Math.round(size * ratio));
-    if (canvas.width !== wide || canvas.height !== tall) {
-        canvas.width = wide;
-        canvas.height = tall;
-    }
-    const context = canvas.getContext('2d');
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    return context;
 }
 
 function paint() {
@@ -234,7 +203,7 @@ function relayout() {
     state.hovered = null;
     state.selected = kept === null ? null : boxes.boxOf.get(kept) || null;
     byId('flame').style.height = boxes.rows.length * ROW_HEIGHT + 'px';
-    byId('canvas').style.top = byId('bar').offsetHeight + 'px';
+    byId('canvas').style.top = barHeight() + 'px';
     byId('canvas').style.height = canvasHeight() + 'px';
     showStrip();
     repaint();
@@ -433,20 +402,10 @@ function reset() {
 
 /* ---- mouse and keyboard ---- */
 
-function boxUnder(event) {
-    const area = byId('canvas').getBoundingClientRect();
-    return boxAt(boxes, event.clientX - area.left, Math.floor((event.clientY - area.top + scrolled()) / ROW_HEIGHT));
-}
-
 function select(box) {
     if (box) {
         state.selected = box;
-        const y = byId('flame').getBoundingClientRect().top + box.row * ROW_HEIGHT;
-        const least = byId('bar').offsetHeight + ROW_HEIGHT;
-        const most = window.innerHeight - byId('status').offsetHeight - 2 * ROW_HEIGHT;
-        if (y < least || y > most) {
-            window.scrollBy({ top: y - (least + most) / 2, behavior: 'instant' });
-        }
+        showRow(box.row);
         say(sentenceOf(box));
         const area = byId('flame').getBoundingClientRect();
         showCard(box, area.left + box.x + Math.min(box.w / 2, 60), area.top + (box.row + 0.5) * ROW_HEIGHT);
@@ -455,7 +414,7 @@ function select(box) {
 }
 
 function onHover(event) {
-    const box = boxUnder(event);
+    const box = boxUnder(boxes, event);
     if (box !== state.hovered) {
         state.hovered = box;
         repaint();
@@ -507,12 +466,7 @@ function onPageKey(event) {
 
 function startGraph() {
     const canvas = byId('canvas');
-    const mono = getComputedStyle(document.documentElement).getPropertyValue('--mono');
-    fonts.plain = '12px ' + mono.replace(/\s+/g, ' ');
-    fonts.strong = '600 ' + fonts.plain;
-    const context = canvas.getContext('2d');
-    context.font = fonts.plain;
-    fonts.charWidth = context.measureText('m'.repeat(10)).width / 10;
+    measureFonts();
     setTheme();
     relayout();
     showTrail();
@@ -521,7 +475,7 @@ function startGraph() {
     canvas.addEventListener('mousemove', onHover);
     canvas.addEventListener('mouseleave', onLeave);
     canvas.addEventListener('click', (event) => {
-        const box = boxUnder(event);
+        const box = boxUnder(boxes, event);
         const x = event.clientX - canvas.getBoundingClientRect().left;
         if (box && box.kind === BOX_NODE && tree.isGroup(box.node) && x - box.x < 22) {
             toggle(box);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Elements, the data out of the document, and the words above and below the table.
+ * Elements, the data out of the document, the words above and below the table, and what the pages of a report and of
+ * a diff do alike with their graph: its window, its card, its letters.
  *
- * May use: words.js, profile.js, the document. No network, ever.
+ * May use: words.js, profile.js, flame.js, the document. No network, ever.
  * Must stay true: text from the profile reaches the document through textContent only. */
 'use strict';
 
@@ -173,4 +174,76 @@ function downloadText(name, text) {
     link.download = name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/* ---- what both pages do with their graph ---- */
+
+function hideCard() {
+    byId('card').hidden = true;
+}
+
+function say(text) {
+    byId('status').textContent = text;
+}
+
+/* How far the graph has moved up under the canvas, which stays in the window. */
+function scrolled() {
+    return Math.max(0, byId('canvas').getBoundingClientRect().top -
+                       byId('flame').getBoundingClientRect().top);
+}
+
+/* Of the bar, where it stays in the window. */
+function barHeight() {
+    return getComputedStyle(byId('bar')).position === 'sticky' ? byId('bar').offsetHeight : 0;
+}
+
+function sizeCanvas(canvas, width, height) {
+    const ratio = window.devicePixelRatio || 1;
+    const [wide, tall] = [width, height].map((size) => Math.round(size * ratio));
+    if (canvas.width !== wide || canvas.height !== tall) {
+        canvas.width = wide;
+        canvas.height = tall;
+    }
+    const context = canvas.getContext('2d');
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
+    return context;
+}
+
+/* Brings a row between the bar and the status line. */
+function showRow(row) {
+    const y = byId('flame').getBoundingClientRect().top + row * ROW_HEIGHT;
+    const least = barHeight() + ROW_HEIGHT;
+    const most = window.innerHeight - byId('status').offsetHeight - 2 * ROW_HEIGHT;
+    if (y < least || y > most) {
+        window.scrollBy({ top: y - (least + most) / 2, behavior: 'instant' });
+    }
+}
+
+/* Shows the card where the mouse does not cover it. */
+function placeCard(x, y) {
+    const card = byId('card');
+    card.hidden = false;
+    const { width, height } = card.getBoundingClientRect();
+    const below = y + 20 + height < window.innerHeight;
+    card.style.left = Math.max(8, Math.min(x + 14, window.innerWidth - width - 8)) + 'px';
+    card.style.top = Math.max(8, below ? y + 20 : y - height - 14) + 'px';
+}
+
+function boxUnder(boxes, event) {
+    const area = byId('canvas').getBoundingClientRect();
+    const row = Math.floor((event.clientY - area.top + scrolled()) / ROW_HEIGHT);
+    return boxAt(boxes, event.clientX - area.left, row);
+}
+
+const fonts = { plain: '', strong: '', charWidth: 7 };
+
+/* Of the page's own typeface, which the canvas does not inherit. */
+function measureFonts() {
+    const context = byId('canvas').getContext('2d');
+    const mono = getComputedStyle(document.documentElement).getPropertyValue('--mono');
+    fonts.plain = '12px ' + mono.replace(/\s+/g, ' ');
+    fonts.strong = '600 ' + fonts.plain;
+    context.font = fonts.plain;
+    fonts.charWidth = context.measureText('m'.repeat(10)).width / 10;
 }
