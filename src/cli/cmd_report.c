@@ -186,7 +186,8 @@ static int check_page_options(const char *source, enum pk_report_format format,
 
     if (format == PK_FORMAT_HTML) {
         return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE,
-                              "%s is the page already; choose another format with --format", source);
+                              "%s is the page already; choose another format with --format",
+                              source);
     }
     for (size_t i = 0; i < sizeof(settled) / sizeof(settled[0]); i++) {
         if (pk_opts_is_typed(opts, settled[i])) {
@@ -235,8 +236,9 @@ static int render_page(const char *source, enum pk_report_format format, const c
     }
     error = write_loaded(report, source, source, format, output, opts, failure);
     if (error == 0 && folded > 0) {
-        (void)pk_error_say(0, "%s has its %llu smallest stacks folded together, and so has this; its "
-                              "result directory has them apart",
+        (void)pk_error_say(0,
+                           "%s has its %llu smallest stacks folded together, and so has this; its "
+                           "result directory has them apart",
                            source, (unsigned long long)folded);
     }
     return error;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A line that says what takes so long: on a terminal only, only after a second, and gone when it is
- * done. May use libc. Must stay true: where standard error is no terminal, or one that cannot take a
- * line back, nothing is written and no timer runs; between start and end SIGALRM is ours. */
+ * done. May use libc. Must stay true: where standard error is no terminal, or one that cannot take
+ * a line back, nothing is written and no timer runs; between start and end SIGALRM is ours. */
 #pragma once
 
 /* Begin; `doing` follows "peakline: " ("reading peakline-result/latest") and is copied. */

@@ -40,9 +40,9 @@ bool pk_term_wants_colour(bool tty, const char *when) {
 }
 
 bool pk_term_wants_links(bool tty, const char *when) {
-    static const char *const owners[] = {"KITTY_WINDOW_ID", "WT_SESSION",     "KONSOLE_VERSION",
-                                         "DOMTERM",         "WEZTERM_PANE",   "GHOSTTY_RESOURCES_DIR",
-                                         "ALACRITTY_LOG",   "ITERM_SESSION_ID"};
+    static const char *const owners[] = {
+        "KITTY_WINDOW_ID", "WT_SESSION",   "KONSOLE_VERSION",       "DOMTERM",
+        "ALACRITTY_LOG",   "WEZTERM_PANE", "GHOSTTY_RESOURCES_DIR", "ITERM_SESSION_ID"};
     static const char *const kinds[] = {"xterm-kitty", "alacritty", "foot", "xterm-ghostty",
                                         "wezterm",     "contour",   "mintty"};
     static const char *const programs[] = {"vscode", "WezTerm", "iTerm.app", "ghostty", "Hyper",

@@ -29,8 +29,9 @@ const char *pk_term_link_host(const struct pk_term *term);
 /* The colour rules alone. */
 bool pk_term_wants_colour(bool tty, const char *when);
 
-/* The rules for hyperlinks alone: FORCE_HYPERLINK (0: never) decides for a terminal; then whether it
- * is known to show them, which its own variables say. Never where --color is "never", never in CI. */
+/* The rules for hyperlinks alone: FORCE_HYPERLINK (0: never) decides for a terminal; then whether
+ * it is known to show them, which its own variables say. Never where --color is "never", and not in
+ * CI. */
 bool pk_term_wants_links(bool tty, const char *when);
 
 /* Is it a word that --color takes (NULL: not given)? Returns 0, or -EINVAL with `failure` filled
