@@ -26,8 +26,9 @@ struct pk_holder {
 int pk_holder_find(const struct pk_view *view, struct pk_holder *ret_holder);
 
 /* The sentence in pieces, of which the odd ones are the program's own texts (a label, a place) and
- * may need to be made harmless: "Process 4711 (", "w.py", ") holds the most, 61.2 MiB (45.1 %), 40.0
- * MiB of it in threads started at ", "w.py:12", ".". All are "" when there is nothing to tell apart. */
+ * may need to be made harmless: "Process 4711 (", "w.py", ") holds the most, 61.2 MiB (45.1 %),
+ * 40.0 MiB of it in threads started at ", "w.py:12", ".". All are "" when there is nothing to tell
+ * apart. */
 #define PK_HOLDER_PIECES 5
 struct pk_holder_words {
     char pieces[PK_HOLDER_PIECES][448];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A JSON text as values in memory, for documents that are read in more than one order. May use
  * json.h, pool.h. Must stay true: about 50 bytes a value; nothing recurses; whatever is asked for
- * and is not there is a value of nothing, so that a reader of a damaged document needs no checks. */
+ * and is not there is a value of nothing, so that a reader of a damaged document needs no check. */
 #pragma once
 
 #include "report/json.h"

@@ -204,8 +204,9 @@ static int fill_maps(struct pk_view *view, const struct pk_json_value *data) {
     view->map_count = pk_json_member(data, "maps")->count;
     view->maps = pk_pool_array(&view->pool, view->map_count, sizeof(*view->maps));
     for (uint32_t i = 0; view->maps != NULL && i < view->map_count && maps.next != NULL; i++) {
-        view->maps[i] = (struct pk_view_map){.path = pk_json_member_text(maps.next, "path"),
-                                             .most_bytes = pk_json_member_number(maps.next, "bytes")};
+        view->maps[i] =
+            (struct pk_view_map){.path = pk_json_member_text(maps.next, "path"),
+                                 .most_bytes = pk_json_member_number(maps.next, "bytes")};
         maps.next = maps.next->next;
     }
     return view->maps == NULL ? -ENOMEM : 0;
@@ -276,9 +277,9 @@ static int fill_notes(struct pk_report *report, const struct pk_json_value *data
     report->failed_allocs = pk_json_member_number(failed, "count");
     report->largest_failed_bytes = pk_json_member_number(failed, "bytes");
     report->failed_pid = (uint32_t)pk_json_member_number(failed, "pid");
+    int64_t frame = pk_json_member(failed, "frame")->number;
     report->view.failed_frame =
-        failed->kind == PK_JSON_NULL ? PK_FRAME_ROOT
-                                     : frame_of(&report->view, pk_json_member(failed, "frame")->number);
+        failed->kind == PK_JSON_NULL ? PK_FRAME_ROOT : frame_of(&report->view, frame);
     pk_report_say_failure(report);
     return report->warnings == NULL ? -ENOMEM : 0;
 }

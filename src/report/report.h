@@ -125,8 +125,8 @@ struct pk_report_options {
     bool color;              /* text: ANSI colours */
     bool utf8;               /* text: the terminal shows UTF-8 */
     const char *report_path; /* text: the path to print; NULL: the one in run.json */
-    const char *link_host;   /* text: links to the report and to files on this machine, for a terminal
-                                that shows them (OSC 8); NULL: none */
+    const char *link_host;   /* text: links to the report and to files of this machine, for a
+                                terminal that shows them (OSC 8); NULL: none */
     const char *root;        /* annotations: files below are named relative to it; NULL: none */
 };
 
@@ -152,7 +152,7 @@ int pk_report_load(const char *result_dir, struct pk_report **ret_report, char *
 int pk_report_load_as(const char *result_dir, const struct pk_report_choice *choice,
                       struct pk_report **ret_report, char *error, size_t error_size);
 
-/* The same from a page, which holds all that a writer needs but the lines around those that ran, and
+/* The same from a page, which holds all that a writer needs but another page's context lines, and
  * perhaps has small stacks folded together: `ret_folded` is how many. Of `choice` no_source and
  * redact count; whose code is whose was settled when the page was made. (page_report.c) */
 int pk_report_load_page(const char *path, const struct pk_report_choice *choice,

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Did the file take all that was written? Returns 0, or a negative errno (-EIO where there is none). */
+/* Did the file take all that was written? Returns 0, or a negative errno (-EIO: none was set). */
 static inline int pk_stream_finish(FILE *out) {
     errno = 0;
     if (fflush(out) != 0 || ferror(out) != 0) {

@@ -141,8 +141,8 @@ static const char page_data[] =
     "[\"f\",\"[thread]\"],\"file\":[0,1],\"kind\":[0,6]},\"frames\":{\"function\":[0,1],\"line\":[3,0],"
     "\"started_by\":[-1,0],\"source\":[\"x = 1\",\"\"]},\"nodes\":{\"up\":[0,1,1],\"frame\":[-1,1,0],"
     "\"bytes\":[10,0,50],\"blocks\":[1,0,2]},\"blame\":{\"frame\":[0,-1],\"bytes\":[50,10],"
-    "\"blocks\":[2,1]},\"processes\":[{\"pid\":7,\"frame\":1,\"shown\":true,\"bytes_at_tree_peak\":50,"
-    "\"label\":\"a.py\"},{\"pid\":8,\"frame\":0}],\"maps\":[{\"path\":\"/f\",\"bytes\":9}],"
+    "\"blocks\":[2,1]},\"processes\":[{\"pid\":7,\"frame\":1,\"shown\":true,"
+    "\"bytes_at_tree_peak\":50,\"label\":\"a.py\"},{\"pid\":8,\"frame\":0}],\"maps\":[{\"path\":\"/f\",\"bytes\":9}],"
     "\"failed\":{\"bytes\":5,\"count\":2,\"frame\":1}}";
 
 /* The same as a page, plain or packed. Returns the length in `ret_page`. */
