@@ -124,7 +124,7 @@ setup-wheel: setup
 wheel: setup-wheel ## dist/peakline-*.whl for every distribution, made in an old Debian and tried there and here (root)
 	@$(PY) tools/wheel.py x86_64
 
-wheel-aarch64: setup-wheel ## the same for aarch64, cross-compiled; run under qemu-user if it is there
+wheel-aarch64: setup-wheel ## the same for aarch64, cross-compiled; tried under qemu-user with a Python of that machine
 	@$(PY) tools/wheel.py aarch64
 
 docs: setup ## the documentation as a site, in build-docs/
