@@ -74,6 +74,17 @@ def test_what_cannot_be_pointed_is_left_alone(tmp_path, loader):
     assert program.read_bytes() == before
 
 
+def test_a_build_for_musl_stops_with_one_sentence(tmp_path):
+    meson = shutil.which("meson", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]))
+    if shutil.which("musl-gcc") is None or meson is None:
+        pytest.skip("musl-gcc (Debian's package musl-tools) or meson is not on this machine")
+    done = subprocess.run([meson, "setup", tmp_path / "build"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True,
+                          env={**os.environ, "CC": "musl-gcc"})
+    assert done.returncode == 1
+    (sentence,) = [line for line in done.stdout.splitlines() if "ERROR" in line]
+    assert re.search(r"Peakline runs on glibc only .*musl.*: on Alpine .* container of a distribution with glibc\.$", sentence)
+
+
 def test_versions_are_ordered_by_number():
     versions = ["3.14.10-1", "3.14.9-1", "3.14.9-2"]
     assert sorted(versions, key=debian.natural_key) == ["3.14.9-1", "3.14.9-2", "3.14.10-1"]
