@@ -25,9 +25,9 @@ static const struct pk_option options[] = {
     {.name = "format",
      .letter = 'f',
      .value = "FORMAT",
-     .help = "text (default), html, json or markdown",
+     .help = "text (default), html, json, markdown or github",
      .key = "diff-format",
-     .words = "text html json markdown"},
+     .words = "text html json markdown github"},
     {.name = "output",
      .letter = 'o',
      .value = "FILE",
@@ -54,7 +54,7 @@ struct runs {
 
 static const char *const format_names[] = {
     [PK_DIFF_TEXT] = "text", [PK_DIFF_HTML] = "html",         [PK_DIFF_JSON] = "json",
-    [PK_DIFF_MARKDOWN] = "markdown", NULL,
+    [PK_DIFF_MARKDOWN] = "markdown", [PK_DIFF_GITHUB] = "github", NULL,
 };
 
 static int find_format(const char *name, enum pk_diff_format *ret_format,
@@ -68,7 +68,7 @@ static int find_format(const char *name, enum pk_diff_format *ret_format,
     const char *nearest = pk_nearest(name, format_names);
     return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE, "unknown format %s; %s%s%s", name,
                           nearest != NULL ? "did you mean "
-                                          : "it is one of text, html, json, markdown",
+                                          : "it is one of text, html, json, markdown, github",
                           nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
 }
 
@@ -132,7 +132,8 @@ static int show(const struct pk_diff *diff, enum pk_diff_format format, const st
         .format = format,
         .how = {.width = term.width,
                 .color = term.colour && (to_stdout || pk_opts_has(opts, "color")),
-                .utf8 = term.utf8},
+                .utf8 = term.utf8,
+                .root = getenv("GITHUB_WORKSPACE")},
     };
     int error = pk_output_write_with(write_diff, &work, output, failure);
     if (error != 0 || to_stdout) {
