@@ -8,6 +8,7 @@ SOAK_SECONDS ?= 600
 VENV := .venv
 PY := $(CURDIR)/$(VENV)/bin/python
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+CACHE := $(or $(PEAKLINE_CACHE),$(HOME)/.cache/peakline)
 PEAKLINE := build/src/cli/peakline
 
 SANITIZE := --buildtype=debugoptimized -Db_lundef=false -Dwerror=false
@@ -16,7 +17,7 @@ REPORT_ONLY := $(foreach name,page page_archive page_views exports diff cli sett
                  --ignore=tests/e2e/test_$(name).py)
 SANITIZED_SUITES := --suite unit --suite model
 
-.PHONY: help setup setup-demo chromium gfortran build checked demo check unit asan tsan fuzz web e2e e2e-checked soak soak-minute pythons bench bench-trees \
+.PHONY: help setup setup-demo chromium gfortran build checked demo check unit asan tsan fuzz web e2e e2e-checked suites soak soak-minute pythons bench bench-trees \
         page-bench screenshots setup-wheel wheel wheel-aarch64 docs clean
 .DEFAULT_GOAL := help
 
@@ -44,7 +45,7 @@ gfortran: # for one test of memory from Fortran
 		|| echo "make: no gfortran here; memory from Fortran is not tested" >&2
 
 pythons: setup ## get the CPythons to test with that are missing here, best effort
-	@$(PY) tools/pythons.py --numpy
+	@$(PY) tools/pythons.py --numpy --suites
 
 # ---- builds ----
 
@@ -66,10 +67,10 @@ demo: build ## set up everything and profile examples/pipeline.py
 
 check: setup chromium gfortran build checked ## set up everything and run every test
 # The other Pythons are got, one of them compiled, while tests run that need one only: minutes less on two cores.
-	@$(PY) tools/pythons.py --numpy >build/pythons.log 2>&1 & pythons=$$!; \
+	@$(PY) tools/pythons.py --numpy --suites >build/pythons.log 2>&1 & pythons=$$!; \
 		$(MAKE) --no-print-directory unit asan tsan web e2e-checked || { kill $$pythons 2>/dev/null; exit 1; }; \
 		wait $$pythons; cat build/pythons.log
-	@$(MAKE) --no-print-directory e2e soak-minute
+	@$(MAKE) --no-print-directory soak-minute suites e2e
 
 # ---- tests ----
 
@@ -100,8 +101,18 @@ soak-minute: setup checked pythons # the same for a minute
 e2e-checked: setup checked ## end-to-end tests with the checked build, one Python
 	@PEAKLINE=$(CURDIR)/build-checked/src/cli/peakline PEAKLINE_PYTHONS=$(PY) $(PY) -m pytest tests/e2e $(REPORT_ONLY)
 
+# The newest Python that pytest's plugins, or Jupyter, work with: tools/pythons.py finds out which.
+suites: setup build ## the pytest plugin and notebooks, with .venv and with the newest Python that has what they need
+	@$(PY) -m pytest -n 2 tests/python
+	@for suite in pytest notebook lab; do \
+		python=$(CACHE)/venvs/$$suite/bin/python; \
+		test -x $$python || { echo "make: no newer Python with what the tests of $$suite need; make pythons says why"; continue; }; \
+		case $$suite in pytest) set -- -n 2 tests/python/test_plugin.py;; *) set -- tests/python/test_$$suite.py;; esac; \
+		$$python -m pytest "$$@" || exit 1; \
+	done
+
 e2e: setup build ## end-to-end and meta tests over every CPython found
-	@$(PY) -m pytest tests
+	@$(PY) -m pytest tests --ignore=tests/python
 
 # ---- more ----
 
@@ -114,7 +125,7 @@ bench-trees: setup build ## what several processes cost: pools, forks, the tree'
 page-bench: setup build ## the report page: time to build, size, first paint, answers (needs Chromium)
 	@$(PY) bench/page.py $(ARGS)
 
-screenshots: setup chromium build ## pictures of the demo's report for docs/ (needs Chromium)
+screenshots: setup chromium build ## pictures of the reports of the demo and of the tutorials, for docs/ (needs Chromium)
 	@$(PY) examples/make_data.py
 	@$(PY) tools/screenshots.py docs
 
@@ -124,7 +135,7 @@ setup-wheel: setup
 wheel: setup-wheel ## dist/peakline-*.whl for every distribution, made in an old Debian and tried there and here (root)
 	@$(PY) tools/wheel.py x86_64
 
-wheel-aarch64: setup-wheel ## the same for aarch64, cross-compiled; run under qemu-user if it is there
+wheel-aarch64: setup-wheel ## the same for aarch64, cross-compiled; tried under qemu-user with a Python of that machine
 	@$(PY) tools/wheel.py aarch64
 
 docs: setup ## the documentation as a site, in build-docs/

@@ -52,11 +52,12 @@ def find_mirror():
 
 
 class PrivateApt:
-    """An apt of our own in a folder."""
+    """An apt of our own in a folder, for this machine or another (Debian's name of it, such as arm64)."""
 
-    def __init__(self, folder, suites):
+    def __init__(self, folder, suites, architecture=None):
         self.folder = folder
         self.suites = suites
+        self.architecture = architecture
         self.conf = os.path.join(folder, "apt.conf")
 
     def prepare(self):
@@ -84,6 +85,9 @@ class PrivateApt:
             # the private folder is never the system's: nothing in it may be taken for installed
             "Debug::NoLocking": "true",
         }
+        if self.architecture:
+            settings["APT::Architecture"] = self.architecture
+            settings["APT::Architectures"] = self.architecture
         self._write("apt.conf", "".join('%s "%s";\n' % item for item in sorted(settings.items())))
         self._apt("apt-get", "-qq", "update")
 

@@ -38,6 +38,16 @@ from debian import NotHere  # noqa: E402
 WANTED = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "3.14t"]
 SUITES = ["sid"]
 WITH_NUMPY = ["3.11", "3.12", "3.13", "3.14"]
+# For the tests of tests/python, an environment each, with the newest Python that these work with: what to install, what
+# to import to know, and from which Python on not to try (JupyterLab 4 needs packages without wheels for 3.15, and pip looks
+# for other versions of all of them for a very long time).
+SUITES_OF_TESTS = {
+    "pytest": ("pytest pytest-xdist pytest-asyncio anyio pytest-rerunfailures",
+               "import pytest, xdist, pytest_asyncio, anyio, pytest_rerunfailures", None),
+    "notebook": ("pytest nbclient ipykernel nbconvert", "import pytest, nbclient, ipykernel, nbconvert", None),
+    "lab": ("pytest nbformat ipykernel jupyterlab>=4 playwright",
+            "import pytest, nbformat, ipykernel, jupyterlab.labapp, playwright.sync_api", "3.15"),
+}
 BUILD_NEEDS = ["build-essential", "pkg-config", "libffi-dev", "libssl-dev", "zlib1g-dev", "libbz2-dev", "liblzma-dev"]
 CHECK = "import sys, threading, ctypes, zlib, ssl; print(sys.version)"
 A_DAY = 24 * 3600
@@ -234,24 +244,54 @@ def remember_failures(path, failed, before):
         os.unlink(path)
 
 
-def add_numpy(name, python, cache):
-    """An environment with numpy for one interpreter: <cache>/venvs/<name>/bin/python. Best effort."""
-    home = os.path.join(cache, "venvs", name)
+def make_environment(python, home, packages, check):
+    """A virtual environment with these packages, none of them compiled here. NotHere if that does not work."""
     inside = os.path.join(home, "bin", "python")
-    if os.path.exists(os.path.join(home, "complete")):
-        return
     shutil.rmtree(home, ignore_errors=True)
     try:
         debian.run([python, "-m", "venv", "--without-pip", home])
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", inside]
-        debian.run(pip + ["install", "-q", "--only-binary", ":all:", "numpy"])
-        debian.run([inside, "-c", "import numpy"])
+        debian.run(pip + ["install", "-q", "--only-binary", ":all:"] + packages.split())
+        debian.run([inside, "-c", check])
     except NOT_TO_BE_HAD as problem:
         shutil.rmtree(home, ignore_errors=True)
-        say("no numpy for %s: %s" % (name, problem))
+        raise NotHere(str(problem))
+    with open(os.path.join(home, "complete"), "w") as file:
+        file.write(python + "\n")
+
+
+def add_numpy(name, python, cache):
+    """An environment with numpy for one interpreter: <cache>/venvs/<name>/bin/python. Best effort."""
+    home = os.path.join(cache, "venvs", name)
+    if os.path.exists(os.path.join(home, "complete")):
         return
-    open(os.path.join(home, "complete"), "w").close()
-    say("numpy for %s is in %s" % (name, home))
+    try:
+        make_environment(python, home, "numpy", "import numpy")
+        say("numpy for %s is in %s" % (name, home))
+    except NotHere as problem:
+        say("no numpy for %s: %s" % (name, problem))
+
+
+def add_suite(suite, here, cache):
+    """<cache>/venvs/<suite> with the newest Python that will do. Best effort."""
+    home = os.path.join(cache, "venvs", suite)
+    packages, check, too_new = SUITES_OF_TESTS[suite]
+    tried = WANTED[:WANTED.index(too_new)] if too_new else WANTED
+    newest = [here[name] for name in reversed(tried) if name in here and not name.endswith("t")]
+    notes = os.path.join(cache, "venvs", suite + ".made")
+    state = "\n".join([packages] + newest[:3])
+    if os.path.exists(os.path.join(home, "complete")) and os.path.exists(notes) and open(notes).read() == state:
+        return
+    for python in newest[:3]:
+        try:
+            make_environment(python, home, packages, check)
+        except NotHere as problem:
+            say("%s: no tests of it with %s: %s" % (suite, python, problem))
+            continue
+        say("%s: tested with %s" % (suite, python))
+        with open(notes, "w") as file:
+            file.write(state)
+        return
 
 
 def main():
@@ -259,6 +299,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as 3.14 or 3.13t; default: all wanted")
     parser.add_argument("--list", action="store_true", help="only say what is there")
     parser.add_argument("--numpy", action="store_true", help="also numpy for %s, in <cache>/venvs" % ", ".join(WITH_NUMPY))
+    parser.add_argument("--suites", action="store_true", help="also what the tests of the pytest plugin and of notebooks need")
     parser.add_argument("--retry", action="store_true", help="try again what failed within the last day")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if something is missing in the end")
     options = parser.parse_args()
@@ -285,6 +326,9 @@ def main():
                 for name in WITH_NUMPY:
                     if name in here and name in wanted:
                         add_numpy(name, here[name], cache)
+            if options.suites:
+                for suite in SUITES_OF_TESTS:
+                    add_suite(suite, found_here(), cache)
     here = found_here()
     for name in wanted:
         print("%-6s %s" % (name, here.get(name) or "not available here: " + failed.get(name, "not looked for")))

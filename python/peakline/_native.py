@@ -75,7 +75,19 @@ def _find_and_load() -> ctypes.PyDLL:
     try:
         return ctypes.PyDLL(path)
     except OSError as error:
+        if not _is_glibc():
+            raise UnsupportedError(
+                "this Python is built for another C library (musl?), and Peakline for glibc; "
+                "use a Python built for glibc"
+            ) from error
         raise UnsupportedError(f"{path} cannot be loaded: {error}") from error
+
+
+def _is_glibc() -> bool:
+    try:
+        return bool(os.confstr("CS_GNU_LIBC_VERSION"))
+    except (OSError, ValueError):  # musl knows no such name
+        return False
 
 
 def load() -> ctypes.PyDLL:

@@ -24,9 +24,9 @@ static const struct pk_option options[] = {
     {.name = "format",
      .letter = 'f',
      .value = "FORMAT",
-     .help = "text (default), html, json or markdown",
+     .help = "text (default), html, json, markdown or github",
      .key = "diff-format",
-     .words = "text html json markdown"},
+     .words = "text html json markdown github"},
     {.name = "output",
      .letter = 'o',
      .value = "FILE",
@@ -53,13 +53,13 @@ struct runs {
 
 static const char *const format_names[] = {
     [PK_DIFF_TEXT] = "text", [PK_DIFF_HTML] = "html",         [PK_DIFF_JSON] = "json",
-    [PK_DIFF_MARKDOWN] = "markdown", NULL,
+    [PK_DIFF_MARKDOWN] = "markdown", [PK_DIFF_GITHUB] = "github", NULL,
 };
 
 static int find_format(const char *name, enum pk_diff_format *ret_format,
                        struct pk_failure *failure) {
     int found =
-        pk_output_find_name(name, format_names, "text, html, json, markdown", failure);
+        pk_output_find_name(name, format_names, "text, html, json, markdown, github", failure);
     if (found >= 0) {
         *ret_format = (enum pk_diff_format)found;
     }
@@ -126,7 +126,8 @@ static int show(const struct pk_diff *diff, enum pk_diff_format format, const st
         .format = format,
         .how = {.width = term.width,
                 .color = term.colour && (to_stdout || pk_opts_has(opts, "color")),
-                .utf8 = term.utf8},
+                .utf8 = term.utf8,
+                .root = getenv("GITHUB_WORKSPACE")},
     };
     int error = pk_output_write_with(write_diff, &work, output, failure);
     if (error != 0 || to_stdout) {

@@ -32,7 +32,10 @@ void pk_ledger_done(struct pk_ledger *ledger) {
 }
 
 static void note_watchers(struct pk_ledger *ledger) {
-    ledger->watched = ledger->share != NULL || ledger->trackers != NULL || ledger->moved != NULL;
+    bool others = ledger->share != NULL || ledger->moved != NULL;
+    bool is_lone = !others && ledger->trackers != NULL && ledger->trackers->next == NULL;
+    ledger->watched = others || ledger->trackers != NULL;
+    ledger->lone = is_lone ? ledger->trackers : NULL;
 }
 
 int pk_ledger_fork(struct pk_ledger *ledger, struct pk_account *account, const struct pk_account *parents) {
@@ -168,12 +171,30 @@ PK_INLINE void release_node(struct pk_ledger *ledger, struct pk_node_counters *n
     }
 }
 
+// One block that measures a program is the usual case, and it comes with every event: a way of its own.
 PK_NOINLINE void pk_ledger_charge_watched(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes) {
-    charge_node(ledger, node, bytes, 1);
+    struct pk_account *account = ledger->account;
+    if (PK_UNLIKELY(ledger->lone == NULL)) {
+        charge_node(ledger, node, bytes, 1);
+        return;
+    }
+    pk_tracker_charge(ledger->lone, index_of(ledger, node), node, account->total_bytes + bytes, account->total_blocks + 1);
+    enum pk_account_note note = pk_account_charge(account, node, bytes, 1);
+    if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
+        pk_ledger_heed(ledger, note);
+    }
 }
 
 PK_NOINLINE void pk_ledger_release_watched(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes) {
-    release_node(ledger, node, bytes, 1);
+    if (PK_UNLIKELY(ledger->lone == NULL)) {
+        release_node(ledger, node, bytes, 1);
+        return;
+    }
+    pk_tracker_capture(ledger->lone, index_of(ledger, node), node);
+    enum pk_account_note note = pk_account_release(ledger->account, node, bytes, 1);
+    if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
+        pk_ledger_heed(ledger, note);
+    }
 }
 
 PK_INLINE void charge(struct pk_ledger *ledger, uint32_t stack, uint64_t bytes, uint64_t blocks) {

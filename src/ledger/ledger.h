@@ -50,6 +50,7 @@ struct pk_ledger {
     bool watched;             /* one of the next three is there: changes are told before they happen */
     struct pk_share *share;   /* of a process tree's peak; NULL: this process is alone */
     struct pk_tracker *trackers; /* of peaks inside blocks of the program */
+    struct pk_tracker *lone;     /* the tracker, when that is all that watches; else NULL */
     /* Told of each change of the total, for counts by thread; NULL: nobody asked. */
     void (*moved)(void *context, int64_t bytes);
     void *moved_context;

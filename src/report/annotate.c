@@ -3,11 +3,12 @@
  *
  *     ::warning file=app/load.py,line=12,title=Peak memory::61.2 MiB (45.1 %) of the peak ...
  *
- * Also the same lines in one sentence. May use model.h, display.h. Must stay true: nothing that
+ * Also the same lines in one sentence. May use model.h, display.h, github_text.h. Must stay true: nothing that
  * comes from the program can begin a command of its own; only lines of the user's own code. */
 #include <string.h>
 
 #include "report/display.h"
+#include "report/github_text.h"
 #include "report/model.h"
 
 #define MAX_NOTES 5u /* a workflow shows ten of a step at most */
@@ -26,30 +27,6 @@ static const struct pk_view_frame *find_own_frame(const struct pk_report *report
     return file->kind == PK_FILE_USER && frame->line > 0 ? frame : NULL;
 }
 
-/* `%` and line ends would be commands; `:` and `,` too, in a property. */
-static void write_escaped(FILE *out, const char *text, bool is_property) {
-    for (; *text != '\0'; text++) {
-        unsigned char byte = (unsigned char)*text;
-        if (byte < ' ' || byte == '%' || byte == 0x7f ||
-            (is_property && (byte == ':' || byte == ','))) {
-            fprintf(out, "%%%02X", byte);
-        } else {
-            putc(byte, out);
-        }
-    }
-}
-
-/* As the workflow knows the file: relative to its checkout. */
-static const char *shorten(const char *path, const char *root) {
-    size_t length = root != NULL ? strlen(root) : 0;
-
-    while (length > 0 && root[length - 1] == '/') {
-        length--;
-    }
-    bool is_below = length > 0 && strncmp(path, root, length) == 0 && path[length] == '/';
-    return is_below ? path + length + 1 : path;
-}
-
 int pk_write_annotations(const struct pk_report *report, FILE *out,
                          const struct pk_report_options *options) {
     const struct pk_view *view = &report->view;
@@ -63,14 +40,14 @@ int pk_write_annotations(const struct pk_report *report, FILE *out,
             continue;
         }
         fputs("::warning file=", out);
-        write_escaped(out, shorten(view->files[view->functions[frame->function].file].path, root),
-                      true);
+        const char *path = view->files[view->functions[frame->function].file].path;
+        pk_github_escape(out, pk_github_shorten(path, root), true);
         (void)snprintf(text, sizeof(text), "%s (%s) of the peak of %s",
                        pk_format_bytes(bytes, view->blame[i].bytes),
                        pk_format_share(share, view->blame[i].bytes, view->peak_bytes),
                        pk_format_bytes(peak, view->peak_bytes));
         fprintf(out, ",line=%u,title=Peak memory::", frame->line);
-        write_escaped(out, text, false);
+        pk_github_escape(out, text, false);
         putc('\n', out);
         notes++;
     }

@@ -456,6 +456,9 @@ int pk_diff_write(const struct pk_diff *diff, enum pk_diff_format format, FILE *
     case PK_DIFF_MARKDOWN:
         r = pk_diff_write_markdown(diff, out);
         break;
+    case PK_DIFF_GITHUB:
+        r = pk_diff_write_github(diff, out, options);
+        break;
     }
     return r < 0 ? r : pk_stream_finish(out);
 }

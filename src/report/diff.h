@@ -28,12 +28,14 @@ enum pk_diff_format {
     PK_DIFF_HTML,
     PK_DIFF_JSON,
     PK_DIFF_MARKDOWN,
+    PK_DIFF_GITHUB,
 };
 
 struct pk_diff_options {
     unsigned width; /* columns for text; 0: 80 */
     bool color;
     bool utf8;
+    const char *root; /* the checkout of the workflow, for PK_DIFF_GITHUB; NULL: unknown */
 };
 
 struct pk_diff;

@@ -102,6 +102,8 @@ void pk_diff_format_share(char ret_text[48], uint64_t before, uint64_t after, co
 int pk_diff_write_text(const struct pk_diff *diff, FILE *out,
                        const struct pk_diff_options *options);
 int pk_diff_write_markdown(const struct pk_diff *diff, FILE *out);
+int pk_diff_write_github(const struct pk_diff *diff, FILE *out,
+                         const struct pk_diff_options *options);
 int pk_diff_write_json(const struct pk_diff *diff, uint32_t max_nodes, uint32_t max_rows,
                        unsigned json_flags, FILE *out);
 int pk_diff_write_html(const struct pk_diff *diff, FILE *out);

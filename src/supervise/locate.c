@@ -25,6 +25,7 @@ static const char *const places[] = {
     "../lib*/python3*/dist-packages/peakline/" PK_RUNTIME_NAME,
     "../lib*/python3*/dist-packages/peakline.libs/" PK_RUNTIME_NAME,
     "../lib*/python3*/dist-packages/.peakline.mesonpy.libs/" PK_RUNTIME_NAME,
+    "../.peakline.mesonpy.libs/" PK_RUNTIME_NAME, // a wheel, by `pip install --target`
 };
 
 int pk_locate_own_directory(char *ret_directory) {

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 import pythons
+from api_session import run_script
 from compiling import Compiler
 from running import REPOSITORY, Run, run_command
 
@@ -95,6 +96,19 @@ def run_peakline(peakline, python, tmp_path):
         keywords.setdefault("cwd", tmp_path)
         done = run_command([peakline, command, *before, *options, *words], **keywords)
         return done._replace(result=result)
+
+    return run
+
+
+@pytest.fixture
+def run_api(peakline, python, tmp_path):
+    """run_api(code) runs a program that uses the API and asserts that it ended well and said nothing on stderr.
+    Returns what it printed."""
+
+    def run(code, *words, python=python, **options):
+        done = run_script(python, peakline, tmp_path, code, *words, **options)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr + done.stdout
+        return done.stdout
 
     return run
 

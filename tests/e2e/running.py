@@ -32,3 +32,13 @@ def run_command(words, **options) -> Run:
         **options,
     )
     return Run(done.returncode, done.stdout, done.stderr, None)
+
+
+def wait_for_end(pid: int) -> None:
+    """Until a process that may not be ours is gone, or a zombie that nobody collects: its memory has been given back."""
+    while True:
+        try:
+            if ") Z " in Path(f"/proc/{pid}/stat").read_text():
+                return
+        except (FileNotFoundError, ProcessLookupError):
+            return

@@ -5,17 +5,7 @@ clear sentence and none of them a danger to the program."""
 import json
 
 import pytest
-from api_session import api_environment, run_script
-
-
-@pytest.fixture
-def run_api(peakline, python, tmp_path):
-    def run(code, *words, python=python, **options):
-        done = run_script(python, peakline, tmp_path, code, *words, **options)
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr + done.stdout
-        return done.stdout
-
-    return run
+from api_session import api_environment
 
 
 def test_the_peak_inside_a_block_with_its_stacks(run_api, each_python):
@@ -293,6 +283,27 @@ def test_an_interpreter_that_cannot_be_measured_runs_as_ever(run_api):
         "later",
         "5 1 False",
     ]
+
+
+def test_a_python_built_for_musl_is_told_so(run_api, tmp_path):
+    """As there: the library cannot be loaded, and the C library does not know glibc's name for its version."""
+    (tmp_path / "lib.so").write_bytes(b"no library for this one")
+    out = run_api(
+        """
+        import os, sys
+        def confstr(name):
+            raise OSError(22, "Invalid argument")
+        os.confstr = confstr
+        os.environ["PEAKLINE_RUNTIME"] = sys.argv[1]
+        import peakline
+        try:
+            peakline.start()
+        except peakline.UnsupportedError as error:
+            print(error)
+        """,
+        str(tmp_path / "lib.so"),
+    )
+    assert "musl" in out and "use a Python built for glibc" in out and out.count("\n") == 1
 
 
 def test_stopped_while_blocks_run_their_numbers_stay(run_api):

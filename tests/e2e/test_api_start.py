@@ -5,22 +5,10 @@ kind, forks, and other tools at the same hooks. Nothing may leak, crash, or chan
 import shutil
 
 import pytest
-from api_session import api_environment, run_script
+from api_session import api_environment
 from running import REPOSITORY, run_command
 
 SOURCES = REPOSITORY / "tests" / "runtime"
-
-
-@pytest.fixture
-def run_api(peakline, python, tmp_path):
-    """run_api(code) runs a program that uses the API and asserts that it ended well and said nothing on stderr."""
-
-    def run(code, *words, python=python, **options):
-        done = run_script(python, peakline, tmp_path, code, *words, **options)
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr + done.stdout
-        return done.stdout
-
-    return run
 
 
 @pytest.fixture(scope="session")

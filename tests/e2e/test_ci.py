@@ -131,10 +131,14 @@ def history(tmp_path):
 def test_the_recipe_for_pull_requests_from_end_to_end(peakline, python, history, tmp_path, grown_mib, status):
     folder = history(grown_mib)
     summary = tmp_path / "summary.md"
-    environment = {**os.environ, "PEAKLINE": peakline, "PEAKLINE_PYTHON": python, "GITHUB_STEP_SUMMARY": str(summary)}
+    environment = {**os.environ, "PEAKLINE": peakline, "PEAKLINE_PYTHON": python, "GITHUB_STEP_SUMMARY": str(summary),
+                   "GITHUB_ACTIONS": "true"}
     done = run_command([REPOSITORY / "examples/ci/compare.sh", "HEAD~1", "HEAD", "5%", "app.py"], cwd=folder,
                        env=environment)
     assert done.returncode == status, done.stderr
     assert "app.py" in summary.read_text() or status == 0
+    notes = [line for line in done.stdout.splitlines() if line.startswith("::")]
+    grown = "::warning file=app.py,line=1,title=Peak memory grew::+5.0 MiB at the peak: 20.0 MiB before, 25.0 MiB now"
+    assert notes == ([grown] if grown_mib else [])
     worktrees = run_command(["git", "worktree", "list"], cwd=folder).stdout
     assert worktrees.count("\n") == 1, "what it made is gone"

@@ -4,6 +4,7 @@
 
 import copy
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -33,8 +34,6 @@ KEPT = read()
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, python):
     """Directories old and new; the one program was edited in between, as people do."""
-    import os
-
     place = tmp_path_factory.mktemp("runs")
     peakline = os.environ.get("PEAKLINE") or str(
         Path(__file__).resolve().parents[2] / "build" / "src" / "cli" / "peakline")
@@ -50,6 +49,28 @@ def runs(tmp_path_factory, python):
 @pytest.fixture
 def diff(peakline, runs):
     return lambda *words, **options: run_command([peakline, "diff", *words], cwd=runs, **options)
+
+
+def test_a_workflow_gets_notes_beside_the_lines_that_grew(diff, runs):
+    done = diff("old", "new", "--format", "github")
+    assert (done.returncode, done.stderr) == (0, "")
+    # 2,000,000 bytes before; the line that is gone, and the module's own lines, are not worth a note
+    text = "title=Peak memory grew::+2.9 MiB at the peak: 1.9 MiB before, 4.8 MiB now"
+    assert done.stdout == f"::warning file=app.py,line=4,{text}\n"
+    below = diff("old", "new", "--format", "github", env={**os.environ, "GITHUB_WORKSPACE": str(runs.parent)})
+    assert below.stdout == f"::warning file={runs.name}/app.py,line=4,{text}\n"
+    assert diff("new", "old", "--format", "github").stdout.count("line=2,") == 0, "what shrank is no warning"
+
+
+def test_names_in_notes_of_a_diff_cannot_give_commands(run_peakline, peakline, tmp_path):
+    name = "a,b:c%d\n::error::x.py"
+    for mib in (2, 9):
+        (tmp_path / name).write_text(f"kept = bytearray({mib} << 20)\n")
+        run_peakline([name], options=["--force"])
+    results = sorted(tmp_path.glob("result-*"))
+    done = run_command([peakline, "diff", *results, "--format", "github"])
+    assert done.stdout.startswith("::warning file=a%2Cb%3Ac%25d%0A%3A%3Aerror%3A%3Ax.py,line=1,")
+    assert done.stdout.count("\n") == 1
 
 
 def test_lines_follow_the_edit_and_add_up(diff):

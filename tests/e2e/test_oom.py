@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from running import run_command
+from running import run_command, wait_for_end
 from test_accuracy_routes import SOME
 
 MIB = 1 << 20
@@ -241,13 +241,3 @@ def test_the_whole_group_dies_and_the_report_still_tells(peakline, python, tmp_p
     assert (info["oom"]["kind"], info["oom"]["limit_bytes"]) == ("cgroup", LIMIT)
     assert info["oom"]["killed_pid"] == program
     assert "Out of memory" in done.stdout and "hungry.py:4" in done.stdout
-
-
-def wait_for_end(pid):
-    """Until a process that is not ours is gone or a zombie: its memory has been given back."""
-    while True:
-        try:
-            if ") Z " in Path(f"/proc/{pid}/stat").read_text():
-                return
-        except (FileNotFoundError, ProcessLookupError):
-            return

@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running import run_command
+from running import run_command, wait_for_end
 from test_accuracy_routes import SOME
 
 MIB = 1 << 20
@@ -244,16 +244,6 @@ def test_both_are_killed_at_once(start, peakline):
     # And once more, now that the job is done.
     again = run_command([peakline, "report", program.result, "--format", "text"])
     assert again.stdout == done.stdout
-
-
-def wait_for_end(pid):
-    """Until a process that may not be ours is gone, or a zombie that nobody collects."""
-    while True:
-        try:
-            if ") Z " in Path(f"/proc/{pid}/stat").read_text():
-                return
-        except (FileNotFoundError, ProcessLookupError):
-            return
 
 
 def test_no_process_of_ours_stays_behind(start):

@@ -15,6 +15,7 @@ sys.path.append(str(REPOSITORY / "tools"))  # last: tests/e2e has a pythons.py t
 
 import debian  # noqa: E402
 import elf  # noqa: E402
+import emulate  # noqa: E402
 
 ANSWER = "int answer(void) { return %d; }\n"
 ASK = '#include <stdio.h>\nint answer(void);\nint main(void) { printf("%d\\n", answer()); return 0; }\n'
@@ -72,6 +73,31 @@ def test_what_cannot_be_pointed_is_left_alone(tmp_path, loader):
     with pytest.raises(elf.ElfError, match="not a 64-bit"):
         elf.point_program(str(script), loader, "$ORIGIN")
     assert program.read_bytes() == before
+
+
+def test_a_build_for_musl_stops_with_one_sentence(tmp_path):
+    meson = shutil.which("meson", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]))
+    if shutil.which("musl-gcc") is None or meson is None:
+        pytest.skip("musl-gcc (Debian's package musl-tools) or meson is not on this machine")
+    done = subprocess.run([meson, "setup", tmp_path / "build"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True,
+                          env={**os.environ, "CC": "musl-gcc"})
+    assert done.returncode == 1
+    (sentence,) = [line for line in done.stdout.splitlines() if "ERROR" in line]
+    assert re.search(r"Peakline runs on glibc only .*musl.*: on Alpine .* container of a distribution with glibc\.$", sentence)
+
+
+def test_programs_of_another_machine_are_known_by_their_head():
+    """As the kernel reads the rule: the bytes of the head, where the mask has ones, are those of the rule."""
+    parts = emulate.rule("aarch64", "/usr/bin/qemu").split(":")
+    head, mask = (bytes.fromhex(part.replace("\\x", "")) for part in parts[4:6])
+
+    def is_taken(kind, machine):
+        program = b"\x7fELF\x02\x01\x01\x00" + bytes(8) + bytes([kind, 0, machine, 0])
+        return bytes(one & two for one, two in zip(program, mask)) == bytes(one & two for one, two in zip(head, mask))
+
+    assert len(head) == len(mask) == 20
+    assert [is_taken(kind, 0xB7) for kind in (1, 2, 3)] == [False, True, True]  # an object, a fixed and a movable program
+    assert not is_taken(3, 0x3E)  # x86-64
 
 
 def test_versions_are_ordered_by_number():

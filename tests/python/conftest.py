@@ -47,7 +47,8 @@ def installed(tmp_path_factory):
 
 @pytest.fixture
 def surroundings(installed, monkeypatch):
-    for name in ("PYTHONWARNINGS", "PYTEST_ADDOPTS", "PEAKLINE_RUNTIME", "FORCE_COLOR"):
+    workers = [name for name in os.environ if name.startswith("PYTEST_XDIST_")]
+    for name in ("PYTHONWARNINGS", "PYTEST_ADDOPTS", "PEAKLINE_RUNTIME", "FORCE_COLOR", *workers):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTHONPATH", str(installed))
     monkeypatch.setenv("PEAKLINE_PROGRAM", find_program())

@@ -2,6 +2,7 @@
 """The notebook magic in a real kernel: notebooks are executed, and what their cells put out is read."""
 
 import re
+import shutil
 
 import pytest
 from conftest import MIB
@@ -209,6 +210,42 @@ def test_exported_html_has_the_frame_and_the_text(notebook, tmp_path):
     book = notebook(LOAD, "%%peakline\nx = bytearray(5 << 20)")
     page, _ = nbconvert.HTMLExporter().from_notebook_node(book)
     assert 'title="Peakline"' in page and "srcdoc=" in page and "5.0 MiB at its peak" in page
+
+
+# What Visual Studio Code's notebook view allows the outputs in it, and how it puts them there: into the page itself
+# (innerHTML), which is in a sandbox of its own and asks the network for nothing that is not https.
+CODE_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src https: http: data:; "
+    "font-src https:; connect-src https:; child-src https: data: blob:;"
+)
+CODE_SANDBOX = "allow-scripts allow-same-origin allow-forms allow-pointer-lock allow-downloads"
+
+
+def test_the_page_works_under_the_rules_of_code_s_notebook_view(notebook, tmp_path):
+    api = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no Chromium here")
+    _, output = report(notebook(LOAD, "%%peakline\nx = bytearray(5 << 20)").cells[1])
+    (tmp_path / "view.html").write_text(
+        f'<meta http-equiv="Content-Security-Policy" content="{CODE_POLICY}"><div id="output"></div>'
+    )
+    (tmp_path / "code.html").write_text(f'<iframe id="view" sandbox="{CODE_SANDBOX}" src="view.html" width="900" height="700">')
+    problems, requests = [], []
+    with api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto((tmp_path / "code.html").as_uri())
+        view = page.frame_locator("#view")
+        view.locator("#output").evaluate("(element, output) => { element.innerHTML = output; }", output)
+        view.frame_locator("iframe[title=Peakline]").locator("text=x = bytearray(5 << 20)").first.wait_for(timeout=30_000)
+        assert "5.0 MiB at its peak" in view.locator("#output pre").inner_text()
+        browser.close()
+    assert problems == []
+    assert {url.partition(":")[0] for url in requests} <= {"file", "about"}
 
 
 def test_a_whole_kernel_under_peakline_run(surroundings, tmp_path):

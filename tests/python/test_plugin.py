@@ -628,7 +628,10 @@ ASYNC = """
 @pytest.mark.parametrize("plugin, module", [("asyncio", "pytest_asyncio"), ("anyio", "anyio")])
 def test_coroutines(suite, plugin, module):
     pytest.importorskip(module)
-    conftest = """
+    # anyio imports its backend when it is first used, in the middle of a test, and pytest rewrites it: 6 MB
+    warm = "import anyio; anyio.run(anyio.sleep, 0)" if plugin == "anyio" else ""
+    conftest = f"""
+        {warm}
         import pytest
         @pytest.fixture
         def anyio_backend():

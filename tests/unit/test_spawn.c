@@ -108,6 +108,7 @@ static void the_library_is_found_where_it_can_be_installed(void) {
         "lib/python3.8/site-packages/.peakline.mesonpy.libs/libpeakline.so",
         "lib64/python3.13/site-packages/peakline.libs/libpeakline.so",
         "lib/python3/dist-packages/peakline/libpeakline.so",
+        ".peakline.mesonpy.libs/libpeakline.so",
     };
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         CHECK_STR(locate(places[i]), places[i]);
