@@ -44,7 +44,7 @@ gfortran: # for one test of memory from Fortran
 		|| echo "make: no gfortran here; memory from Fortran is not tested" >&2
 
 pythons: setup ## get the CPythons to test with that are missing here, best effort
-	@$(PY) tools/pythons.py --numpy
+	@$(PY) tools/pythons.py --packages
 
 # ---- builds ----
 
@@ -66,7 +66,7 @@ demo: build ## set up everything and profile examples/pipeline.py
 
 check: setup chromium gfortran build checked ## set up everything and run every test
 # The other Pythons are got, one of them compiled, while tests run that need one only: minutes less on two cores.
-	@$(PY) tools/pythons.py --numpy >build/pythons.log 2>&1 & pythons=$$!; \
+	@$(PY) tools/pythons.py --packages >build/pythons.log 2>&1 & pythons=$$!; \
 		$(MAKE) --no-print-directory unit asan tsan web e2e-checked || { kill $$pythons 2>/dev/null; exit 1; }; \
 		wait $$pythons; cat build/pythons.log
 	@$(MAKE) --no-print-directory e2e soak-minute

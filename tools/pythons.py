@@ -37,7 +37,8 @@ from debian import NotHere  # noqa: E402
 
 WANTED = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "3.14t"]
 SUITES = ["sid"]
-WITH_NUMPY = ["3.11", "3.12", "3.13", "3.14"]
+# what the tests can use beside the interpreter itself, where wheels of it are to be had
+PACKAGES = {"3.8": "gevent", "3.11": "numpy", "3.12": "numpy", "3.13": "numpy", "3.14": "numpy gevent"}
 BUILD_NEEDS = ["build-essential", "pkg-config", "libffi-dev", "libssl-dev", "zlib1g-dev", "libbz2-dev", "liblzma-dev"]
 CHECK = "import sys, threading, ctypes, zlib, ssl; print(sys.version)"
 A_DAY = 24 * 3600
@@ -234,31 +235,33 @@ def remember_failures(path, failed, before):
         os.unlink(path)
 
 
-def add_numpy(name, python, cache):
-    """An environment with numpy for one interpreter: <cache>/venvs/<name>/bin/python. Best effort."""
+def add_packages(name, python, cache):
+    """An environment with packages for one interpreter: <cache>/venvs/<name>/bin/python. Best effort."""
+    packages = PACKAGES[name].split()
     home = os.path.join(cache, "venvs", name)
     inside = os.path.join(home, "bin", "python")
-    if os.path.exists(os.path.join(home, "complete")):
+    stamp = os.path.join(home, "with-" + "-".join(packages))
+    if os.path.exists(stamp):
         return
     shutil.rmtree(home, ignore_errors=True)
     try:
         debian.run([python, "-m", "venv", "--without-pip", home])
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", inside]
-        debian.run(pip + ["install", "-q", "--only-binary", ":all:", "numpy"])
-        debian.run([inside, "-c", "import numpy"])
+        debian.run(pip + ["install", "-q", "--only-binary", ":all:"] + packages)
+        debian.run([inside, "-c", "import " + ", ".join(packages)])
     except NOT_TO_BE_HAD as problem:
         shutil.rmtree(home, ignore_errors=True)
-        say("no numpy for %s: %s" % (name, problem))
+        say("no %s for %s: %s" % (" and ".join(packages), name, problem))
         return
-    open(os.path.join(home, "complete"), "w").close()
-    say("numpy for %s is in %s" % (name, home))
+    open(stamp, "w").close()
+    say("%s for %s: in %s" % (" and ".join(packages), name, home))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as 3.14 or 3.13t; default: all wanted")
     parser.add_argument("--list", action="store_true", help="only say what is there")
-    parser.add_argument("--numpy", action="store_true", help="also numpy for %s, in <cache>/venvs" % ", ".join(WITH_NUMPY))
+    parser.add_argument("--packages", action="store_true", help="also numpy and gevent for some, in <cache>/venvs")
     parser.add_argument("--retry", action="store_true", help="try again what failed within the last day")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if something is missing in the end")
     options = parser.parse_args()
@@ -280,11 +283,11 @@ def main():
             if missing:
                 failed.update(get_missing(missing, cache))
                 remember_failures(memory, failed, before)
-            if options.numpy:
+            if options.packages:
                 here = found_here()
-                for name in WITH_NUMPY:
+                for name in PACKAGES:
                     if name in here and name in wanted:
-                        add_numpy(name, here[name], cache)
+                        add_packages(name, here[name], cache)
     here = found_here()
     for name in wanted:
         print("%-6s %s" % (name, here.get(name) or "not available here: " + failed.get(name, "not looked for")))
