@@ -54,6 +54,7 @@ enum pk_tree_note_kind {
     PK_NOTE_NO_SLOT = 3, /* more processes than PK_TREE_SLOTS: those beyond are not part of the tree's peak */
     PK_NOTE_NO_LEDGER = 4, /* a Python started, but its ledger could not be made (disk, descriptors, limits) */
     PK_NOTE_OUT_OF_REACH = 5, /* started where the runtime's file cannot be read (another user, another root) */
+    PK_NOTE_NO_HANDLERS = 6, /* a child made without fork(), by clone or the bare system call: it records nothing */
 };
 
 struct pk_tree_note {

@@ -3,6 +3,7 @@
 processes take turns through pipes, never by sleeping."""
 
 import os
+import platform
 import resource
 import signal
 import subprocess
@@ -292,6 +293,45 @@ kept = X * 30_000_001
     )
     assert at(10) == (30_000_001, 1)
     assert len(report["processes"]) in (1, 2)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the number of the system call is that of x86-64")
+@pytest.mark.parametrize("threads", ["", "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"])
+def test_a_child_made_by_the_bare_system_call_disturbs_nobody(tree, threads):
+    """Nothing tells us but the kernel, which wipes the page that such a child would begin at. It frees what its parent
+    holds, allocates, starts a thread, and has a child by fork(): all of that is in no account, and it is said."""
+    report, at = tree(
+        f"""\
+import ctypes, threading, time
+libc = ctypes.PyDLL(None)
+{threads}
+held = X * 10_000_019
+child = libc.syscall(57)
+if child == 0:
+    del held
+    held = [X * 40_000_003, [X * 1_000 for _ in range(20_000)]]
+    thread = threading.Thread(target=bytes, args=(50_000_000,))
+    thread.start()
+    thread.join()
+    child = os.fork()
+    if child == 0:
+        held += X * 60_000_003
+        os._exit(0)
+    os.waitpid(child, 0)
+    os._exit(7)
+assert os.waitpid(child, 0)[1] == 7 << 8
+child = fork(lambda: X * 9_000_001)
+kept = X * 30_000_001
+end(child)
+""",
+    )
+    assert at(4) == (10_000_019, 1)
+    assert at(8) == (0, 0)
+    assert at(19) == (9_000_001, 1)
+    assert at(20) == (30_000_001, 1)
+    assert len(report["processes"]) == 2
+    (said,) = (each for each in report["warnings"] if "bare system call" in each)
+    assert said.startswith("1 process was made")
 
 
 POOLS = """\
