@@ -16,7 +16,7 @@ REPORT_ONLY := $(foreach name,page page_archive page_views exports diff cli sett
                  --ignore=tests/e2e/test_$(name).py)
 SANITIZED_SUITES := --suite unit --suite model
 
-.PHONY: help setup setup-demo chromium gfortran build checked demo check unit asan tsan fuzz web e2e e2e-checked soak soak-minute pythons bench bench-trees \
+.PHONY: help setup setup-demo chromium gfortran build checked demo check unit asan tsan fuzz web e2e e2e-checked soak soak-minute pythons bench bench-trees bench-threads \
         page-bench screenshots setup-wheel wheel wheel-aarch64 docs clean
 .DEFAULT_GOAL := help
 
@@ -110,6 +110,9 @@ bench: setup build ## time and memory against plain Python, Fil and memray (long
 
 bench-trees: setup build ## what several processes cost: pools, forks, the tree's peak; ARGS=... are passed on
 	@$(PY) bench/trees.py $(ARGS)
+
+bench-threads: setup build ## how threads that only allocate scale, with the interpreter lock and without; ARGS=... are passed on
+	@$(PY) bench/threads.py $(ARGS)
 
 page-bench: setup build ## the report page: time to build, size, first paint, answers (needs Chromium)
 	@$(PY) bench/page.py $(ARGS)
