@@ -163,6 +163,19 @@ def test_daemon_threads_that_allocate_while_python_ends(compiler, each_python, r
         assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
 
 
+def test_thousands_of_children(compiler, peakline, run_peakline):
+    """Each has its own ledger, and the report is made of all of them. Ten thousand are a part of the soak test: on a
+    busy disk they take minutes."""
+    done = run_peakline(["--", compiler.program("many_children"), 2_000])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2000\n", "")
+    report = read_report(peakline, done.result)
+    assert len(report["processes"]) == 2_001
+    assert {each["peak_bytes"] for each in report["processes"][1:]} == {1_000_003}
+    assert 1_000_003 <= report["peak"]["bytes"] < 1_000_003 + 65_536
+    assert (done.result / "report.html").stat().st_size < 2 << 20
+    shutil.rmtree(done.result)
+
+
 # ---- other programs -----------------------------------------------------------------------------
 
 

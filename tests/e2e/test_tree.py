@@ -12,6 +12,7 @@ import sys
 import pytest
 import pythons
 from reports import read_report
+from running import run_command
 
 ALL = pythons.find_pythons()
 CHOSEN = [ALL[0], ALL[len(ALL) // 2], ALL[-1]] if len(ALL) > 2 else ALL
@@ -359,6 +360,30 @@ def test_pools(same_as_python, peakline, python, tmp_path, kind):
     path.write_text(POOLS)
     done = same_as_python(["-S", "-W", "ignore", path, kind], python=python)
     report = read_report(peakline, done.result)
+    size, blocks = report.sum_at(path, 3)
+    assert 1 <= blocks <= 2 and size >= blocks * 30_000_001
+    workers = [each for each in report["processes"] if each["peak_bytes"] > 30_000_001]
+    assert 1 <= len(workers) <= 2
+    assert sum(shares(report)) == report["peak"]["bytes"]
+
+
+def test_joblib_with_loky(peakline, tmp_path):
+    """Its workers are started by loky's own spawn, in a Python that has joblib: the one that runs the tests."""
+    pytest.importorskip("joblib")
+    path = tmp_path / "app.py"
+    path.write_text(
+        "import joblib\n"
+        "def work(number):\n"
+        "    held = b'x' * 30_000_001\n"
+        "    return number + len(held)\n"
+        "if __name__ == '__main__':\n"
+        "    print(sum(joblib.Parallel(2, backend='loky')(joblib.delayed(work)(n) for n in range(6))))\n"
+    )
+    result = tmp_path / "result"
+    words = [peakline, "run", "-q", "--no-open", "-o", result, "--python", sys.executable, path]
+    done = run_command(words, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{6 * 30_000_001 + 15}\n", "")
+    report = read_report(peakline, result)
     size, blocks = report.sum_at(path, 3)
     assert 1 <= blocks <= 2 and size >= blocks * 30_000_001
     workers = [each for each in report["processes"] if each["peak_bytes"] > 30_000_001]
