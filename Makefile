@@ -17,7 +17,7 @@ REPORT_ONLY := $(foreach name,page page_archive page_views exports diff cli sett
                  --ignore=tests/e2e/test_$(name).py)
 SANITIZED_SUITES := --suite unit --suite model
 
-.PHONY: help setup setup-demo chromium gfortran build checked demo check unit asan tsan fuzz web e2e e2e-checked suites soak soak-minute pythons bench bench-trees \
+.PHONY: help setup setup-demo chromium gfortran build checked demo check unit asan tsan fuzz web e2e e2e-checked suites soak soak-minute pythons bench bench-trees bench-threads \
         page-bench screenshots setup-wheel wheel wheel-aarch64 docs clean
 .DEFAULT_GOAL := help
 
@@ -45,7 +45,7 @@ gfortran: # for one test of memory from Fortran
 		|| echo "make: no gfortran here; memory from Fortran is not tested" >&2
 
 pythons: setup ## get the CPythons to test with that are missing here, best effort
-	@$(PY) tools/pythons.py --numpy --suites
+	@$(PY) tools/pythons.py --packages --suites
 
 # ---- builds ----
 
@@ -67,7 +67,7 @@ demo: build ## set up everything and profile examples/pipeline.py
 
 check: setup chromium gfortran build checked ## set up everything and run every test
 # The other Pythons are got, one of them compiled, while tests run that need one only: minutes less on two cores.
-	@$(PY) tools/pythons.py --numpy --suites >build/pythons.log 2>&1 & pythons=$$!; \
+	@$(PY) tools/pythons.py --packages --suites >build/pythons.log 2>&1 & pythons=$$!; \
 		$(MAKE) --no-print-directory unit asan tsan web e2e-checked || { kill $$pythons 2>/dev/null; exit 1; }; \
 		wait $$pythons; cat build/pythons.log
 	@$(MAKE) --no-print-directory soak-minute suites e2e
@@ -121,6 +121,9 @@ bench: setup build ## time and memory against plain Python, Fil and memray (long
 
 bench-trees: setup build ## what several processes cost: pools, forks, the tree's peak; ARGS=... are passed on
 	@$(PY) bench/trees.py $(ARGS)
+
+bench-threads: setup build ## how threads that only allocate scale, with the interpreter lock and without; ARGS=... are passed on
+	@$(PY) bench/threads.py $(ARGS)
 
 page-bench: setup build ## the report page: time to build, size, first paint, answers (needs Chromium)
 	@$(PY) bench/page.py $(ARGS)

@@ -37,7 +37,8 @@ from debian import NotHere  # noqa: E402
 
 WANTED = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "3.14t"]
 SUITES = ["sid"]
-WITH_NUMPY = ["3.11", "3.12", "3.13", "3.14"]
+# what the tests can use beside the interpreter itself, where wheels of it are to be had
+PACKAGES = {"3.8": "gevent", "3.11": "numpy", "3.12": "numpy", "3.13": "numpy", "3.14": "numpy gevent"}
 # For the tests of tests/python, an environment each, with the newest Python that these work with: what to install, what
 # to import to know, and from which Python on not to try (JupyterLab 4 needs packages without wheels for 3.15, and pip looks
 # for other versions of all of them for a very long time).
@@ -257,19 +258,28 @@ def make_environment(python, home, packages, check):
         shutil.rmtree(home, ignore_errors=True)
         raise NotHere(str(problem))
     with open(os.path.join(home, "complete"), "w") as file:
-        file.write(python + "\n")
+        file.write(packages)
 
 
-def add_numpy(name, python, cache):
-    """An environment with numpy for one interpreter: <cache>/venvs/<name>/bin/python. Best effort."""
+def is_made(home, packages):
+    try:
+        with open(os.path.join(home, "complete")) as file:
+            return file.read() == packages
+    except OSError:
+        return False
+
+
+def add_packages(name, python, cache):
+    """An environment with packages for one interpreter: <cache>/venvs/<name>/bin/python. Best effort."""
     home = os.path.join(cache, "venvs", name)
-    if os.path.exists(os.path.join(home, "complete")):
+    packages = PACKAGES[name]
+    if is_made(home, packages):
         return
     try:
-        make_environment(python, home, "numpy", "import numpy")
-        say("numpy for %s is in %s" % (name, home))
+        make_environment(python, home, packages, "import " + packages.replace(" ", ", "))
+        say("%s for %s: in %s" % (packages, name, home))
     except NotHere as problem:
-        say("no numpy for %s: %s" % (name, problem))
+        say("no %s for %s: %s" % (packages, name, problem))
 
 
 def add_suite(suite, here, cache):
@@ -280,7 +290,7 @@ def add_suite(suite, here, cache):
     newest = [here[name] for name in reversed(tried) if name in here and not name.endswith("t")]
     notes = os.path.join(cache, "venvs", suite + ".made")
     state = "\n".join([packages] + newest[:3])
-    if os.path.exists(os.path.join(home, "complete")) and os.path.exists(notes) and open(notes).read() == state:
+    if is_made(home, packages) and os.path.exists(notes) and open(notes).read() == state:
         return
     for python in newest[:3]:
         try:
@@ -298,7 +308,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as 3.14 or 3.13t; default: all wanted")
     parser.add_argument("--list", action="store_true", help="only say what is there")
-    parser.add_argument("--numpy", action="store_true", help="also numpy for %s, in <cache>/venvs" % ", ".join(WITH_NUMPY))
+    parser.add_argument("--packages", action="store_true", help="also numpy and gevent for some, in <cache>/venvs")
     parser.add_argument("--suites", action="store_true", help="also what the tests of the pytest plugin and of notebooks need")
     parser.add_argument("--retry", action="store_true", help="try again what failed within the last day")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if something is missing in the end")
@@ -321,11 +331,11 @@ def main():
             if missing:
                 failed.update(get_missing(missing, cache))
                 remember_failures(memory, failed, before)
-            if options.numpy:
+            if options.packages:
                 here = found_here()
-                for name in WITH_NUMPY:
+                for name in PACKAGES:
                     if name in here and name in wanted:
-                        add_numpy(name, here[name], cache)
+                        add_packages(name, here[name], cache)
             if options.suites:
                 for suite in SUITES_OF_TESTS:
                     add_suite(suite, found_here(), cache)

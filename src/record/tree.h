@@ -54,6 +54,7 @@ enum pk_tree_note_kind {
     PK_NOTE_NO_SLOT = 3, /* more processes than PK_TREE_SLOTS: those beyond are not part of the tree's peak */
     PK_NOTE_NO_LEDGER = 4, /* a Python started, but its ledger could not be made (disk, descriptors, limits) */
     PK_NOTE_OUT_OF_REACH = 5, /* started where the runtime's file cannot be read (another user, another root) */
+    PK_NOTE_NO_HANDLERS = 6, /* a child made without fork(), by clone or the bare system call: it records nothing */
 };
 
 struct pk_tree_note {
@@ -109,7 +110,8 @@ void pk_tree_unmap(struct pk_tree_page *page);
 /* Is the process that owns slot `index` alive? A plain load. */
 bool pk_tree_is_alive(const struct pk_tree_page *page, uint32_t index);
 /* Its owner is dead although the lock does not say so: the kernel cannot mark the lock of a process that it kills at
- * the limit of a memory cgroup if the page has to be brought in first. For the supervisor, which sees such a death. */
+ * the limit of a memory cgroup if the page has to be brought in first (pk_tree_enter keeps it there if it may). For the
+ * supervisor, which sees such a death. */
 void pk_tree_bury(struct pk_tree_page *page, uint32_t index);
 /* Adds up the published bytes of all live slots; marks the dead ones it meets (end_epoch, live bit). */
 uint64_t pk_tree_sum(struct pk_tree_page *page);

@@ -44,7 +44,7 @@ static bool is_alive(const struct pk_tree_slot *slot) {
 static void take_notes(const struct pk_tree_page *page, struct pk_tree_snapshot *tree) {
     for (uint32_t i = 0; i < PK_TREE_NOTES; i++) {
         struct pk_tree_note note = page->notes[i];
-        if (note.kind < PK_NOTE_SET_ID || note.kind > PK_NOTE_OUT_OF_REACH) {
+        if (note.kind < PK_NOTE_SET_ID || note.kind > PK_NOTE_NO_HANDLERS) {
             continue;
         }
         note.text[sizeof(note.text) - 1] = '\0';

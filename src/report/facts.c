@@ -351,6 +351,11 @@ static void warn_about_note(struct pk_report *report, const struct pk_tree_note 
              "be loaded: it and what ran below it is not measured.",
              text);
         break;
+    case PK_NOTE_NO_HANDLERS:
+        warn(report,
+             "%u process%s made by a bare system call, without fork(): not measured, not in the peak.",
+             note->count, note->count == 1 ? " was" : "es were");
+        break;
     default:
         break; // PK_NOTE_NO_SLOT: counted in the header
     }

@@ -91,11 +91,11 @@ static int run_pending(void *context) {
     (void)context;
     struct pk_thread *self = pk_thread_current();
     if (self != NULL) {
-        self->depth = 1; // frame objects made here are ours, not the program's
+        self->open = 0; // frame objects made here are ours, not the program's
         if (self->main) {
             make_anchor(self);
         }
-        self->depth = 0;
+        self->open = 1;
     }
     pk_runtime.anchors.lowest = UINT32_MAX;
     pk_runtime.anchors.debt = 0;

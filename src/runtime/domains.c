@@ -51,7 +51,7 @@ static void *wrapped_new(struct pk_thread *self, const struct wrapped *domain, v
     } else {
         pk_track_failed(self, size);
     }
-    self->depth = 0;
+    self->open = 1;
     return block;
 }
 
@@ -60,7 +60,7 @@ PK_INLINE void *malloc_raw(const struct wrapped *domain, size_t size) {
     if (PK_UNLIKELY(self == NULL)) {
         return domain->inner.malloc(domain->inner.context, size);
     }
-    self->depth = 1;
+    self->open = 0;
     return wrapped_new(self, domain, domain->inner.malloc(domain->inner.context, size), size);
 }
 
@@ -73,13 +73,13 @@ PK_INLINE void *malloc_in(enum pk_frame_family family, const struct wrapped *dom
     if (PK_UNLIKELY(self == NULL)) {
         return domain->inner.malloc(domain->inner.context, size);
     }
-    self->depth = 1;
+    self->open = 0;
     void *block = domain->inner.malloc(domain->inner.context, size);
     if (PK_UNLIKELY(block == NULL || size - 1 >= PK_BLOCK_EVEN_MAX)) {
         return wrapped_new(self, domain, block, size);
     }
     pk_small_alloc(family, self, (uintptr_t)block, size);
-    self->depth = 0;
+    self->open = 1;
     return block;
 }
 
@@ -106,7 +106,7 @@ PK_INLINE void *calloc_in(const struct wrapped *domain, size_t count, size_t siz
     if (PK_UNLIKELY(self == NULL)) {
         return domain->inner.calloc(domain->inner.context, count, size);
     }
-    self->depth = 1;
+    self->open = 0;
     void *block = domain->inner.calloc(domain->inner.context, count, size);
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes)) {
@@ -121,10 +121,10 @@ PK_INLINE void free_in(const struct wrapped *domain, void *block) {
         domain->inner.free(domain->inner.context, block);
         return;
     }
-    self->depth = 1;
+    self->open = 0;
     pk_small_free(self, (uintptr_t)block);
     domain->inner.free(domain->inner.context, block);
-    self->depth = 0;
+    self->open = 1;
 }
 
 PK_INLINE void *realloc_in(const struct wrapped *domain, void *old, size_t size) {
@@ -132,7 +132,7 @@ PK_INLINE void *realloc_in(const struct wrapped *domain, void *old, size_t size)
     if (PK_UNLIKELY(self == NULL)) {
         return domain->inner.realloc(domain->inner.context, old, size);
     }
-    self->depth = 1;
+    self->open = 0;
     if (old == NULL) {
         return wrapped_new(self, domain, domain->inner.realloc(domain->inner.context, NULL, size), size);
     }
@@ -146,7 +146,7 @@ PK_INLINE void *realloc_in(const struct wrapped *domain, void *old, size_t size)
         bool copied = block != old && !self->moved_pages;
         pk_track_resize_commit(self, known, (uintptr_t)block, size, PK_BLOCK_PYTHON, comes_even(domain, size), copied);
     }
-    self->depth = 0;
+    self->open = 1;
     return block;
 }
 
@@ -171,9 +171,9 @@ static void *wrapped_arena_alloc(void *context, size_t size) {
     (void)context;
     (void)pk_thread_current(); // a thread met here for the first time must not count the map below as its own
     struct pk_thread *self = pk_self;
-    bool outermost = self->depth == 0;
+    bool outermost = self->open;
     if (outermost) {
-        self->depth = 1;
+        self->open = 0;
     }
     void *arena = arena_inner.alloc(arena_inner.context, size);
     if (arena != NULL && self != &pk_thread_blank && !self->busy) {
@@ -184,7 +184,7 @@ static void *wrapped_arena_alloc(void *context, size_t size) {
         }
     }
     if (outermost) {
-        self->depth = 0;
+        self->open = 1;
     }
     return arena;
 }
@@ -193,9 +193,9 @@ static void wrapped_arena_free(void *context, void *arena, size_t size) {
     (void)context;
     (void)pk_thread_current();
     struct pk_thread *self = pk_self;
-    bool outermost = self->depth == 0;
+    bool outermost = self->open;
     if (outermost) {
-        self->depth = 1;
+        self->open = 0;
     }
     if (self != &pk_thread_blank && !self->busy) {
         if (size >= SMALLEST_ARENA) {
@@ -206,7 +206,7 @@ static void wrapped_arena_free(void *context, void *arena, size_t size) {
     }
     arena_inner.free(arena_inner.context, arena, size);
     if (outermost) {
-        self->depth = 0;
+        self->open = 1;
     }
 }
 

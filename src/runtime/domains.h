@@ -15,7 +15,7 @@ void pk_domains_wrap(void);
 /* Has start-up thrown the wrappers away (PYTHONMALLOC, -X dev)? Then wraps once more and says true, once. */
 bool pk_domains_wrap_again(void);
 
-/* In a running interpreter, by a thread that holds the GIL and has self->depth set. Any number of times, in turns. Where
+/* In a running interpreter, by a thread that holds the GIL and is not self->open. Any number of times, in turns. Where
  * another tool has wrapped the allocators since (tracemalloc), unwrapping leaves ours below it, where they only forward;
  * wrapping finds them there again. False: this interpreter exports no allocators. */
 bool pk_domains_wrap_running(void);

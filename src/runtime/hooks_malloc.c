@@ -16,7 +16,7 @@ static inline void *allocated(struct pk_thread *self, void *block, size_t size) 
     } else {
         pk_track_failed(self, size);
     }
-    self->depth = 0;
+    self->open = 1;
     return block;
 }
 
@@ -25,7 +25,7 @@ PK_EXPORT void *malloc(size_t size) {
     if (PK_UNLIKELY(self == NULL)) {
         return pk_real.malloc(size);
     }
-    self->depth = 1;
+    self->open = 0;
     return allocated(self, pk_real.malloc(size), size);
 }
 
@@ -34,7 +34,7 @@ PK_EXPORT void *calloc(size_t count, size_t size) {
     if (PK_UNLIKELY(self == NULL)) {
         return pk_real.calloc(count, size);
     }
-    self->depth = 1;
+    self->open = 0;
     void *block = pk_real.calloc(count, size);
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes)) {
@@ -52,10 +52,10 @@ PK_EXPORT void free(void *block) {
         pk_real.free(block);
         return;
     }
-    self->depth = 1;
+    self->open = 0;
     pk_track_free(self, (uintptr_t)block);
     pk_real.free(block);
-    self->depth = 0;
+    self->open = 1;
 }
 
 // glibc marks chunks that are maps of their own: growing one moves pages and copies nothing.
@@ -72,7 +72,7 @@ static void *resize_real(struct pk_thread *self, void *old, size_t size) {
 }
 
 static void *resize(struct pk_thread *self, void *old, size_t size) {
-    self->depth = 1;
+    self->open = 0;
     if (old == NULL) {
         return allocated(self, pk_real.realloc(NULL, size), size);
     }
@@ -82,7 +82,7 @@ static void *resize(struct pk_thread *self, void *old, size_t size) {
         if (block != NULL) {
             pk_track_alloc(self, (uintptr_t)block, 0, 0, false);
         }
-        self->depth = 0;
+        self->open = 1;
         return block;
     }
     struct pk_block known = pk_track_resize_begin(self, (uintptr_t)old);
@@ -94,7 +94,7 @@ static void *resize(struct pk_thread *self, void *old, size_t size) {
         bool copied = block != old && !self->moved_pages;
         pk_track_resize_commit(self, known, (uintptr_t)block, size, 0, false, copied);
     }
-    self->depth = 0;
+    self->open = 1;
     return block;
 }
 
@@ -117,7 +117,7 @@ PK_EXPORT void *reallocarray(void *old, size_t count, size_t size) {
     if (__builtin_mul_overflow(count, size, &bytes)) {
         struct pk_thread *self = pk_thread_current();
         if (self != NULL) {
-            self->depth = 1;
+            self->open = 0;
             (void)allocated(self, NULL, SIZE_MAX);
         }
         errno = ENOMEM;
@@ -134,14 +134,14 @@ PK_EXPORT int posix_memalign(void **ret_block, size_t alignment, size_t size) {
     if (PK_UNLIKELY(self == NULL)) {
         return pk_real.posix_memalign(ret_block, alignment, size);
     }
-    self->depth = 1;
+    self->open = 0;
     int result = pk_real.posix_memalign(ret_block, alignment, size);
     if (result == 0 && *ret_block != NULL) {
         pk_track_alloc(self, (uintptr_t)*ret_block, size, 0, false);
     } else if (result == ENOMEM) {
         pk_track_failed(self, size);
     }
-    self->depth = 0;
+    self->open = 1;
     return result;
 }
 
@@ -153,7 +153,7 @@ PK_EXPORT void *aligned_alloc(size_t alignment, size_t size) {
     if (PK_UNLIKELY(self == NULL)) {
         return pk_real.aligned_alloc(alignment, size);
     }
-    self->depth = 1;
+    self->open = 0;
     return allocated(self, pk_real.aligned_alloc(alignment, size), size);
 }
 
@@ -165,7 +165,7 @@ PK_EXPORT void *memalign(size_t alignment, size_t size) {
     if (PK_UNLIKELY(self == NULL)) {
         return pk_real.memalign(alignment, size);
     }
-    self->depth = 1;
+    self->open = 0;
     return allocated(self, pk_real.memalign(alignment, size), size);
 }
 
@@ -177,7 +177,7 @@ PK_EXPORT void *valloc(size_t size) {
     if (PK_UNLIKELY(self == NULL)) {
         return pk_real.valloc(size);
     }
-    self->depth = 1;
+    self->open = 0;
     return allocated(self, pk_real.valloc(size), size);
 }
 
@@ -189,7 +189,7 @@ PK_EXPORT void *pvalloc(size_t size) {
     if (PK_UNLIKELY(self == NULL)) {
         return pk_real.pvalloc(size);
     }
-    self->depth = 1;
+    self->open = 0;
     return allocated(self, pk_real.pvalloc(size), size);
 }
 

@@ -28,12 +28,12 @@
 // Enters the runtime with signals held, and says which ones were held before.
 static uint64_t begin(struct pk_thread *self) {
     uint64_t before = pk_sys_hold_signals();
-    self->depth = 1;
+    self->open = 0;
     return before;
 }
 
 static void end(struct pk_thread *self, uint64_t before) {
-    self->depth = 0;
+    self->open = 1;
     pk_sys_release_signals(before);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/attr.h"
 #include "base/sys.h"
+#include "runtime/process.h"
 #include "runtime/real.h"
 #include "runtime/runtime.h"
 #include "runtime/track.h"
@@ -40,10 +41,10 @@ static void *run_thread(void *context) {
     struct start start = *(struct start *)context;
     struct pk_thread *self = pk_self == &pk_thread_blank ? pk_thread_current() : NULL;
     if (self != NULL) { // else a few bytes of ours are lost
-        self->depth = 1;
+        self->open = 0;
         free_start(self, context);
         pk_track_thread_start(self, start.node, start.session);
-        self->depth = 0;
+        self->open = 1;
     }
     return start.run(start.argument);
 }
@@ -58,19 +59,19 @@ PK_EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *r
     if (self == NULL) {
         return pk_real.pthread_create(thread, attributes, run, argument);
     }
-    self->depth = 1;
+    self->open = 0;
     struct start *start = new_start(self);
     if (start == NULL) {
-        self->depth = 0;
+        self->open = 1;
         return pk_real.pthread_create(thread, attributes, run, argument);
     }
     *start = (struct start){.run = run, .argument = argument, .node = pk_track_here(self), .session = self->session};
-    self->depth = 0; // what libc allocates for the thread is the program's
+    self->open = 1; // what libc allocates for the thread is the program's
     int result = pk_real.pthread_create(thread, attributes, run_thread, start);
     if (result != 0) {
-        self->depth = 1;
+        self->open = 0;
         free_start(self, start);
-        self->depth = 0;
+        self->open = 1;
     }
     return result;
 }
@@ -81,6 +82,7 @@ PK_EXPORT pid_t _Fork(void) {
     if (PK_UNLIKELY(pk_real.execve == NULL)) {
         pk_real_resolve();
     }
+    pk_process_spawning();
     pid_t pid;
     if (pk_real._Fork != NULL) {
         pid = pk_real._Fork();
@@ -89,7 +91,8 @@ PK_EXPORT pid_t _Fork(void) {
         errno = pk_sys_failed(result) ? (int)-result : errno;
         pid = pk_sys_failed(result) ? -1 : (pid_t)result;
     }
-    if (pid == 0) {
+    if (pid == 0 && pk_runtime.active) {
+        pk_process_note(PK_NOTE_NO_HANDLERS, "");
         pk_runtime_abandon();
     }
     return pid;

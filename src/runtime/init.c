@@ -192,10 +192,10 @@ static void begin(void) {
     }
     if (pk_runtime_start(directory)) {
         struct pk_thread *self = pk_self;
-        self->depth = 1;
+        self->open = 0;
         pk_python_attach();
         pk_process_watch_forks();
-        self->depth = 0;
+        self->open = 1;
         pk_runtime.active = true;
     } else {
         pk_process_note(PK_NOTE_NO_LEDGER, "");

@@ -106,7 +106,7 @@ int pk_inprocess_start(const char *directory, char *ret_why, size_t size) {
         say(ret_why, size, "there is no memory for it", "");
         return -1;
     }
-    self->depth = 1;
+    self->open = 0;
     if (!prepared) {
         pk_lock_init(&pk_runtime.lock, &self->holder);
         prepared = true;
@@ -115,7 +115,7 @@ int pk_inprocess_start(const char *directory, char *ret_why, size_t size) {
     int result = begin_ledger(self, directory);
     if (result < 0) {
         say(ret_why, size, "its file could not be made in ", directory);
-        self->depth = 0;
+        self->open = 1;
         return -1;
     }
     pk_runtime.in_process = true;
@@ -125,14 +125,14 @@ int pk_inprocess_start(const char *directory, char *ret_why, size_t size) {
         say(ret_why, size, note[0] != '\0' ? note : "this interpreter does not export what is needed", "");
         (void)begin_ledger(self, NULL);
         pk_self = &pk_thread_blank;
-        self->depth = 0;
+        self->open = 1;
         return -1;
     }
     pk_process_enter_family();
     pk_redirect();
     pk_runtime_sync();
     pk_runtime.active = true;
-    self->depth = 0;
+    self->open = 1;
     return 0;
 }
 
@@ -144,7 +144,7 @@ bool pk_inprocess_stop(void) {
     if (self == NULL) {
         return false; // a signal handler inside the ledger
     }
-    self->depth = 1;
+    self->open = 0;
     pk_redirect_undo();
     pk_domains_unwrap_running();
     self->busy = 1;
@@ -166,9 +166,9 @@ bool pk_inprocess_stop(void) {
 static void redirect_again(void) {
     struct pk_thread *self = pk_thread_current();
     if (self != NULL && pk_runtime.active) {
-        self->depth = 1;
+        self->open = 0;
         pk_redirect();
-        self->depth = 0;
+        self->open = 1;
     }
 }
 

@@ -117,10 +117,10 @@ int pk_process_mark(void) {
 }
 
 bool pk_process_unmark(int mark, uint64_t *ret_bytes) {
-    const struct mark *begun = &marks[mark];
+    const struct mark begun = marks[mark]; // another thread's from the next line on
     uint64_t peak = pk_tree_unmark(page, mark);
-    bool others = begun->accompanied || __atomic_load_n(&page->count, __ATOMIC_ACQUIRE) != begun->count;
-    *ret_bytes = peak > begun->start_bytes ? peak - begun->start_bytes : 0;
+    bool others = begun.accompanied || __atomic_load_n(&page->count, __ATOMIC_ACQUIRE) != begun.count;
+    *ret_bytes = peak > begun.start_bytes ? peak - begun.start_bytes : 0;
     return others;
 }
 
@@ -159,6 +159,9 @@ void pk_process_note(enum pk_tree_note_kind kind, const char *text) {
 
 // ---- fork ----------------------------------------------------------------------------------------------------
 
+static struct pk_thread *forking; // between the handlers of fork(), and what the child does not get of it
+static struct pk_thread forkings_state;
+
 // The forking thread holds the lock over the fork, so that the ledger is whole in both processes.
 static void before_fork(void) {
     struct pk_thread *self = pk_runtime.active ? pk_thread_current() : NULL;
@@ -167,6 +170,8 @@ static void before_fork(void) {
         self->forking = 1;
         stop_being_alone();
         parents_account = *pk_runtime.ledger.account;
+        forkings_state = *self;
+        forking = self;
     }
 }
 
@@ -174,6 +179,7 @@ static void after_fork_in_parent(void) {
     struct pk_thread *self = pk_self;
     if (self->forking) {
         self->forking = 0;
+        forking = NULL;
         pk_runtime_leave(self);
     }
 }
@@ -181,16 +187,27 @@ static void after_fork_in_parent(void) {
 // One thread, with the lock's memory as it was.
 static void after_fork_in_child(void) {
     struct pk_thread *self = pk_self;
-    if (!self->forking) { // a signal handler forked inside the ledger, or nothing is recorded
+    if (self != forking) { // a signal handler forked inside the ledger, or nothing is recorded
         pk_runtime_abandon();
         return;
     }
+    forking = NULL;
+    *self = forkings_state;
     pk_lock_reset(&pk_runtime.lock);
     self->holder = (struct pk_lock_holder){0};
     self->forking = 0;
     self->locked = 0;
     self->busy = 0;
-    self->forked = 1; // depth stays 1: the next event comes to pk_process_forked()
+    self->forked = 1; // it is not open: the next event comes to pk_process_forked()
+}
+
+PK_COLD void pk_process_wiped(struct pk_thread *self) {
+    if (self == forking) { // somebody else's handler
+        __atomic_add_fetch(&pk_runtime.dropped, 1, __ATOMIC_RELAXED);
+    } else {
+        pk_process_note(PK_NOTE_NO_HANDLERS, "");
+        pk_runtime_abandon();
+    }
 }
 
 void pk_process_watch_forks(void) {
@@ -261,6 +278,6 @@ PK_COLD struct pk_thread *pk_process_forked(struct pk_thread *self) {
     }
     pk_runtime_sync();
     self->busy = 0;
-    self->depth = 0;
+    self->open = 1;
     return self;
 }

@@ -216,7 +216,7 @@ static const char *compare_walks(void) {
     return wrong;
 }
 
-// The GIL held, self->depth set: frame objects made here are ours.
+// The GIL held, not self->open: frame objects made here are ours.
 static void test_layout(void) {
     const char *wrong = compare_walks();
     if (wrong == NULL) {
@@ -243,9 +243,9 @@ static int self_test(void *context) {
         return 0;
     }
     int saved = errno;
-    self->depth = 1; // the frame objects made by this test are ours, not the program's
+    self->open = 0; // the frame objects made by this test are ours, not the program's
     test_layout();
-    self->depth = 0;
+    self->open = 1;
     errno = saved;
     return 0;
 }

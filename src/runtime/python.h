@@ -10,10 +10,10 @@
 bool pk_python_present(void);
 /* Finds symbols, chooses the layout, wraps the allocators. From the constructor; recording must be set up. */
 void pk_python_attach(void);
-/* The same in an interpreter that runs, by a thread of its that holds the GIL, with self->depth set; the allocators are left
+/* The same in an interpreter that runs, by a thread of its that holds the GIL, not self->open; the allocators are left
  * alone (runtime/domains.h). False: this interpreter is not known, and the header's python_note may say more. */
 bool pk_python_attach_running(void);
-/* While pk_runtime.starting is set, at each event and with self->depth set: has start-up thrown our wrappers away
+/* While pk_runtime.starting is set, at each event and with self->open cleared: has start-up thrown our wrappers away
  * (PYTHONMALLOC, -X dev)? is the interpreter ready for the self-test? */
 void pk_python_starting(void);
 

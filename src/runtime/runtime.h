@@ -3,7 +3,7 @@
  *
  *   hooks_*.c  interception only: get the real function, tell track.c, return
  *   python.c   the interpreter: its symbols, its allocators, its layout, the self-test
- *   thread.c   per-thread state: re-entry depth, the kept walk
+ *   thread.c   per-thread state: re-entry, the kept walk
  *   stack.c    which stack is this? the kept walk verified, changed levels looked up
  *   anchors.c  frames known not to have returned: deep stacks are verified down to one
  *   codes.c    code object -> function
@@ -136,7 +136,7 @@ PK_INLINE void pk_runtime_unlock(struct pk_thread *self) {
 /* `self` enters the runtime other than by an event, and holds the lock; and leaves. What it allocates in between is no
  * event. */
 static inline void pk_runtime_enter(struct pk_thread *self) {
-    self->depth = 1;
+    self->open = 0;
     self->busy = 1;
     pk_runtime_lock(self);
 }
@@ -144,5 +144,5 @@ static inline void pk_runtime_enter(struct pk_thread *self) {
 static inline void pk_runtime_leave(struct pk_thread *self) {
     pk_runtime_unlock(self);
     self->busy = 0;
-    self->depth = 0;
+    self->open = 1;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -15,7 +16,7 @@
 
 #define FIRST_LEVELS 64u
 
-struct pk_thread pk_thread_blank = {.depth = 1};
+struct pk_thread pk_thread_blank;
 __thread struct pk_thread *pk_self __attribute__((tls_model("initial-exec"))) = &pk_thread_blank;
 
 static pthread_key_t end_key;
@@ -28,6 +29,7 @@ static struct pk_thread **ended_last = &ended;
 // The thread that ran the constructor, while it takes no lock because it has met no other. Atomic.
 static struct pk_thread *only_thread;
 
+#define STRUCTS_BYTES (16u << 10)
 #define LOOKS 8      /* ended threads asked whether they are gone before a new struct is made */
 #define SPINS 1000   /* for the only thread to leave the ledger: it stays for tens of nanoseconds */
 #define NAPS 2000    /* ... unless it was put to sleep there: 0.1 s in all */
@@ -40,12 +42,34 @@ static void append_ended(struct pk_thread *thread) {
 
 static void end_thread(void *context) {
     struct pk_thread *self = context;
+    if (self->tid == 0) {
+        return; // in a child that records nothing
+    }
     if (self == __atomic_load_n(&only_thread, __ATOMIC_RELAXED)) {
         pk_threads_expect(self);
     }
     pk_runtime_enter(self);
     append_ended(self);
     pk_runtime_leave(self);
+}
+
+// Memory that a child which is a copy of this process does not get: there it reads as zero.
+static struct pk_thread *new_struct(void) {
+    static char *next, *end;
+    if (next == end) {
+        char *pages = pk_sys_mmap(NULL, STRUCTS_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (pages == NULL) {
+            return NULL;
+        }
+        // Refused by old or foreign kernels: then a child by the bare system call writes into its parent's record.
+        (void)pk_sys6(SYS_madvise, (long)pages, STRUCTS_BYTES, MADV_WIPEONFORK, 0, 0, 0);
+        pk_runtime.kept.own_bytes += STRUCTS_BYTES;
+        next = pages;
+        end = pages + STRUCTS_BYTES / sizeof(struct pk_thread) * sizeof(struct pk_thread);
+    }
+    struct pk_thread *fresh = (struct pk_thread *)(void *)next;
+    next += sizeof *fresh;
+    return fresh;
 }
 
 static bool is_gone(const struct pk_thread *thread) {
@@ -68,11 +92,18 @@ static struct pk_thread *take_ended(void) {
     return NULL;
 }
 
+// Its thread wrote to it until the kernel knew it no more: that is all that orders the two.
+PK_NOINLINE static void clear_ended(struct pk_thread *thread) {
+    *thread = (struct pk_thread){.spots = thread->spots, .nodes = thread->nodes, .capacity = thread->capacity};
+}
+
 void pk_threads_init(void) {
     have_key = have_key || pthread_key_create(&end_key, end_thread) == 0;
 }
 
 void pk_threads_forked(struct pk_thread *self) {
+    ended = NULL; // theirs are wiped
+    ended_last = &ended;
     self->tid = pk_sys_gettid();
     pk_runtime.threads = !pk_runtime.lock.can_bias;
     pk_runtime.lock.owner = pk_runtime.lock.can_bias ? &self->holder : NULL;
@@ -80,7 +111,9 @@ void pk_threads_forked(struct pk_thread *self) {
 }
 
 void pk_threads_expect(const struct pk_thread *self) {
-    pk_runtime.threads = true;
+    if (!pk_runtime.threads) { // others read it without a lock: never written again
+        pk_runtime.threads = true;
+    }
     if (self != NULL) { // it is not inside the ledger, and from now on takes the lock
         __atomic_store_n(&only_thread, NULL, __ATOMIC_RELEASE);
     }
@@ -93,7 +126,9 @@ static bool pass_only_thread(struct pk_thread *self) {
     if (only == NULL) {
         return true;
     }
-    pk_runtime.threads = true;
+    if (!pk_runtime.threads) {
+        pk_runtime.threads = true;
+    }
     // The lock is the only thread's own. Taking it away makes every thread execute a barrier: after it that thread
     // either sees `threads`, or is seen to be busy.
     pk_runtime_lock(self);
@@ -156,7 +191,7 @@ bool pk_thread_room(struct pk_thread *self, uint32_t count) {
 }
 
 struct pk_thread *pk_thread_make(uint32_t base) {
-    struct pk_thread guard = {.depth = 1, .busy = 1};
+    struct pk_thread guard = {.busy = 1};
     pk_self = &guard;
     if (!pass_only_thread(&guard)) {
         pk_self = &pk_thread_blank;
@@ -169,9 +204,9 @@ struct pk_thread *pk_thread_make(uint32_t base) {
         self = take_ended();
     }
     if (self != NULL) {
-        *self = (struct pk_thread){.spots = self->spots, .nodes = self->nodes, .capacity = self->capacity};
+        clear_ended(self);
     } else {
-        self = pk_arena_alloc(&pk_runtime.kept, sizeof *self);
+        self = new_struct();
     }
     if (self != NULL) {
         self->base = base;
@@ -192,15 +227,15 @@ struct pk_thread *pk_thread_make(uint32_t base) {
         pk_self = &pk_thread_blank;
         return NULL;
     }
-    self->depth = 1;
+    self->open = 0;
     pk_self = self;
     if (!pk_runtime.active) { // the constructor
         __atomic_store_n(&only_thread, self, __ATOMIC_RELEASE);
     }
     if (have_key) {
-        (void)pthread_setspecific(end_key, self); // may call calloc for the 33rd key and above: depth is set
+        (void)pthread_setspecific(end_key, self); // may call calloc for the 33rd key and above: not open
     }
-    self->depth = 0;
+    self->open = 1;
     return self;
 }
 
@@ -228,6 +263,9 @@ PK_COLD struct pk_thread *pk_thread_enter(void) {
         return NULL;
     }
     if (self != &pk_thread_blank || !pk_runtime.active) {
+        if (self->tid == 0 && self != &pk_thread_blank) {
+            pk_process_wiped(self);
+        }
         return NULL;
     }
     return pk_thread_make(pk_runtime.node_none);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the runtime knows of each thread. One pointer of initial-exec TLS; the struct itself is from the arena. When
- * a pthread key's destructor says that the thread ends, its struct waits for the kernel to know the thread no more
+ * What the runtime knows of each thread. One pointer of initial-exec TLS; the struct itself is in pages of their own.
+ * When a pthread key's destructor says that the thread ends, its struct waits for the kernel to know the thread no more
  * (libc and other destructors still free and allocate until then), and then serves another thread.
  *
- * A thread that was not met yet, and every thread of a process that is not recorded, points to pk_thread_blank,
- * whose depth is 1: so the one test `self->depth != 0` at the top of each hook covers "not recording", "new
- * thread" and "called from inside our own wrapper". */
+ * A thread that was not met yet, and every thread of a process that is not recorded, points to pk_thread_blank, which is
+ * not `open`: so the one test at the top of each hook covers "not recording", "new thread" and "called from inside our own
+ * wrapper". And a fourth: the kernel wipes the structs' pages in a child that is a copy of this process. fork() has handlers
+ * that put the thread's back (process.c); a child made by the bare system call finds itself not open, and records nothing. */
 #pragma once
 
 #include <stdbool.h>
@@ -25,13 +26,13 @@ struct pk_spot {
 #define PK_NO_FRAME 1u
 
 struct pk_thread {
-    uint32_t depth;  /* hooks entered; inner calls are no events of their own */
+    uint32_t open;   /* its calls are events: not inside a hook, where inner calls are none of their own */
     uint8_t busy;    /* inside the ledger */
     uint8_t locked;  /* ... holding its lock */
     uint8_t main;    /* the thread that ran the constructor */
     uint8_t met_python; /* a frame was seen on this thread */
     uint8_t forking; /* holds the lock over a fork */
-    uint8_t forked;  /* in a forked child that has had no event yet; depth is 1 */
+    uint8_t forked;  /* in a forked child that has had no event yet; not open */
     uint8_t moved_pages; /* the last realloc moved its pages: old and new were never there together */
     struct pk_lock_holder holder;
     uint32_t root;   /* parent of the outermost frame: PK_NODE_ROOT, or a PK_FUNCTION_THREAD node */
@@ -47,15 +48,15 @@ struct pk_thread {
     uint32_t session;       /* pk_runtime.session when root, base and nodes were made. Under the lock */
     int64_t moved_bytes;    /* allocated minus freed by this thread since counting by thread began */
     int64_t moved_peak;     /* ... at most */
-    int32_t tid;            /* the kernel's number of the thread */
+    int32_t tid;            /* the kernel's number of the thread; 0 only where a fork has wiped it */
     struct pk_thread *next; /* among the ended ones */
 };
 
 extern struct pk_thread pk_thread_blank;
 extern __thread struct pk_thread *pk_self __attribute__((tls_model("initial-exec")));
 
-/* Slow half of entering a hook with depth != 0: the thread's struct when this is a new thread of a recorded
- * process (then depth is 0), else NULL: forward and record nothing. */
+/* Slow half of entering a hook when not open: the thread's struct when this is a new thread of a recorded
+ * process (then it is open), else NULL: forward and record nothing. */
 PK_COLD struct pk_thread *pk_thread_enter(void);
 /* Makes the calling thread's struct now, charged to `base` while it has no Python frame. */
 struct pk_thread *pk_thread_make(uint32_t base);
@@ -76,7 +77,7 @@ void pk_threads_expect(const struct pk_thread *self);
 /* The thread to record on, or NULL: forward only. */
 PK_INLINE struct pk_thread *pk_thread_current(void) {
     struct pk_thread *self = pk_self;
-    if (PK_UNLIKELY(self->depth != 0)) {
+    if (PK_UNLIKELY(self->open == 0)) {
         return pk_thread_enter();
     }
     return self;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Events: a stack is attached and the ledger is told, under its lock. Every function is called with
- * self->depth set by the hook (so nothing in here is an event), leaves errno alone and cannot fail the program. */
+ * self->open cleared by the hook (so nothing in here is an event), leaves errno alone and cannot fail the program. */
 #pragma once
 
 #include <stdbool.h>

@@ -92,6 +92,16 @@ def find_pythons() -> List[Python]:
     return found
 
 
+def find_furnished() -> List[Python]:
+    """Interpreters of environments with packages in them, which tools/pythons.py makes (--packages)."""
+    cache = os.environ.get("PEAKLINE_CACHE") or os.path.join(os.path.expanduser("~"), ".cache", "peakline")
+    if os.environ.get("PEAKLINE_PYTHONS"):
+        return []
+    paths = glob.glob(os.path.join(cache, "venvs", "*", "bin", "python"))
+    found = [each for each in map(_ask, paths) if each is not None]
+    return sorted(found, key=lambda python: python.version)
+
+
 if __name__ == "__main__":
     for each in find_pythons():
         print(each.name, each.path)

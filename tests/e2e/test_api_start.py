@@ -287,6 +287,38 @@ def test_forked_children_go_on_with_ledgers_of_their_own(run_api, each_python, t
     assert out.split("\n")[:-1] == ["asked in vain", "True True", "True", "True True", "2"]
 
 
+def test_a_fork_between_two_recordings(run_api, each_python):
+    """Nothing is recorded at the fork, so nothing is put back for it; threads have ended before it. The child and its
+    own child measure as their parent did."""
+    out = run_api(
+        """
+        import os, threading
+        import peakline
+        def measure():
+            with peakline.track() as t:
+                bytes(3_000_000)
+            return t.peak_bytes
+        def measure_in_threads():
+            threads = [threading.Thread(target=measure) for _ in range(5)]
+            for each in threads: each.start()
+            for each in threads: each.join()
+        def check(name, below):
+            measure_in_threads()
+            good = [3_000_000 <= measure() < 3_010_000 for _ in range(3)]
+            print(name, all(good), flush=True)
+            pid = os.fork() if below else -1
+            if pid == 0:
+                check(below[0], below[1:])
+                os._exit(0)
+            if below:
+                print(os.waitpid(pid, 0)[1], flush=True)
+        check("parent", ["child", "grandchild"])
+        """,
+        python=each_python.path,
+    )
+    assert out.split() == ["parent", "True", "child", "True", "grandchild", "True", "0", "0"]
+
+
 def test_started_in_a_forked_child_and_after_exec(run_api, each_python):
     out = run_api(
         """

@@ -539,6 +539,35 @@ def test_sudden_ends_leave_a_report(run_peakline, peakline, python, app, end):
     assert only(read_report(peakline, done.result), path, 3) == (int(done.stdout) + KEPT, 1)
 
 
+DEATHS = {
+    "SIGTERM": "import os; os.kill(os.getpid(), 15)",
+    "SIGHUP": "import os; os.kill(os.getpid(), 1)",
+    "SIGINT": "import os; os.kill(os.getpid(), 2)",
+    "segmentation fault": "import ctypes; ctypes.string_at(8)",
+    "stack overflow": "import ctypes; ctypes.CDLL({overflow!r}).overflow(0)",
+    "exec": "import os; os.execv('/bin/sh', ['sh', '-c', 'exit 7'])",
+    "in finalisation": """\
+import ctypes
+class Last:
+    def __del__(self, die=ctypes.pythonapi.Py_FatalError):
+        die(b"the end")
+sys.last = Last()""",
+}
+
+
+@pytest.mark.parametrize("end", DEATHS)
+def test_other_ends_leave_a_report(compiler, run_peakline, peakline, python, app, end):
+    """The same status as plain, and all bytes in place. What the interpreter says of a fatal error has addresses in it."""
+    text = DEATHS[end].replace("{overflow!r}", repr(str(compiler.library("overflow"))))
+    path = app(ENDS + text + "\n")
+    plain = run_command([python, "-S", path], preexec_fn=limit(resource.RLIMIT_CORE, 0))
+    done = run_peakline(["-S", path], python=python, preexec_fn=limit(resource.RLIMIT_CORE, 0))
+    assert plain.returncode != 0
+    assert (done.returncode, done.stdout) == (plain.returncode, plain.stdout)
+    assert done.stderr.splitlines()[:1] == plain.stderr.splitlines()[:1]
+    assert only(read_report(peakline, done.result), path, 3) == (int(done.stdout) + KEPT, 1)
+
+
 AT_EXIT = """\
 import atexit, sys
 X = b"x"

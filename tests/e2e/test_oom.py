@@ -154,6 +154,37 @@ def test_a_worker_is_killed_and_the_program_goes_on(run_peakline, tmp_path):
     assert "app.py:5" in done.stderr
 
 
+MANY_WORKERS = """\
+import os, sys
+def is_marked(pid):
+    tree = open(sys.argv[1] + "/tree", "rb").read()
+    slots = (tree[at : at + 64] for at in range(8192, len(tree), 64))
+    return next(slot[3] & 0x40 for slot in slots if int.from_bytes(slot[60:], "little") == pid) != 0
+marks = []
+for _ in range(6):
+    pid = os.fork()
+    if pid == 0:
+        keep = []
+        while True:
+            keep.append(b"x" * 1_000_000)
+    status = os.waitpid(pid, 0)[1]
+    marks.append(status == 9 and is_marked(pid))
+print(marks)
+"""
+
+
+@pytest.mark.skipif(
+    0 <= resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] < MIB, reason="too little may be locked here"
+)
+def test_the_dead_are_out_of_the_sum_at_once(run_peakline, python, tmp_path):
+    """By the kernel's mark, which it makes at the limit only where the page is in memory: in the instant in which the
+    parent knows of the death, before the supervisor has looked."""
+    (tmp_path / "app.py").write_text(MANY_WORKERS)
+    with memory_group(LIMIT) as group:
+        done = run_peakline(["app.py", tmp_path / "result-1"], python=python, preexec_fn=enter(group))
+    assert (done.returncode, done.stdout) == (0, f"{[True] * 6}\n"), done.stderr
+
+
 def test_another_sigkill_is_not_the_kernels(run_peakline):
     with memory_group(LIMIT) as group:
         done = run_peakline(

@@ -15,7 +15,9 @@ import sys
 import sysconfig
 
 import pytest
+import reports
 from running import run_command
+from test_tree import CHOSEN
 
 MEBIBYTE = 1 << 20
 
@@ -161,6 +163,19 @@ def test_daemon_threads_that_allocate_while_python_ends(compiler, each_python, r
         assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
 
 
+def test_thousands_of_children(compiler, peakline, run_peakline):
+    """Each has its own ledger, and the report is made of all of them. Ten thousand are a part of the soak test: on a
+    busy disk they take minutes."""
+    done = run_peakline(["--", compiler.program("many_children"), 2_000])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2000\n", "")
+    report = read_report(peakline, done.result)
+    assert len(report["processes"]) == 2_001
+    assert {each["peak_bytes"] for each in report["processes"][1:]} == {1_000_003}
+    assert 1_000_003 <= report["peak"]["bytes"] < 1_000_003 + 65_536
+    assert (done.result / "report.html").stat().st_size < 2 << 20
+    shutil.rmtree(done.result)
+
+
 # ---- other programs -----------------------------------------------------------------------------
 
 
@@ -304,6 +319,105 @@ def test_a_python_killed_while_its_tables_grow(peakline, run_peakline, tmp_path)
         assert ledger["in_flight_bytes"] <= 65536, (moment, ledger)
         assert ledger["surplus_bytes"] <= 65536, (moment, ledger)
         shutil.rmtree(done.result)
+
+
+def alone(peakline, result, pid, folder):
+    """The report about one process of a run."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name in ("run.json", f"ledger-{pid}"):
+        shutil.copy(result / name, folder)
+    return read_report(peakline, folder)
+
+
+def test_hundreds_of_children_killed_at_random_by_their_parent(
+    compiler, peakline, run_peakline, tmp_path
+):
+    """Four threads that do nothing but allocate, in each of 400 children; none knows when it dies. What each held then
+    is known: its threads had told their parent, no more than one call of each late."""
+    program = compiler.program("killed_children")
+    done = run_peakline(["--", program, 400, 20261123])
+    assert (done.returncode, done.stderr) == (0, "")
+    said = dict(map(int, line.split()) for line in done.stdout.splitlines())
+    assert len(said) == 400
+    report = read_report(peakline, done.result)
+    ended = {each["pid"]: each for each in report["processes"][1:]}
+    assert 300 <= len(ended) <= 400  # an eighth is killed at once: before its first call it has no ledger
+    assert all(said[pid] == 0 for pid in said if pid not in ended)
+    late = 4 * 16_384  # one call of each thread
+    own = 4 * 1_000  # what libc keeps for a thread
+    for pid, process in ended.items():
+        assert process["state"] == "running"
+        assert process["dropped_events"] == 0
+        assert 0 <= process["end_bytes"] - said[pid] <= late + own, (pid, process, said[pid])
+        ledger = alone(peakline, done.result, pid, tmp_path / "alone")["ledger"]
+        assert ledger["in_flight_bytes"] <= 16_384, (pid, ledger)
+        assert ledger["surplus_bytes"] <= 16_384, (pid, ledger)
+
+
+CHILDREN = """\
+import gc, mmap, os, random, signal, sys, threading, time
+X = b"x"
+gc.disable()  # what is there stays there
+said = memoryview(mmap.mmap(-1, 4096)).cast("q")
+kept = [[None] * 20_000 for _ in range(4)]
+def hold(number, turn, size):
+    kept[number][turn] = X * size  # hold
+def live(number):
+    for turn in range(20_000):
+        scope = {"hold": hold, "number": number, "turn": turn}
+        code = "\\n" * (turn % 50) + "def f%d():\\n    hold(number, turn, 10_000 + turn %% 5_000)\\nf%d()" % (turn, turn)
+        exec(compile(code, "generated-%d.py" % turn, "exec"), scope)
+        said[number] += 1
+def child():
+    for number in range(3):
+        threading.Thread(target=live, args=(number,)).start()
+    live(3)
+dice = random.Random(sys.argv[1])
+for _ in range(int(sys.argv[2])):
+    for number in range(4):
+        said[number] = 0
+    pid = os.fork()
+    if pid == 0:
+        child()
+        os._exit(1)
+    moment = int(2 ** (dice.random() * 9))
+    while sum(said[number] for number in range(4)) < moment:
+        time.sleep(0)
+    for _ in range(dice.randrange(3_000)):
+        pass
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    print(pid, *(said[number] for number in range(4)))
+print(sys.getsizeof(X) - 1)
+"""
+
+
+@pytest.mark.parametrize("python", CHOSEN, ids=[each.name for each in CHOSEN])
+def test_python_children_killed_while_their_threads_make_new_stacks(
+    peakline, run_peakline, python, tmp_path
+):
+    """60 children of four threads, each call a new function at a new line: all tables grow when the parent kills."""
+    path = tmp_path / "app.py"
+    path.write_text(CHILDREN)
+    line = CHILDREN[: CHILDREN.index("# hold")].count("\n") + 1
+    done = run_peakline(["-W", "ignore", path, 7, 60], python=python.path)
+    assert (done.returncode, done.stderr) == (0, "")
+    *lines, header = done.stdout.splitlines()
+    report = read_report(peakline, done.result)
+    assert len(report["processes"]) == 61
+    for pid, *turns in (map(int, each.split()) for each in lines):
+        report = reports.Report(alone(peakline, done.result, pid, tmp_path / "alone"))
+        ledger = report["ledger"]
+        assert ledger["state"] == "running"
+        assert ledger["dropped_events"] == 0
+        assert ledger["in_flight_bytes"] <= 65536, (pid, ledger)
+        assert ledger["surplus_bytes"] <= 65536, (pid, ledger)
+        size, blocks = report.sum_at(path, line)
+        # A block that is there and not told yet, a thread. Fewer: came after the highest moment, when what four
+        # compilations needed for a while (some 20 KB each) was given back.
+        assert -12 <= blocks - sum(turns) <= 4, (pid, turns)
+        assert blocks * (int(header) + 10_000) <= size <= blocks * (int(header) + 14_999)
 
 
 def test_running_out_of_descriptors_for_a_while(peakline, run_peakline, tmp_path):

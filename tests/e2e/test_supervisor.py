@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from reports import read_report
 from running import run_command, wait_for_end
 from test_accuracy_routes import SOME
 
@@ -401,3 +402,26 @@ def test_duration_is_measured_by_the_clock_that_nobody_sets(run_peakline):
     info = run_info(done.result)
     taken = (info["end_unix_ns"] - info["start_unix_ns"]) / 1e9
     assert 0.3 < taken < 30
+
+
+def test_a_clock_that_jumps(compiler, run_peakline, peakline):
+    """An hour back or forth at each look, for us and for the program: nothing that matters asks that clock."""
+    code = (
+        "import time\n"
+        "a = time.time()\n"
+        "assert abs(time.time() - a) > 3000, 'it does not jump'\n"
+        "hill = bytearray(100 << 20)\n"
+        "del hill\n"
+        "time.sleep(0.3)\n"
+    )
+    done = run_peakline(
+        ["-c", code], env={**os.environ, "LD_PRELOAD": str(compiler.library("jumping_clock"))}
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    info = run_info(done.result)
+    assert 0.3 < (info["end_unix_ns"] - info["start_unix_ns"]) / 1e9 < 60
+    report = read_report(peakline, done.result)
+    assert 100 * MIB <= report["peak"]["bytes"] < 110 * MIB
+    assert 0 < report["peak"]["time_s"] < 60
+    points = report["timeline"]["time_s"]
+    assert points == sorted(points) and 0 <= points[0] and points[-1] < 60

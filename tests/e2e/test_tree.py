@@ -3,6 +3,7 @@
 processes take turns through pipes, never by sleeping."""
 
 import os
+import platform
 import resource
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import pytest
 import pythons
 from reports import read_report
+from running import run_command
 
 ALL = pythons.find_pythons()
 CHOSEN = [ALL[0], ALL[len(ALL) // 2], ALL[-1]] if len(ALL) > 2 else ALL
@@ -294,6 +296,45 @@ kept = X * 30_000_001
     assert len(report["processes"]) in (1, 2)
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the number of the system call is that of x86-64")
+@pytest.mark.parametrize("threads", ["", "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"])
+def test_a_child_made_by_the_bare_system_call_disturbs_nobody(tree, threads):
+    """Nothing tells us but the kernel, which wipes the page that such a child would begin at. It frees what its parent
+    holds, allocates, starts a thread, and has a child by fork(): all of that is in no account, and it is said."""
+    report, at = tree(
+        f"""\
+import ctypes, threading, time
+libc = ctypes.PyDLL(None)
+{threads}
+held = X * 10_000_019
+child = libc.syscall(57)
+if child == 0:
+    del held
+    held = [X * 40_000_003, [X * 1_000 for _ in range(20_000)]]
+    thread = threading.Thread(target=bytes, args=(50_000_000,))
+    thread.start()
+    thread.join()
+    child = os.fork()
+    if child == 0:
+        held += X * 60_000_003
+        os._exit(0)
+    os.waitpid(child, 0)
+    os._exit(7)
+assert os.waitpid(child, 0)[1] == 7 << 8
+child = fork(lambda: X * 9_000_001)
+kept = X * 30_000_001
+end(child)
+""",
+    )
+    assert at(4) == (10_000_019, 1)
+    assert at(8) == (0, 0)
+    assert at(19) == (9_000_001, 1)
+    assert at(20) == (30_000_001, 1)
+    assert len(report["processes"]) == 2
+    (said,) = (each for each in report["warnings"] if "bare system call" in each)
+    assert said.startswith("1 process was made")
+
+
 POOLS = """\
 import sys
 def work(number):
@@ -319,6 +360,30 @@ def test_pools(same_as_python, peakline, python, tmp_path, kind):
     path.write_text(POOLS)
     done = same_as_python(["-S", "-W", "ignore", path, kind], python=python)
     report = read_report(peakline, done.result)
+    size, blocks = report.sum_at(path, 3)
+    assert 1 <= blocks <= 2 and size >= blocks * 30_000_001
+    workers = [each for each in report["processes"] if each["peak_bytes"] > 30_000_001]
+    assert 1 <= len(workers) <= 2
+    assert sum(shares(report)) == report["peak"]["bytes"]
+
+
+def test_joblib_with_loky(peakline, tmp_path):
+    """Its workers are started by loky's own spawn, in a Python that has joblib: the one that runs the tests."""
+    pytest.importorskip("joblib")
+    path = tmp_path / "app.py"
+    path.write_text(
+        "import joblib\n"
+        "def work(number):\n"
+        "    held = b'x' * 30_000_001\n"
+        "    return number + len(held)\n"
+        "if __name__ == '__main__':\n"
+        "    print(sum(joblib.Parallel(2, backend='loky')(joblib.delayed(work)(n) for n in range(6))))\n"
+    )
+    result = tmp_path / "result"
+    words = [peakline, "run", "-q", "--no-open", "-o", result, "--python", sys.executable, path]
+    done = run_command(words, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{6 * 30_000_001 + 15}\n", "")
+    report = read_report(peakline, result)
     size, blocks = report.sum_at(path, 3)
     assert 1 <= blocks <= 2 and size >= blocks * 30_000_001
     workers = [each for each in report["processes"] if each["peak_bytes"] > 30_000_001]

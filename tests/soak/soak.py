@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Storms of threads, forks and kills under the checked build, one after the other on every interpreter, for as long as
-asked (SOAK_SECONDS, default 600). The main process of every third storm is killed at a random moment. After each, every
+asked (SOAK_SECONDS, default 600); in ten minutes also 10,000 children of one process. The main process of every third storm is killed at a random moment. After each, every
 ledger must read back and add up.
 
     SOAK_SECONDS=60 python tests/soak/soak.py        one minute; --seed N repeats a storm"""
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -32,8 +33,9 @@ def storm(python, seed, seconds, kill, result):
     """Runs one storm and returns how many processes it had."""
     command = [PEAKLINE, "run", "-q", "--no-open", "-o", result, "--python", python, "-S", "-W", "ignore"]
     command += [os.path.join(HERE, "storm.py"), str(seed), str(seconds)]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               stdin=subprocess.DEVNULL, start_new_session=True)
+    words = tempfile.TemporaryFile("w+")  # no pipe: who outlives a killed storm would hold it open
+    running = subprocess.Popen(command, stdout=words, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                               start_new_session=True)
     try:
         if kill:
             time.sleep(random.Random(seed).random() * seconds)
@@ -41,14 +43,56 @@ def storm(python, seed, seconds, kill, result):
                                       text=True, check=False).stdout
             for line in children.splitlines():
                 if "python" in line:
-                    os.kill(int(line.split()[0]), 9)
-        out, errors = running.communicate(timeout=seconds + 120)
+                    with contextlib.suppress(ProcessLookupError):  # it was quicker
+                        os.kill(int(line.split()[0]), 9)
+        running.wait(timeout=seconds + 120)
     except subprocess.TimeoutExpired:
         os.killpg(running.pid, 9)
         raise Failed("hangs") from None
-    if not kill and (running.returncode != 0 or out != "fine\n" or errors):
-        raise Failed("status %d, said %r and %r" % (running.returncode, out, errors[-2000:]))
+    if kill:
+        end_the_rest(running.pid)
+    words.seek(0)
+    said = words.read()
+    if not kill and (running.returncode != 0 or said != "fine\n"):
+        raise Failed("status %d, said %r" % (running.returncode, said[-2000:]))
     return check(result)
+
+
+def end_the_rest(group):
+    """Children of a storm that was killed, which wait for it to kill them; until they are gone, or zombies that nobody
+    collects."""
+    until = time.monotonic() + 5
+    try:
+        while time.monotonic() < until:
+            os.killpg(group, 9)
+            time.sleep(0.01)
+    except ProcessLookupError:
+        pass
+
+
+CHILDREN = """\
+import os
+held = b"x" * 1_000_003
+for number in range(10_000):
+    child = os.fork()
+    if child == 0:
+        more = b"x" * 2_000_003
+        os._exit(number % 100)
+    assert os.waitpid(child, 0)[1] == number % 100 << 8
+print("fine")
+"""
+
+
+def ten_thousand_children(python, result):
+    """One after the other; each leaves a ledger, and the report is made of all."""
+    command = [PEAKLINE, "run", "-q", "--no-open", "-o", result, "--python", python, "-S", "-c", CHILDREN]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    if (done.returncode, done.stdout, done.stderr) != (0, "fine\n", ""):
+        raise Failed("10,000 children: status %d, said %r" % (done.returncode, done.stderr[-2000:]))
+    count = check(result)
+    if count != 10_001:
+        raise Failed("10,000 children, %d processes in the report" % count)
+    return count
 
 
 def check(result):
@@ -77,6 +121,13 @@ def main():
     found = pythons.find_pythons()
     storms = processes = 0
     folder = tempfile.mkdtemp(prefix="peakline-soak-")
+    if seconds >= 600:
+        result = os.path.join(folder, "children")
+        try:
+            processes += ten_thousand_children(found[seed % len(found)].path, result)
+        except Failed as problem:
+            sys.exit("soak: seed %d: %s (left in %s)" % (seed, problem, result))
+        shutil.rmtree(result)
     while time.monotonic() < until or storms == 0:
         python = found[seed % len(found)]
         result = os.path.join(folder, str(seed))
