@@ -49,7 +49,10 @@ enum pk_function_kind {
     PK_FUNCTION_THREAD = 6,        /* "[thread]": outermost frame of a Python thread; the node's `line` is the node (stack)
                                       that started it, 0 when unknown */
     PK_FUNCTION_SAMPLED = 7,       /* "[resident, sampled]": below the line that mapped memory without reserving it */
-    PK_FUNCTION_KINDS = 8,
+    /* Below a line, and never with a node below: what it holds of the kinds that are not Python's own allocators. */
+    PK_FUNCTION_HEAP = 8,          /* "[C heap]" */
+    PK_FUNCTION_MAP = 9,           /* "[map]" */
+    PK_FUNCTION_KINDS = 10,
 };
 
 struct pk_function {

@@ -21,7 +21,7 @@
 #include "ledger/node.h" // counters, idents, functions, account: the tables' entries
 
 #define PK_LEDGER_MAGIC "PEAKLDGR" /* 8 bytes, no NUL */
-#define PK_LEDGER_VERSION 2u
+#define PK_LEDGER_VERSION 3u
 #define PK_LEDGER_BYTE_ORDER 0x01020304u
 #define PK_LEDGER_HEADER_BYTES 4096u
 #define PK_LEDGER_MAX_EXTENTS 128u

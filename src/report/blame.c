@@ -40,12 +40,12 @@ static int compare_blame(const void *left, const void *right) {
 }
 
 /* Frames that are charged with anything, by place. Returns how many. */
-static uint32_t collect_charges(const struct pk_view *view, uint64_t *const columns[PK_COLUMNS],
+static uint32_t collect_charges(const struct pk_view *view, uint64_t *const columns[PK_ALL_COLUMNS],
                                 struct charge *ret_charges) {
     uint32_t used = 0;
     for (uint32_t i = 0; i < view->frame_count; i++) {
         uint64_t any = 0;
-        for (unsigned column = 0; column < PK_COLUMNS; column++) {
+        for (unsigned column = 0; column < PK_ALL_COLUMNS; column++) {
             any |= columns[column][i];
         }
         if (any == 0) {
@@ -64,8 +64,8 @@ static uint32_t collect_charges(const struct pk_view *view, uint64_t *const colu
     return used;
 }
 
-int pk_blame_build(struct pk_view *view, uint64_t *const columns[PK_COLUMNS],
-                   const uint64_t without[PK_COLUMNS]) {
+int pk_blame_build(struct pk_view *view, uint64_t *const columns[PK_ALL_COLUMNS],
+                   const uint64_t without[PK_ALL_COLUMNS]) {
     struct pk_pool scratch = {0};
     struct charge *charges = pk_pool_array(&scratch, view->frame_count, sizeof(*charges));
     uint32_t used = charges == NULL ? 0 : collect_charges(view, columns, charges);
@@ -82,12 +82,12 @@ int pk_blame_build(struct pk_view *view, uint64_t *const columns[PK_COLUMNS],
             blame->frame = charges[i].frame;
             view->blame_count++;
         }
-        for (unsigned column = 0; column < PK_COLUMNS; column++) {
+        for (unsigned column = 0; column < PK_ALL_COLUMNS; column++) {
             blame->columns[column] += columns[column][charges[i].frame];
         }
     }
     uint64_t any = 0;
-    for (unsigned column = 0; column < PK_COLUMNS; column++) {
+    for (unsigned column = 0; column < PK_ALL_COLUMNS; column++) {
         any |= without[column];
     }
     if (any != 0) {

@@ -9,5 +9,5 @@
  * comprehension and the function around it); the frame shown is the one with the most. Pseudo
  * frames have no file: each is its own line. `columns` are indexed by enum pk_column and then by
  * frame, `without` is what has no stack. Fills view->blame. Returns 0 or -ENOMEM. */
-int pk_blame_build(struct pk_view *view, uint64_t *const columns[PK_COLUMNS],
-                   const uint64_t without[PK_COLUMNS]);
+int pk_blame_build(struct pk_view *view, uint64_t *const columns[PK_ALL_COLUMNS],
+                   const uint64_t without[PK_ALL_COLUMNS]);

@@ -302,6 +302,34 @@ static void write_tree(struct pk_json *json, const struct selection *s, bool wit
     pk_json_end_object(json);
 }
 
+/* What of the stacks' columns did not come from Python's allocators: a row for each stack and kind
+ * that has any, since most have none. */
+static void write_kinds(struct pk_json *json, const struct pk_tree *tree) {
+    pk_json_object(json, "kinds");
+    for (int field = -2; field < (int)PK_COLUMNS; field++) {
+        pk_json_array(json, field == -2 ? "stack" : field == -1 ? "kind" : column_names[field]);
+        for (uint32_t i = 0; i < tree->count * PK_MEMORY_KINDS; i++) {
+            unsigned kind = i % PK_MEMORY_KINDS;
+            uint32_t node = i / PK_MEMORY_KINDS;
+            uint64_t any = 0;
+            for (unsigned column = 0; column < PK_COLUMNS; column++) {
+                any |= tree->columns[pk_kind_column(kind, column)][node];
+            }
+            if (any != 0) {
+                pk_json_unsigned(json, NULL, field == -2   ? node
+                                             : field == -1 ? kind + 1
+                                                           : tree->columns[pk_kind_column(
+                                                                 kind, (unsigned)field)][node]);
+            }
+        }
+        pk_json_end_array(json);
+    }
+    pk_json_end_object(json);
+}
+
+/* Behind the measures of a blame line: what of its bytes at the peak is of a kind. */
+static const char *const kind_names[PK_MEMORY_KINDS] = {"heap_bytes", "map_bytes"};
+
 /* The blame lines as columns; those beyond the selection are one folded line. */
 static void write_blame(struct pk_json *json, const struct selection *s) {
     const struct pk_view *view = s->view;
@@ -316,14 +344,16 @@ static void write_blame(struct pk_json *json, const struct selection *s) {
         pk_json_signed(json, NULL, PK_FRAME_FOLDED);
     }
     pk_json_end_array(json);
-    for (unsigned column = 0; column < PK_COLUMNS; column++) {
+    for (unsigned i = 0; i < PK_COLUMNS + PK_MEMORY_KINDS; i++) {
+        bool is_kind = i >= PK_COLUMNS;
+        unsigned column = is_kind ? pk_kind_column(i - PK_COLUMNS, PK_PEAK_BYTES) : i;
         uint64_t rest = 0;
-        pk_json_array(json, column_names[column]);
-        for (uint32_t i = 0; i < view->blame_count; i++) {
-            if (i < s->blame_count) {
-                pk_json_unsigned(json, NULL, view->blame[i].columns[column]);
+        pk_json_array(json, is_kind ? kind_names[i - PK_COLUMNS] : column_names[i]);
+        for (uint32_t line = 0; line < view->blame_count; line++) {
+            if (line < s->blame_count) {
+                pk_json_unsigned(json, NULL, view->blame[line].columns[column]);
             } else {
-                rest += view->blame[i].columns[column];
+                rest += view->blame[line].columns[column];
             }
         }
         if (has_rest) {
@@ -362,6 +392,10 @@ static void write_blame_lines(struct pk_json *json, const struct pk_report *repo
         }
         for (unsigned column = PK_END_BYTES; column < PK_COLUMNS; column++) {
             pk_json_unsigned(json, column_names[column], blame->columns[column]);
+        }
+        for (unsigned kind = 0; kind < PK_MEMORY_KINDS; kind++) {
+            pk_json_unsigned(json, kind_names[kind],
+                             blame->columns[pk_kind_column(kind, PK_PEAK_BYTES)]);
         }
         pk_json_end_object(json);
     }
@@ -581,6 +615,7 @@ int pk_write_json(const struct pk_report *report, FILE *out) {
     write_blame_lines(&json, report);
     write_tables(&json, &selection);
     write_tree(&json, &selection, false);
+    write_kinds(&json, &report->view.tree);
     write_maps(&json, report, UINT32_MAX);
     write_failed(&json, report, &selection);
     write_ledger_facts(&json, report);
@@ -666,6 +701,7 @@ int pk_write_page_data(const struct pk_report *report, uint32_t max_nodes, uint3
     write_blame(&json, &selection);
     write_tables(&json, &selection);
     write_tree(&json, &selection, true);
+    write_kinds(&json, &tree);
     write_maps(&json, report, PAGE_MAX_MAPS);
     write_failed(&json, report, &selection);
     write_ledger_facts(&json, report);

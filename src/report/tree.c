@@ -32,7 +32,7 @@ static int allocate_tree(struct pk_pool *pool, uint32_t count, struct pk_tree *r
     ret_tree->count = count;
     ret_tree->up = pk_pool_array(pool, count, sizeof(*ret_tree->up));
     ret_tree->frames = pk_pool_array(pool, count, sizeof(*ret_tree->frames));
-    for (unsigned column = 0; column < PK_COLUMNS; column++) {
+    for (unsigned column = 0; column < PK_ALL_COLUMNS; column++) {
         ret_tree->columns[column] = pk_pool_array(pool, count, sizeof(uint64_t));
     }
     return pool->failed ? -ENOMEM : 0;
@@ -44,7 +44,7 @@ static uint32_t add_up(const struct pk_tree_input *input, struct sibling *totals
     uint32_t kept = 1;
     for (uint32_t i = 0; i < input->count; i++) {
         uint64_t any = 0;
-        for (unsigned column = 0; column < PK_COLUMNS; column++) {
+        for (unsigned column = 0; column < PK_ALL_COLUMNS; column++) {
             any |= input->columns[column][i];
         }
         totals[i] = (struct sibling){.bytes = input->columns[PK_PEAK_BYTES][i],
@@ -120,7 +120,7 @@ int pk_tree_order(struct pk_pool *pool, const struct pk_tree_input *input,
         place[node] = written;
         ret_tree->up[written] = node == 0 ? 0 : written - place[input->parents[node]];
         ret_tree->frames[written] = node == 0 ? PK_FRAME_ROOT : input->frames[node];
-        for (unsigned column = 0; column < PK_COLUMNS; column++) {
+        for (unsigned column = 0; column < PK_ALL_COLUMNS; column++) {
             ret_tree->columns[column][written] = input->columns[column][node];
         }
         written++;
@@ -219,8 +219,8 @@ int pk_tree_fold(struct pk_pool *pool, const struct pk_tree *tree, uint32_t limi
     int32_t *change = pk_pool_array(&scratch, (size_t)count + 2, sizeof(*change));
     uint32_t *parents = pk_pool_array(&scratch, limit, sizeof(*parents));
     int32_t *frames = pk_pool_array(&scratch, limit, sizeof(*frames));
-    uint64_t *columns[PK_COLUMNS];
-    for (unsigned column = 0; column < PK_COLUMNS; column++) {
+    uint64_t *columns[PK_ALL_COLUMNS];
+    for (unsigned column = 0; column < PK_ALL_COLUMNS; column++) {
         columns[column] = pk_pool_array(&scratch, limit, sizeof(uint64_t));
     }
     if (scratch.failed) {
@@ -258,7 +258,7 @@ int pk_tree_fold(struct pk_pool *pool, const struct pk_tree *tree, uint32_t limi
             }
             target = leaf[i];
         }
-        for (unsigned column = 0; column < PK_COLUMNS; column++) {
+        for (unsigned column = 0; column < PK_ALL_COLUMNS; column++) {
             columns[column][target] += tree->columns[column][i];
         }
     }

@@ -22,6 +22,19 @@ enum pk_column {
     PK_COLUMNS = 6,
 };
 
+/* Of each of them, the parts that are of a kind of memory; the rest came from Python's own allocators. The part of kind k
+ * in column c stands in column pk_kind_column(k, c). */
+enum pk_memory_kind {
+    PK_MEMORY_HEAP = 0, /* the C allocation functions */
+    PK_MEMORY_MAP = 1,  /* memory maps */
+    PK_MEMORY_KINDS = 2,
+};
+#define PK_ALL_COLUMNS (PK_COLUMNS * (1 + PK_MEMORY_KINDS))
+
+static inline unsigned pk_kind_column(unsigned kind, unsigned column) {
+    return PK_COLUMNS * (1 + kind) + column;
+}
+
 /* One bit a measure, to choose by. */
 #define PK_BY_PEAK 1u
 #define PK_BY_END 2u
@@ -32,7 +45,7 @@ struct pk_tree {
     uint32_t *up;    /* own index minus parent's; 0 for the root, node 0 */
     int32_t *frames; /* index into the view's frames, or one of the two above */
     union {
-        uint64_t *columns[PK_COLUMNS];
+        uint64_t *columns[PK_ALL_COLUMNS];
         struct { /* the same by name, in the order of enum pk_column */
             uint64_t *bytes, *blocks;
             uint64_t *end_bytes, *end_blocks;
@@ -46,7 +59,7 @@ struct pk_tree_input {
     uint32_t count;
     const uint32_t *parents;
     const int32_t *frames;
-    uint64_t *const *columns; /* PK_COLUMNS of them */
+    uint64_t *const *columns; /* PK_ALL_COLUMNS of them */
 };
 
 /* Put it in preorder: children with the largest total at the peak first (then by blocks, then by

@@ -22,6 +22,7 @@
 static const char *const kind_names[PK_FUNCTION_KINDS] = {
     "<unknown>",         "[before Python]",   "[native thread]", "[unknown Python stack]",
     "[no Python stack]", "[stacks not kept]", "[thread]",        "[resident, sampled]",
+    "[C heap]",          "[map]",
 };
 
 struct pk_view_builder {
@@ -34,7 +35,7 @@ struct pk_view_builder {
     int32_t *frames;
     uint32_t *user;    /* the innermost frame of the user's own code, of the node or around it */
     uint32_t *library; /* of a library */
-    uint64_t *columns[PK_COLUMNS];
+    uint64_t *columns[PK_ALL_COLUMNS];
     uint32_t *slots; /* (caller, frame) -> node + 1; open addressing */
     uint32_t slot_mask;
 
@@ -86,7 +87,7 @@ static bool make_room(struct pk_view_builder *builder, uint32_t more) {
         builder->frames = resize(builder, builder->frames, room, sizeof(*builder->frames));
         builder->user = resize(builder, builder->user, room, sizeof(*builder->user));
         builder->library = resize(builder, builder->library, room, sizeof(*builder->library));
-        for (unsigned i = 0; i < PK_COLUMNS; i++) {
+        for (unsigned i = 0; i < PK_ALL_COLUMNS; i++) {
             builder->columns[i] = resize(builder, builder->columns[i], room, sizeof(uint64_t));
         }
         builder->node_room = builder->failed ? builder->node_room : room;
@@ -119,7 +120,7 @@ static uint32_t find_node(struct pk_view_builder *builder, uint32_t parent, uint
     builder->frames[node] = (int32_t)frame;
     builder->user[node] = kind == PK_FILE_USER ? frame : builder->user[around];
     builder->library[node] = kind == PK_FILE_LIBRARY ? frame : builder->library[around];
-    for (unsigned i = 0; i < PK_COLUMNS; i++) {
+    for (unsigned i = 0; i < PK_ALL_COLUMNS; i++) {
         builder->columns[i][node] = 0;
     }
     return node;
@@ -198,12 +199,39 @@ static void read_amounts(const struct pk_snapshot *snapshot, const struct pk_vie
 }
 
 static void charge(struct pk_view_builder *builder, uint32_t node,
-                   const uint64_t amounts[PK_COLUMNS], struct pk_view_added *added) {
-    for (unsigned i = 0; i < PK_COLUMNS; i++) {
+                   const uint64_t amounts[PK_ALL_COLUMNS], struct pk_view_added *added) {
+    for (unsigned i = 0; i < PK_ALL_COLUMNS; i++) {
         builder->columns[i][node] += amounts[i];
         builder->view->totals[i] += amounts[i];
         added->columns[i] += amounts[i];
     }
+}
+
+/* As PK_MEMORY_KINDS: what came from Python's allocators, or is of no kind. */
+static unsigned memory_kind(uint32_t function_kind) {
+    switch (function_kind) {
+    case PK_FUNCTION_HEAP:
+        return PK_MEMORY_HEAP;
+    case PK_FUNCTION_MAP:
+    case PK_FUNCTION_SAMPLED:
+        return PK_MEMORY_MAP;
+    default:
+        return PK_MEMORY_KINDS;
+    }
+}
+
+/* The same amounts, as parts of the kind. */
+static void charge_kind(struct pk_view_builder *builder, uint32_t node,
+                        const uint64_t amounts[PK_COLUMNS], unsigned kind,
+                        struct pk_view_added *added) {
+    uint64_t parts[PK_ALL_COLUMNS] = {0};
+    for (unsigned i = 0; i < PK_COLUMNS; i++) {
+        parts[i] = amounts[i];
+        if (kind < PK_MEMORY_KINDS) {
+            parts[pk_kind_column(kind, i)] = amounts[i];
+        }
+    }
+    charge(builder, node, parts, added);
 }
 
 /* The ledger's stacks below `base`. `nodes` gets the tree's number of each. */
@@ -213,12 +241,20 @@ static bool add_nodes(struct pk_view_builder *builder, const struct pk_snapshot 
     uint64_t amounts[PK_COLUMNS];
     nodes[PK_NODE_NONE] = nodes[PK_NODE_ROOT] = base;
     read_amounts(snapshot, source, PK_NODE_ROOT, amounts);
-    charge(builder, base, amounts, added);
+    charge_kind(builder, base, amounts, PK_MEMORY_KINDS, added);
     for (uint32_t i = PK_NODE_ROOT + 1; i < snapshot->node_count; i++) {
         const struct pk_node_ident *ident = &snapshot->idents[i];
         uint32_t parent = nodes[ident->parent], around = parent, frame;
         uint32_t function = functions[ident->function];
-        if (snapshot->functions[ident->function].kind == PK_FUNCTION_THREAD) {
+        uint32_t function_kind = snapshot->functions[ident->function].kind;
+        unsigned kind = memory_kind(function_kind);
+        read_amounts(snapshot, source, i, amounts);
+        if (kind < PK_MEMORY_KINDS && function_kind != PK_FUNCTION_SAMPLED) {
+            nodes[i] = parent; // no frame: a part of what its line holds
+            charge_kind(builder, parent, amounts, kind, added);
+            continue;
+        }
+        if (function_kind == PK_FUNCTION_THREAD) {
             around = ident->line != 0 ? nodes[ident->line] : parent;
             frame = thread_frame(builder, function, around);
         } else {
@@ -228,8 +264,7 @@ static bool add_nodes(struct pk_view_builder *builder, const struct pk_snapshot 
             return false;
         }
         nodes[i] = find_node(builder, parent, frame, around);
-        read_amounts(snapshot, source, i, amounts);
-        charge(builder, nodes[i], amounts, added);
+        charge_kind(builder, nodes[i], amounts, kind, added);
     }
     return true;
 }
@@ -241,7 +276,7 @@ static bool settle_peak(struct pk_view_builder *builder, const struct pk_snapsho
                         uint32_t base, struct pk_view_added *added) {
     struct pk_view *view = builder->view;
     uint64_t recorded[2] = {snapshot->header.peak_bytes, snapshot->header.peak_blocks};
-    uint64_t missing[PK_COLUMNS] = {0}, surplus[2] = {0};
+    uint64_t missing[PK_ALL_COLUMNS] = {0}, surplus[2] = {0};
     for (unsigned i = 0; i < 2; i++) {
         if (added->columns[i] < recorded[i]) {
             missing[i] = recorded[i] - added->columns[i];
@@ -298,7 +333,7 @@ struct pk_view_builder *pk_view_begin(const struct pk_path_rules *rules, struct 
         builder->parents[0] = 0;
         builder->frames[0] = PK_FRAME_ROOT;
         builder->user[0] = builder->library[0] = NO_FRAME;
-        for (unsigned i = 0; i < PK_COLUMNS; i++) {
+        for (unsigned i = 0; i < PK_ALL_COLUMNS; i++) {
             builder->columns[i][0] = 0;
         }
     }
@@ -347,15 +382,15 @@ int pk_view_add(struct pk_view_builder *builder, const struct pk_snapshot *snaps
 static int charge_frames(struct pk_view_builder *builder) {
     struct pk_view *view = builder->view;
     struct pk_pool scratch = {0};
-    uint64_t *by_frame[PK_COLUMNS];
-    uint64_t without[PK_COLUMNS] = {0};
-    for (unsigned i = 0; i < PK_COLUMNS; i++) {
+    uint64_t *by_frame[PK_ALL_COLUMNS];
+    uint64_t without[PK_ALL_COLUMNS] = {0};
+    for (unsigned i = 0; i < PK_ALL_COLUMNS; i++) {
         by_frame[i] = pk_pool_array(&scratch, view->frame_count, sizeof(uint64_t));
     }
     int r = scratch.failed ? -ENOMEM : 0;
     for (uint32_t node = 0; r >= 0 && node < builder->node_count; node++) {
         uint32_t frame = blamed_frame(builder, node);
-        for (unsigned i = 0; i < PK_COLUMNS; i++) {
+        for (unsigned i = 0; i < PK_ALL_COLUMNS; i++) {
             uint64_t *to = frame == NO_FRAME ? &without[i] : &by_frame[i][frame];
             *to += builder->columns[i][node];
         }
@@ -390,7 +425,7 @@ static void free_builder(struct pk_view_builder *builder) {
     free(builder->frames);
     free(builder->user);
     free(builder->library);
-    for (unsigned i = 0; i < PK_COLUMNS; i++) {
+    for (unsigned i = 0; i < PK_ALL_COLUMNS; i++) {
         free(builder->columns[i]);
     }
     free(builder->slots);

@@ -12,7 +12,8 @@
  *
  * Tree nodes and blame lines have three measures (enum pk_column): at the peak of the process tree,
  * live when each process's record ended, and allocated over the whole run (churn; what of it is not
- * live at the end was temporary).
+ * live at the end was temporary). Of each they know the parts that the C heap gave and that are
+ * maps (enum pk_memory_kind); a ledger's nodes of these kinds are part of their line's, not frames.
  *
  * May use record/reader.h, tree.h, paths.h. Must stay true: `bytes` of the tree, of the blame lines
  * and tree_bytes of the processes each add up to peak_bytes exactly, the other columns to theirs;
@@ -62,7 +63,7 @@ struct pk_view_frame {
 struct pk_view_blame {
     int32_t frame; /* PK_FRAME_ROOT: no stack at all */
     union {
-        uint64_t columns[PK_COLUMNS];
+        uint64_t columns[PK_ALL_COLUMNS];
         struct { /* the same by name, in the order of enum pk_column */
             uint64_t bytes, blocks;
             uint64_t end_bytes, end_blocks;
@@ -152,7 +153,7 @@ struct pk_view {
     struct pk_view_map *maps; /* largest first */
 
     union {
-        uint64_t totals[PK_COLUMNS];
+        uint64_t totals[PK_ALL_COLUMNS];
         struct { /* what the tree adds up to, in the order of enum pk_column */
             uint64_t peak_bytes, peak_blocks;
             uint64_t end_bytes, end_blocks;
@@ -194,7 +195,7 @@ struct pk_view_source {
 
 /* What one ledger added, by column; and its frames. */
 struct pk_view_added {
-    uint64_t columns[PK_COLUMNS];
+    uint64_t columns[PK_ALL_COLUMNS];
     int32_t frame;        /* of the process */
     int32_t failed_frame; /* as in struct pk_view_process */
 };

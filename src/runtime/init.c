@@ -85,6 +85,9 @@ void pk_runtime_begin_record(void) {
     runtime->function_native_thread = pseudo_function(PK_FUNCTION_NATIVE_THREAD, "[native thread]");
     runtime->function_thread = pseudo_function(PK_FUNCTION_THREAD, "[thread]");
     runtime->function_sampled = pseudo_function(PK_FUNCTION_SAMPLED, "[resident, sampled]");
+    runtime->function_heap = pseudo_function(PK_FUNCTION_HEAP, "[C heap]");
+    runtime->function_map = pseudo_function(PK_FUNCTION_MAP, "[map]");
+    memset(runtime->heaps, 0, sizeof runtime->heaps); // those of another ledger
     pk_writer_publish(&runtime->writer);
 }
 

@@ -45,6 +45,14 @@ struct pk_step {
 /* Lines decoded before: function 20 | instruction 24 | line 20 in one word. Direct mapped. */
 #define PK_LINE_BITS 14 /* 128 KiB, touched as it is used */
 
+/* The node of what the C heap gave to the stack `parent`. Direct mapped by the stack's number: neighbours in a program
+ * are neighbours here. Nodes that have none are not in it. */
+struct pk_heap_node {
+    uint32_t parent;
+    uint32_t node;
+};
+#define PK_HEAP_BITS 9 /* 4 KiB */
+
 /* How far a function's line table was read: code mostly runs forwards, and a module's table has tens of thousands of
  * bytes. A quarter of our instructions in an import of pandas were spent reading tables from their start. */
 struct pk_line_mark {
@@ -80,6 +88,8 @@ struct pk_runtime {
     uint32_t function_native_thread; /* pseudo functions */
     uint32_t function_thread;
     uint32_t function_sampled;
+    uint32_t function_heap;
+    uint32_t function_map;
 
     bool maps_change; /* the tree of maps is being changed: not to be read. Under the lock */
     uint64_t dropped; /* events dropped since a handler interrupted us. Atomic. */
@@ -89,6 +99,7 @@ struct pk_runtime {
     struct pk_codes codes;
     uint32_t steps_deaths; /* `deaths` when the steps were last cleared */
     struct pk_step steps[1u << PK_STEP_BITS];
+    struct pk_heap_node heaps[1u << PK_HEAP_BITS];
     uint64_t lines[1u << PK_LINE_BITS];
     struct pk_line_mark marks[1u << PK_MARK_BITS];
     struct pk_writer writer;

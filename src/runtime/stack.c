@@ -213,3 +213,17 @@ PK_NOINLINE uint32_t pk_stack_base(struct pk_thread *self) {
     bool unknown = pk_runtime.header->python_status >= PK_PYTHON_UNKNOWN;
     return unknown ? pk_runtime.node_unknown : self->base;
 }
+
+PK_NOINLINE uint32_t pk_stack_kind(uint32_t parent, uint32_t function) {
+    struct pk_stacks *stacks = &pk_runtime.ledger.stacks;
+    uint32_t count = stacks->node_count;
+    uint32_t node = function == 0 ? 0 : pk_stacks_child(stacks, parent, function, 0, PK_NO_INSTRUCTION);
+    if (stacks->node_count != count) {
+        pk_writer_publish(&pk_runtime.writer);
+    }
+    if (PK_UNLIKELY(node == 0)) {
+        pk_runtime.header->merged_stacks++;
+        return parent;
+    }
+    return node;
+}

@@ -40,6 +40,9 @@ PK_INLINE uintptr_t pk_thread_id(void) {
 PK_NOINLINE uint32_t pk_stack_walk(struct pk_thread *self, const void *frame);
 /* Looks a level up whose step was not taken before. Under the lock. */
 PK_NOINLINE uint32_t pk_stack_step(struct pk_thread *self, uint32_t level, uint32_t parent);
+/* The node below the stack `parent` of the pseudo function `function`, which says the kind of memory; `parent` itself if
+ * the tables cannot grow. Under the lock. */
+PK_NOINLINE uint32_t pk_stack_kind(uint32_t parent, uint32_t function);
 /* The node charged when no frame of the program is to be seen. */
 PK_NOINLINE uint32_t pk_stack_base(struct pk_thread *self);
 
@@ -155,4 +158,14 @@ PK_INLINE uint32_t pk_stack_resolve(struct pk_thread *self, uint32_t from) {
         self->nodes[level] = node;
     }
     return PK_LIKELY(node != self->root) ? node : pk_stack_base(self);
+}
+
+/* What the C heap gives to the stack `parent` is charged to this node. Under the lock. */
+PK_INLINE uint32_t pk_stack_heap(uint32_t parent) {
+    struct pk_heap_node *known = &pk_runtime.heaps[parent & ((1u << PK_HEAP_BITS) - 1)];
+    if (PK_UNLIKELY(known->parent != parent)) {
+        uint32_t node = pk_stack_kind(parent, pk_runtime.function_heap);
+        *known = (struct pk_heap_node){.parent = parent, .node = node};
+    }
+    return known->node;
 }

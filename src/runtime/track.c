@@ -101,12 +101,17 @@ static uint32_t lock_and_locate(struct pk_thread *self) {
     return lock_and_locate_in(PK_FAMILY_DIRECT, self);
 }
 
+// Where a block is charged: Python's own to the stack, what the C heap gave to its node below.
+PK_INLINE uint32_t kind_of(uint32_t node, uint32_t flags) {
+    return (flags & PK_BLOCK_PYTHON) != 0 ? node : pk_stack_heap(node);
+}
+
 void pk_track_alloc(struct pk_thread *self, uintptr_t address, size_t size, uint32_t flags, bool even) {
     if (PK_UNLIKELY(pk_runtime.starting)) {
         pk_python_starting();
     }
     pk_small_enter(self);
-    uint32_t node = lock_and_locate(self);
+    uint32_t node = kind_of(lock_and_locate(self), flags);
     if (even) {
         pk_ledger_alloc(&pk_runtime.ledger, address, size, node, flags, true);
     } else {
@@ -152,7 +157,7 @@ void pk_track_resize_commit(struct pk_thread *self, struct pk_block block, uintp
     if (PK_UNLIKELY(self->session != session)) {
         block.stack = PK_NODE_NONE; // known to a recording that has ended
     }
-    pk_ledger_resize_commit(&pk_runtime.ledger, block, address, size, node, flags, even, copied);
+    pk_ledger_resize_commit(&pk_runtime.ledger, block, address, size, kind_of(node, flags), flags, even, copied);
     pk_small_leave(self);
 }
 
@@ -222,7 +227,7 @@ void pk_track_map(struct pk_thread *self, uintptr_t address, size_t length, enum
     uint32_t node = lock_and_locate(self);
     struct pk_map map = {.start = address,
                          .end = address + page_up(length),
-                         .stack = node,
+                         .stack = kind == PK_MAP_MEMORY ? pk_stack_kind(node, pk_runtime.function_map) : node,
                          .kind = (uint8_t)kind,
                          .usable = usable,
                          .file = UINT32_MAX};
@@ -265,6 +270,7 @@ void pk_track_protect(uintptr_t address, size_t length, bool usable) {
 
 void pk_track_remap(uint32_t node, uintptr_t old, size_t old_length, uintptr_t address, size_t length) {
     pk_runtime.maps_change = true;
+    node = pk_stack_kind(node, pk_runtime.function_map);
     pk_ledger_remap(&pk_runtime.ledger, old, page_up(old_length), address, page_up(length), node);
     pk_runtime.maps_change = false;
 }

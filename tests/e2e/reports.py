@@ -80,6 +80,17 @@ class Report:
         rows = self.rows.get((str(path), line), ())
         return sum(stacks["bytes"][row] for row in rows), sum(stacks["blocks"][row] for row in rows)
 
+    def kinds_at(self, path, line: int) -> Dict[int, Tuple[int, int]]:
+        """The parts of sum_at() by kind: 1 the C heap, 2 maps; 0, what is left, Python's allocators."""
+        kinds = self.document["kinds"]
+        found = {0: self.sum_at(path, line), 1: (0, 0), 2: (0, 0)}
+        rows = self.rows.get((str(path), line), ())
+        for row, kind, size, blocks in zip(*map(kinds.get, ("stack", "kind", "bytes", "blocks"))):
+            if row in rows:
+                found[kind] = (found[kind][0] + size, found[kind][1] + blocks)
+                found[0] = (found[0][0] - size, found[0][1] - blocks)
+        return found
+
     def below(self, path, line: int, name: str) -> List[Held]:
         """The same for stacks whose innermost frame is `name` (a pseudo frame) below this line."""
         found = []

@@ -96,6 +96,9 @@ def test_every_route(run_peakline, peakline, build, routes, some_python, tmp_pat
             assert size > 1_009
         if held_at(report, path, number) != (size, blocks):
             wrong.append((mark[1], (size, blocks), report.at(path, number)))
+        kind = 2 if "PAGE" in text else 1  # of all that is asked for in pages, nothing is a block
+        if report.kinds_at(path, number)[kind] != (size, blocks):
+            wrong.append((mark[1], "kinds", report.kinds_at(path, number)))
         checked.add(mark[1])
     assert wrong == []
     defined = re.findall(r"(?m)^EXPORT void (by_\w+)", (SOURCES / "routes.c").read_text())

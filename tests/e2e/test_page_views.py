@@ -50,6 +50,50 @@ def threaded():
     return data
 
 
+def of_kinds():
+    """One line with 4 MiB of objects, 3 of the C heap and 2 of maps; one with 1 MiB of objects."""
+    profile = profiles.Profile(command=["app.py"], directory="/home/ada/app")
+    app = "/home/ada/app/app.py"
+    main = (app, "<module>", 20, "main()")
+    profile.add([main, (app, "main", 3, "    frame = load()")], 9 * MIB, 9)
+    profile.add([main, (app, "main", 5, "    names = list(frame)")], MIB, 1)
+    data = profile.data()
+    row = data["stacks"]["bytes"].index(9 * MIB)
+    data["kinds"] = {"stack": [row, row], "kind": [1, 2], "bytes": [3 * MIB, 2 * MIB], "blocks": [3, 1],
+                     "end_bytes": [0, 0], "end_blocks": [0, 0], "alloc_bytes": [3 * MIB, 2 * MIB],
+                     "alloc_blocks": [3, 1]}
+    return data
+
+
+# ---- kinds of memory ----
+
+def test_one_kind_of_memory_alone_says_what_it_leaves_out(show, looks):
+    report = show(of_kinds(), **looks)
+    button = lambda name: report.page.get_by_role("button", name=name, exact=True)  # noqa: E731
+    assert button("All memory").get_attribute("aria-pressed") == "true"
+    report.page.locator("#canvas").focus()
+    for _ in range(3):
+        report.page.keyboard.press("ArrowDown")
+    assert report.text("#card").replace("\u00a0", " ").count("Python objects 4.0 MiB \u00b7 C heap 3.0 MiB \u00b7 Maps 2.0 MiB") == 1
+    button("C heap").click()
+    rows = [row.inner_text().replace("\u00a0", " ") for row in report.page.locator("#blame tr.row").all()]
+    assert len(rows) == 2 and "3.0" in rows[0] and "frame = load()" in rows[0]
+    assert "7.0" in rows[1] and "other kinds, left out" in rows[1]
+    labels = {box["label"]: box["bytes"] for box in report.page.evaluate("peakline.layout(true)")}
+    assert labels["All memory at the peak"] == 10 * MIB
+    assert labels["frame = load()"] == 3 * MIB and labels["other kinds, left out"] == 7 * MIB
+    assert "names = list(frame)" not in labels
+    check_levels(report)
+    assert "k=1" in report.page.url
+    report.page.go_back()
+    assert button("All memory").get_attribute("aria-pressed") == "true"
+
+
+def test_documents_without_kinds_offer_none(show):
+    report = show(measured())
+    assert report.page.get_by_role("button", name="C heap", exact=True).count() == 0
+
+
 # ---- measures ----
 
 def test_the_same_views_weigh_the_peak_the_end_and_the_whole_run(show, looks):

@@ -131,7 +131,7 @@ static void foreign_and_newer_files_are_named_as_such(void) {
     header_of(bytes)->version = 99;
     CHECK_EQ(read_bytes(bytes, size), -EPROTONOSUPPORT);
     CHECK_STR(error, "ledger-1 was written by a newer Peakline (ledger version 99, this one reads "
-                     "2); update Peakline");
+                     "3); update Peakline");
     CHECK_EQ(read_bytes(bytes, 64), -EPROTONOSUPPORT); // however little of it there is
     header_of(bytes)->version = 0;
     CHECK_EQ(read_bytes(bytes, size), -EBADMSG);

@@ -119,6 +119,45 @@ static void stacks_beyond_the_peak_are_kept_and_said(void) {
     drop(&scene);
 }
 
+/* A line's Python objects, what the C heap gave it and what it mapped: one frame, parts told apart. */
+static void kinds_of_memory_are_parts_of_their_line(void) {
+    struct make_ledger make;
+    make_ledger_start(&make);
+    uint32_t code = make_ledger_function(&make, "f", "a.py", 1, PK_FUNCTION_PYTHON);
+    uint32_t heap = make_ledger_function(&make, "[C heap]", "", 0, PK_FUNCTION_HEAP);
+    uint32_t map = make_ledger_function(&make, "[map]", "", 0, PK_FUNCTION_MAP);
+    uint32_t sampled =
+        make_ledger_function(&make, "[resident, sampled]", "", 0, PK_FUNCTION_SAMPLED);
+    uint32_t line = make_ledger_node(&make, PK_NODE_ROOT, code, 1);
+    make_ledger_hold(&make, line, 10, 1);
+    make_ledger_hold(&make, make_ledger_node(&make, line, heap, 0), 200, 2);
+    make_ledger_held(&make, make_ledger_node(&make, line, map, 0), 4096, 1);
+    uint32_t callee = make_ledger_node(&make, line, code, 2);
+    make_ledger_hold(&make, make_ledger_node(&make, callee, heap, 0), 3000, 3);
+    make_ledger_hold(&make, make_ledger_node(&make, callee, sampled, 0), 50000, 1);
+    make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, heap, 0), 7, 1);
+    struct scene scene = show(&make);
+    CHECK(scene.is_good);
+    const struct pk_view *view = &scene.view;
+    CHECK_EQ(view->tree.count, 4); // the root, two lines, and what is sampled
+    static const uint64_t expected[4][3] = {
+        {7, 7, 0}, {10 + 200 + 4096, 200, 4096}, {3000, 3000, 0}, {50000, 0, 50000}};
+    for (uint32_t i = 0; i < 4; i++) {
+        CHECK_EQ(view->tree.bytes[i], expected[i][0]);
+        CHECK_EQ(view->tree.columns[pk_kind_column(PK_MEMORY_HEAP, PK_PEAK_BYTES)][i], expected[i][1]);
+        CHECK_EQ(view->tree.columns[pk_kind_column(PK_MEMORY_MAP, PK_PEAK_BYTES)][i], expected[i][2]);
+    }
+    CHECK_EQ(view->tree.columns[pk_kind_column(PK_MEMORY_MAP, PK_PEAK_BLOCKS)][1], 1);
+    CHECK_EQ(view->tree.columns[pk_kind_column(PK_MEMORY_MAP, PK_END_BYTES)][1], 0);
+    CHECK_EQ(view->tree.columns[pk_kind_column(PK_MEMORY_MAP, PK_ALLOC_BYTES)][1], 4096);
+    CHECK_EQ(view->peak_bytes, 10 + 200 + 4096 + 3000 + 50000 + 7);
+    CHECK_EQ(view->totals[pk_kind_column(PK_MEMORY_HEAP, PK_PEAK_BYTES)], 3207);
+    CHECK_EQ(view->blame[0].bytes, 53000); // line 2, with what is sampled below it
+    CHECK_EQ(view->blame[0].columns[pk_kind_column(PK_MEMORY_MAP, PK_PEAK_BYTES)], 50000);
+    CHECK_EQ(view->blame[1].columns[pk_kind_column(PK_MEMORY_HEAP, PK_PEAK_BYTES)], 200);
+    drop(&scene);
+}
+
 static void recursion_20000_deep_is_just_a_long_branch(void) {
     struct make_ledger make;
     make_ledger_start(&make);
@@ -620,6 +659,7 @@ int main(int argc, char **argv) {
         TEST(the_tree_is_in_preorder_largest_first_without_empty_stacks),
         TEST(bytes_in_no_stack_become_a_frame_of_their_own),
         TEST(stacks_beyond_the_peak_are_kept_and_said),
+        TEST(kinds_of_memory_are_parts_of_their_line),
         TEST(recursion_20000_deep_is_just_a_long_branch),
         TEST(three_measures_are_in_one_tree),
         TEST(folding_loses_no_byte),

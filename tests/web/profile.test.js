@@ -115,3 +115,23 @@ test('a file belongs to a library, the standard library, or a part of the progra
     assert.equal(name('/srv/shared/tools.py', 0), '/srv/shared/');
     assert.equal(name('pandas/io/api.py', 1), 'pandas', 'as --redact has it');
 });
+
+test('one kind of memory is weighed alone, and what that leaves out keeps the total whole', () => {
+    // load 20: 15 of the C heap; json 60: 40 a map; save 5 all heap
+    const kinds = { stack: [2, 3, 4], kind: [1, 2, 1], bytes: [15, 40, 5], blocks: [1, 2, 5],
+                    end_bytes: [0, 0, 0], end_blocks: [0, 0, 0], alloc_bytes: [0, 0, 0], alloc_blocks: [0, 0, 0] };
+    const profile = P.readProfile(makeData(FRAMES, STACKS, { kinds }));
+    const own = (kind) => Array.from(P.weighKind(profile, 'peak', kind).bytes);
+    assert.deepEqual(own(''), [5, 10, 20, 60, 5, 0]);
+    assert.deepEqual(own('0'), [5, 10, 5, 20, 0, 60]);
+    assert.deepEqual(own('1'), [0, 0, 15, 0, 5, 80]);
+    assert.deepEqual(own('2'), [0, 0, 0, 40, 0, 60]);
+    assert.deepEqual(Array.from(P.weighKind(profile, 'peak', '1').blocks), [0, 0, 1, 0, 5, 9]);
+    const blame = P.blameStacks(profile, P.kindsOfFrames(profile, new Map()));
+    const rows = P.blameTable(blame, P.weighKind(profile, 'peak', '1'));
+    assert.deepEqual(rows.map((row) => [row.frame, row.bytes]), [[-3, 80], [1, 15], [3, 5]]);
+    assert.equal(profile.describe(-3).label, 'other kinds, left out');
+    // Documents of before have no kinds, and nothing is left out.
+    const old = P.readProfile(makeData(FRAMES, STACKS));
+    assert.deepEqual([old.count, old.hasKinds, P.weighKind(old, 'peak', '1').bytes.length], [5, false, 5]);
+});

@@ -38,7 +38,7 @@ function once(name, key, build) {
 }
 
 function own() {
-    return profile.values[state.measure];
+    return once('own', state.measure + state.kind, () => weighKind(profile, state.measure, state.kind));
 }
 
 function total() {
@@ -53,21 +53,23 @@ function placeOf(row) {
 function build() {
     const { mine, measure, inverted } = state;
     state.measure = profile.measures.includes(measure) ? measure : profile.measures[0];
+    state.kind = profile.hasKinds && MEMORY_KINDS[state.kind] ? state.kind : '';
+    const weight = state.measure + state.kind;
     kinds = once('kinds', mine, () => kindsOfFrames(profile, readMine(mine)));
     blame = once('blame', mine, () => blameStacks(profile, kinds));
     const folds = ['library', 'imports', 'recursion', 'threads', 'processes'].map((name) => state[name]);
     const shape = [mine, folds, state.open].join();
     const grouped = once('grouped', shape, () => groupStacks(profile, kinds, {
         ...state, open: new Set(state.open ? state.open.split('.') : []) }));
-    const weighed = once('weighed', shape + state.measure, () => weighTree(grouped, own()));
-    tree = inverted ? once('turned', shape + state.measure, () => invertTree(weighed)) : weighed;
-    rows = once('rows', [mine, state.measure, now.sort, now.rising].join(), () => sortRows(
-        blameRows(profile, blame, state.measure, mine !== ''), now.sort, now.rising, profile));
+    const weighed = once('weighed', shape + weight, () => weighTree(grouped, own()));
+    tree = inverted ? once('turned', shape + weight, () => invertTree(weighed)) : weighed;
+    rows = once('rows', [mine, weight, now.sort, now.rising].join(), () => sortRows(
+        blameRows(profile, blame, state.measure, mine !== '', state.kind), now.sort, now.rising, profile));
     now.focus = findPath(tree, state.path ? state.path.split('.') : []);
     now.selected = now.hovered = null;
     now.row = state.blame === '' ? null : rows.find((row) => placeOf(row) === state.blame) || null;
     now.paths = now.row === null ? null
-        : once('paths', [shape, state.measure, inverted, state.blame].join('\n'),
+        : once('paths', [shape, weight, inverted, state.blame].join('\n'),
                () => pathsTo(tree, blame, own(), now.row.line));
     search();
 }
@@ -249,6 +251,12 @@ function makeControls() {
     if (apart.length > 0) {
         byId('options').append(make('span', 'small', 'Keep apart'), make('span', 'switch toggles', ...apart));
     }
+    if (profile.hasKinds) {
+        byId('options').append(make('span', 'switch', ...['All memory', ...MEMORY_KINDS].map((text, i) => {
+            const kind = i === 0 ? '' : String(i - 1);
+            return makeSwitch(text, () => state.kind === kind, set('kind', kind));
+        })));
+    }
     byId('take').append(
         'Copy as ', makeButton('link', 'text', () => copyTable(tableText)), ' or ',
         makeButton('link', 'Markdown', () => copyTable(tableMarkdown)), DOT,
@@ -322,10 +330,10 @@ function showSource(frame) {
 }
 
 function makeSource() {
-    const weighed = once('lines', [state.mine, state.measure].join(), () => weighLines(profile, blame, own()));
+    const weighed = once('lines', [state.mine, state.measure, state.kind].join(), () => weighLines(profile, blame, own()));
     sources = sources || collectLines(profile);
     const most = (lines) => Math.max(0, ...Array.from(lines.values(), (line) => line.bytes));
-    const files = once('files', [state.mine, state.measure].join(), () => Array.from(weighed.keys())
+    const files = once('files', [state.mine, state.measure, state.kind].join(), () => Array.from(weighed.keys())
         .map((file) => ({ file, bytes: most(weighed.get(file)), kind: kinds[weighed.get(file).values().next().value.frame] }))
         .sort((a, b) => Math.min(a.kind, 1) - Math.min(b.kind, 1) || b.bytes - a.bytes).slice(0, 1000));
     const wanted = /^(.*?)(?::(\d+))?$/.exec(state.file);
@@ -460,6 +468,20 @@ function boxPlace(box) {
     return cut(joined([words.path, words.name], ' in '));
 }
 
+/* How much of a box is of each kind. */
+function kindWords(box) {
+    if (!profile.hasKinds || state.kind !== '' || box.kind === BOX_SMALLER ||
+        (box.kind === BOX_SELF && tree.inverted)) {
+        return '';
+    }
+    const parts = once('kinds of boxes', now.built.weighed.key + state.inverted,
+                       () => weighKinds(profile, tree, state.measure));
+    return joined(MEMORY_KINDS.map((name, i) => {
+        const bytes = parts[i][box.kind === BOX_SELF ? 'self' : 'held'](box.node);
+        return bytes > 0 && name + '\u00a0' + formatBytes(bytes);
+    }));
+}
+
 /* Elements of the card. */
 function cardParts(box) {
     const { node } = box;
@@ -492,7 +514,7 @@ function showCard(box, x, y) {
     const card = byId('card');
     card.replaceChildren(
         make('div', 'amount', make('b', '', formatBytes(box.bytes)), DOT + amounts(box)),
-        ...cardParts(box).filter((part) => part));
+        make('div', 'small', kindWords(box)), ...cardParts(box).filter((part) => part));
     placeCard(x, y);
 }
 
@@ -512,7 +534,7 @@ function look(box) {
         match: isNode && marked !== null && marked(box.node),
         dim: paths !== null && !onPath,
         outline: box === now.selected || box === now.hovered || (isNode && onPath && isBlameBox(box.node)),
-        grey: !isNode || tree.key[box.node] === FRAME_FOLDED,
+        grey: !isNode || tree.key[box.node] <= FRAME_FOLDED,
     };
 }
 

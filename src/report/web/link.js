@@ -9,9 +9,10 @@
 
 const START = {
     measure: 'peak', tab: 'graph', inverted: false, library: true, imports: true, recursion: true, threads: true,
-    processes: true, query: '', blame: '', file: '', path: '', open: '', mine: '',
+    processes: true, query: '', blame: '', file: '', path: '', open: '', mine: '', kind: '',
 };
-const LETTERS = { measure: 'm', tab: 't', query: 'q', blame: 'b', file: 's', path: 'z', open: 'o', mine: 'c' };
+const LETTERS = { measure: 'm', tab: 't', query: 'q', blame: 'b', file: 's', path: 'z', open: 'o', mine: 'c',
+                  kind: 'k' };
 const SWITCHES = { inverted: 'v', library: 'l', imports: 'i', recursion: 'r', threads: 'h', processes: 'p' };
 const MOST_PATH = 4000;
 

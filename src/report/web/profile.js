@@ -13,6 +13,7 @@ if (typeof require === 'function') {
 }
 
 const FRAME_FOLDED = -2; /* the root's is -1 */
+const FRAME_LEFT_OUT = -3; /* of a stack that the document has not: the other kinds, while one is looked at */
 const KIND_USER = 0;
 const KIND_LIBRARY = 1;
 const KIND_STDLIB = 2;
@@ -32,6 +33,29 @@ const MEASURES = {
            of: 'of all allocated', all: 'All memory allocated over the run',
            title: 'Lines that allocated the most over the run' },
 };
+
+/* Kinds of memory. The document has the parts of all but the first. */
+const MEMORY_KINDS = ['Python objects', 'C heap', 'Maps'];
+
+/* Own bytes and blocks of each stack, of a kind only if there is one ('0' to '2'); what that leaves
+ * out is the last stack's, so that the total is the same. */
+function weighKind(profile, measure, kind) {
+    const all = profile.values[measure];
+    if (kind === '' || !profile.hasKinds) {
+        return all;
+    }
+    const { kinds } = profile.data;
+    return Object.fromEntries(['bytes', 'blocks'].map((what) => {
+        const column = kinds[MEASURES[measure][what]];
+        const own = kind === '0' ? all[what].slice() : new Float64Array(profile.count);
+        column.forEach((value, i) => {
+            own[kinds.stack[i]] += kind === '0' ? -value : Number(kind) === kinds.kind[i] ? value : 0;
+        });
+        const sum = (values) => values.reduce((a, b) => a + b, 0);
+        own[profile.count - 1] = sum(all[what]) - sum(own);
+        return [what, own];
+    }));
+}
 
 function damaged(what) {
     return new Error('This report is damaged: ' + what);
@@ -92,7 +116,9 @@ function readProfile(data) {
         throw new Error('This page reads data of format 1, not ' + data.format + '.');
     }
     const { files, functions, frames, stacks } = data;
-    const parent = readParents(stacks.up);
+    const hasKinds = Boolean(data.kinds && data.kinds.stack.length > 0);
+    const more = hasKinds ? [0] : []; /* the stack of what is left out */
+    const parent = readParents([...stacks.up, ...more.map(() => stacks.up.length)]);
     const directory = data.run.directory;
     const paths = files.path.map((path) => shortenPath(path, directory));
     const tails = shortestTails(paths);
@@ -104,7 +130,7 @@ function readProfile(data) {
     function describe(frame) {
         if (frame < 0) {
             const label = frame === FRAME_FOLDED ? 'smaller stacks, folded together'
-                : 'outside any Python line';
+                : frame === FRAME_LEFT_OUT ? 'other kinds, left out' : 'outside any Python line';
             return { label, source: '', name: '', location: '', path: '', file: '', number: 0,
                      kind: KIND_PSEUDO, status: 0 };
         }
@@ -130,11 +156,11 @@ function readProfile(data) {
     const measures = Object.keys(MEASURES).filter((name) => stacks[MEASURES[name].bytes]);
     const values = {};
     for (const name of measures) {
-        values[name] = { bytes: Float64Array.from(stacks[MEASURES[name].bytes]),
-                         blocks: Float64Array.from(stacks[MEASURES[name].blocks]) };
+        values[name] = { bytes: Float64Array.from([...stacks[MEASURES[name].bytes], ...more]),
+                         blocks: Float64Array.from([...stacks[MEASURES[name].blocks], ...more]) };
     }
-    return { data, count: parent.length, parent, frame: Int32Array.from(stacks.frame), values,
-             measures, describe, fileOf, paths, modules, starters,
+    const frame = Int32Array.from([...stacks.frame, ...more.map(() => FRAME_LEFT_OUT)]);
+    return { data, count: parent.length, parent, frame, values, measures, hasKinds, describe, fileOf, paths, modules, starters,
              functionKind: (frame) => functions.kind[frames.function[frame]] };
 }
 
@@ -172,7 +198,8 @@ function blameStacks(profile, kinds) {
         const kind = frame >= 0 ? kinds[at] : KIND_PSEUDO;
         user[i] = kind === KIND_USER ? lineOf[frame] : user[above];
         library[i] = kind === KIND_LIBRARY ? lineOf[frame] : library[above];
-        blamed[i] = user[i] || library[i] || (frame >= 0 ? lineOf[frame] : blamed[above]);
+        blamed[i] = frame === FRAME_LEFT_OUT ? lines.push(frame) - 1
+            : user[i] || library[i] || (frame >= 0 ? lineOf[frame] : blamed[above]);
     }
     return { lines, lineOf, blamed };
 }
@@ -281,7 +308,7 @@ function searchStacks(profile, matches, own) {
 if (typeof module !== 'undefined') {
     module.exports = {
         MEASURES, KIND_NAMES, KIND_USER, KIND_LIBRARY, KIND_STDLIB, KIND_IMPORT, KIND_PSEUDO,
-        FRAME_FOLDED, FUNCTION_THREAD, FUNCTION_PROCESS, damaged, readProfile, toDocument, moduleOf,
+        FRAME_FOLDED, FRAME_LEFT_OUT, MEMORY_KINDS, weighKind, FUNCTION_THREAD, FUNCTION_PROCESS, damaged, readProfile, toDocument, moduleOf,
         kindsOfFrames, blameStacks, blameTable, weighLines, matchFrames, searchStacks,
     };
 }

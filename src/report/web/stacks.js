@@ -219,6 +219,19 @@ function weighTree(tree, own) {
              } };
 }
 
+/* How much of each kind a node has with all below it, and of the node itself: functions of the node. */
+function weighKinds(profile, tree, measure) {
+    const upright = tree.upright || tree;
+    return MEMORY_KINDS.map((unused, kind) => {
+        const { bytes } = weighKind(profile, measure, String(kind));
+        const share = new Float64Array(upright.count);
+        for (let i = 0; i < profile.count - 1; i++) {
+            share[upright.of[i]] += bytes[i];
+        }
+        return { held: tree.shareOf(share), self: (node) => share[node] };
+    });
+}
+
 /* Upside down: below the root are the lines that allocated, below those their callers. Nodes are
  * made when their parents are opened, since all of them would be too many. */
 function invertTree(tree) {
@@ -368,5 +381,5 @@ function pathsTo(tree, blame, own, line) {
 
 if (typeof module !== 'undefined') {
     module.exports = { MODE_PLAIN, MODE_FOLDED, MODE_OPEN, MODE_OPEN_IMPORT, groupStacks, weighTree, invertTree,
-                       hashText, hashNode, findPath, pathOf, pathsTo, entryLabel };
+                       weighKinds, hashText, hashNode, findPath, pathOf, pathsTo, entryLabel };
 }

@@ -12,11 +12,11 @@ if (typeof require === 'function') {
 
 /* Rows of one measure, adding up to it. The document's own are exact even when its smallest stacks
  * are folded together; the reader's own view of whose code it is has to be added up anew. */
-function blameRows(profile, blame, measure, isOwnView) {
+function blameRows(profile, blame, measure, isOwnView, kind = '') {
     const { bytes: name, blocks: count } = MEASURES[measure];
     const { data } = profile;
-    if (isOwnView || !data.blame[name]) {
-        return blameTable(blame, profile.values[measure]);
+    if (isOwnView || kind !== '' || !data.blame[name]) {
+        return blameTable(blame, weighKind(profile, measure, kind));
     }
     return data.blame.frame.map((frame, i) => ({
         line: frame < 0 ? frame : blame.lineOf[frame], frame, bytes: data.blame[name][i],
@@ -30,7 +30,8 @@ function sortRows(rows, column, rising, profile) {
     const compare = column === 'place'
         ? (a, b) => path(a).localeCompare(path(b), 'en', { numeric: true })
         : (a, b) => a[column] - b[column];
-    return rows.slice().sort((a, b) => (rising ? compare(a, b) : compare(b, a)) || b.bytes - a.bytes);
+    const last = (row) => row.frame === FRAME_LEFT_OUT;
+    return rows.slice().sort((a, b) => last(a) - last(b) || (rising ? compare(a, b) : compare(b, a)) || b.bytes - a.bytes);
 }
 
 const COPIED = 30;
