@@ -122,7 +122,7 @@ static void open_bench(struct bench *bench) {
         exit(1);
     }
     for (uint32_t i = 0; i < STACKS; i++) {
-        (void)pk_stacks_child(&bench->ledger->stacks, PK_NODE_ROOT, 0, i, PK_NO_INSTRUCTION);
+        (void)pk_stacks_child(&bench->ledger->stacks, PK_NODE_ROOT, 0, i, PK_SPAN_NONE);
     }
 }
 

@@ -17,7 +17,7 @@ def _held_by(path: str) -> int:
     if len(head) < _TOTAL_AT + 8:
         return 0
     magic, version, _, _, pid, _, state = _HEADER.unpack_from(head)
-    if magic != b"PEAKLDGR" or version != 2 or state != _RUNNING or not os.path.exists(f"/proc/{pid}"):
+    if magic != b"PEAKLDGR" or version != 3 or state != _RUNNING or not os.path.exists(f"/proc/{pid}"):
         return 0
     return int(struct.unpack_from("<Q", head, _TOTAL_AT)[0])
 

@@ -482,7 +482,7 @@ static struct pk_sampled *find_sampled(struct sampling *sampling, uint32_t stack
     if (ledger->sampled_count == PK_SAMPLED_MAX) {
         return &ledger->sampled[PK_SAMPLED_MAX - 1];
     }
-    uint32_t node = pk_stacks_child(&ledger->stacks, stack, sampling->function, 0, PK_NO_INSTRUCTION);
+    uint32_t node = pk_stacks_child(&ledger->stacks, stack, sampling->function, 0, PK_SPAN_NONE);
     struct pk_sampled *sampled = &ledger->sampled[ledger->sampled_count++];
     *sampled = (struct pk_sampled){.stack = stack, .node = node == 0 ? stack : node};
     return sampled;

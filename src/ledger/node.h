@@ -36,8 +36,26 @@ struct pk_node_ident {
     uint32_t parent;
     uint32_t function; /* index into functions */
     uint32_t line;     /* 1-based; 0: the interpreter knows no line there */
-    uint32_t instruction; /* byte offset of the first instruction seen at this line; 0xffffffff: none */
+    uint32_t span; /* the part of the line that all of this came from; PK_SPAN_NONE */
 };
+
+/* A part of a line: its first column, and in the upper half the column behind it, in bytes of UTF-8. An end of
+ * PK_SPAN_LINE_END: to the end of the line, and perhaps further. */
+#define PK_SPAN_NONE 0u
+#define PK_SPAN_LINE_END 0xffffu
+
+static inline uint32_t pk_span(uint32_t column, uint32_t end) {
+    return column < end && end <= PK_SPAN_LINE_END ? end << 16 | column : PK_SPAN_NONE;
+}
+
+/* The smallest part with both in it; none if either is not known. */
+static inline uint32_t pk_span_join(uint32_t a, uint32_t b) {
+    if (a == PK_SPAN_NONE || b == PK_SPAN_NONE) {
+        return PK_SPAN_NONE;
+    }
+    uint32_t column = (a & 0xffffu) < (b & 0xffffu) ? a & 0xffffu : b & 0xffffu;
+    return column | (a >> 16 > b >> 16 ? a >> 16 : b >> 16) << 16;
+}
 
 enum pk_function_kind {
     PK_FUNCTION_PYTHON = 0,

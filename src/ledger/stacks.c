@@ -205,19 +205,24 @@ static uint32_t find_node(const struct pk_stacks *stacks, uint32_t hash, uint32_
 }
 
 PK_NOINLINE uint32_t pk_stacks_child(struct pk_stacks *stacks, uint32_t parent, uint32_t function, uint32_t line,
-                                     uint32_t instruction) {
+                                     uint32_t span) {
     PK_ASSERT(parent >= stacks->root && parent < stacks->node_count);
     parent -= stacks->first;
     uint32_t hash = hash_ident(parent, function, line);
     uint32_t at = find_node(stacks, hash, parent, function, line);
     if (stacks->nodes[at] != 0) {
-        return stacks->nodes[at] & NODE_BITS;
+        uint32_t known = stacks->nodes[at] & NODE_BITS;
+        struct pk_node_ident *ident = (struct pk_node_ident *)pk_stacks_ident(stacks, known);
+        if (PK_UNLIKELY(ident->span != span)) {
+            ident->span = pk_span_join(ident->span, span);
+        }
+        return known;
     }
     if (!make_room(stacks, SLOT_NODES, &stacks->nodes, &stacks->node_mask, stacks->node_count - stacks->first)) {
         return 0;
     }
     at = find_node(stacks, hash, parent, function, line);
-    uint32_t node = append_node(stacks, (struct pk_node_ident){parent, function, line, instruction});
+    uint32_t node = append_node(stacks, (struct pk_node_ident){parent, function, line, span});
     stacks->nodes[at] = node == 0 ? 0 : (hash & ~NODE_BITS) | node;
     return node;
 }
@@ -247,8 +252,8 @@ static int begin(struct pk_stacks *stacks) {
     if (stacks->node_count > PK_MAX_NODES - 2) {
         return -ENOMEM;
     }
-    (void)append_node(stacks, (struct pk_node_ident){.instruction = PK_NO_INSTRUCTION}); // no stack
-    uint32_t root = append_node(stacks, (struct pk_node_ident){.instruction = PK_NO_INSTRUCTION});
+    (void)append_node(stacks, (struct pk_node_ident){0}); // no stack
+    uint32_t root = append_node(stacks, (struct pk_node_ident){0});
     return root == stacks->root ? 0 : -ENOMEM;
 }
 

@@ -18,7 +18,6 @@
 #include "ledger/store.h"
 
 #define PK_MAX_FUNCTIONS (1u << 20)
-#define PK_NO_INSTRUCTION 0xffffffffu
 
 /* Nodes are numbered from `first` on: 0, but in a forked process the numbers go on behind those of its parent, whose
  * blocks it still has in its index and so can tell from its own. In the stores, and in what the stores say of other
@@ -67,10 +66,10 @@ PK_INLINE const struct pk_node_ident *pk_stacks_ident(const struct pk_stacks *st
     return (const struct pk_node_ident *)(stacks->idents_at + node * sizeof(struct pk_node_ident));
 }
 
-/* The node (parent, function, line), made if new; `instruction` (or PK_NO_INSTRUCTION) is kept for a new one.
+/* The node (parent, function, line), made if new. Its span becomes the smallest that has `span` (or PK_SPAN_NONE), too.
  * 0: the tables cannot grow. */
 uint32_t pk_stacks_child(struct pk_stacks *stacks, uint32_t parent, uint32_t function, uint32_t line,
-                         uint32_t instruction);
+                         uint32_t span);
 /* Index of the function, made if new; -1 when the tables cannot grow. */
 int64_t pk_stacks_function(struct pk_stacks *stacks, const struct pk_function_key *key);
 /* Offset of the string in `strings`, made if new; 0 (the empty string) when the tables cannot grow. */

@@ -192,6 +192,42 @@ static int32_t column_or_none(uint64_t stored) {
     return stored <= INT32_MAX ? (int32_t)stored - 1 : -1;
 }
 
+/* What an entry of this form says behind its line. */
+static void read_columns(unsigned form, struct byte_reader *reader, int64_t line, struct pk_location *ret_location) {
+    if (form < FORM_ONE_LINE_0) {
+        uint32_t second = read_byte(reader);
+        ret_location->column = (int32_t)((form << 3) | (second >> 4));
+        ret_location->end_column = ret_location->column + (int32_t)(second & 15);
+    } else if (form <= FORM_ONE_LINE_2) {
+        ret_location->column = (int32_t)read_byte(reader);
+        ret_location->end_column = (int32_t)read_byte(reader);
+    } else if (form == FORM_LONG) {
+        ret_location->end_line = line_or_none(line + (int64_t)read_varint(reader));
+        ret_location->column = column_or_none(read_varint(reader));
+        ret_location->end_column = column_or_none(read_varint(reader));
+    }
+}
+
+bool pk_columns_at(const uint8_t *table, size_t length, uint32_t byte_offset, const struct pk_line_cursor *cursor,
+                   uint32_t *ret_column, uint32_t *ret_end_column, bool *ret_further) {
+    struct decoder at = {.table = table, .length = length, .position = cursor->position, .offset = cursor->offset,
+                         .line = 1 << 30}; // only how many lines further counts
+    struct pk_location found = {.column = -1, .end_column = -1};
+    struct byte_reader reader;
+    unsigned form;
+    int64_t line;
+    if (byte_offset < cursor->offset || cursor->position >= length || !find_entry(&at, byte_offset, &reader, &form, &line) ||
+        at.position != cursor->position) {
+        return false;
+    }
+    found.end_line = (int32_t)line;
+    read_columns(form, &reader, line, &found);
+    *ret_column = (uint32_t)found.column;
+    *ret_end_column = (uint32_t)found.end_column;
+    *ret_further = found.end_line != (int32_t)line;
+    return !reader.broken && found.column >= 0 && found.end_column >= 0;
+}
+
 bool pk_location_at(const uint8_t *table, size_t length, int32_t first_line, uint32_t byte_offset,
                     struct pk_location *ret_location) {
     struct decoder at = {.table = table, .length = length, .line = first_line};
@@ -210,18 +246,7 @@ bool pk_location_at(const uint8_t *table, size_t length, int32_t first_line, uin
     if (found.line == 0) {
         return false;
     }
-    if (form < FORM_ONE_LINE_0) {
-        uint32_t second = read_byte(&reader);
-        found.column = (int32_t)((form << 3) | (second >> 4));
-        found.end_column = found.column + (int32_t)(second & 15);
-    } else if (form <= FORM_ONE_LINE_2) {
-        found.column = (int32_t)read_byte(&reader);
-        found.end_column = (int32_t)read_byte(&reader);
-    } else if (form == FORM_LONG) {
-        found.end_line = line_or_none(line + (int64_t)read_varint(&reader));
-        found.column = column_or_none(read_varint(&reader));
-        found.end_column = column_or_none(read_varint(&reader));
-    }
+    read_columns(form, &reader, line, &found);
     if (reader.broken) {
         return false;
     }

@@ -31,6 +31,11 @@ struct pk_line_cursor {
 int32_t pk_line_after(enum pk_line_kind kind, const uint8_t *table, size_t length, int32_t first_line,
                       uint32_t byte_offset, struct pk_line_cursor *cursor);
 
+/* The columns of the instruction at `byte_offset`, where `cursor` was left for it; from the tables of 3.11+
+ * (PK_LINES_LOCATIONS). `ret_further`: the expression ends in a later line. False: the table gives none. */
+bool pk_columns_at(const uint8_t *table, size_t length, uint32_t byte_offset, const struct pk_line_cursor *cursor,
+                   uint32_t *ret_column, uint32_t *ret_end_column, bool *ret_further);
+
 /* A stretch of source text. Lines count from 1 (0: none), columns from 0 in bytes of UTF-8 (-1:
  * none). */
 struct pk_location {

@@ -11,6 +11,7 @@
 
 #include "report/model.h"
 #include "report/page_context.h"
+#include "report/source.h"
 
 #define DOCUMENT_FORMAT 1
 #define PAGE_MAX_MAPS 1000u
@@ -266,6 +267,15 @@ static void write_tables(struct pk_json *json, const struct selection *s) {
         pk_json_text(json, NULL, view->frames[s->frames[i]].source);
     }
     pk_json_end_array(json);
+    for (unsigned is_end = 0; is_end < 2; is_end++) {
+        pk_json_array(json, is_end ? "end_column" : "column");
+        for (uint32_t i = 0; i < s->frame_count; i++) {
+            uint32_t part[2];
+            bool is_known = pk_source_part(view, s->frames[i], &part[0], &part[1]);
+            pk_json_signed(json, NULL, is_known ? (int64_t)part[is_end] : -1);
+        }
+        pk_json_end_array(json);
+    }
     pk_json_end_object(json);
 }
 

@@ -283,3 +283,32 @@ int pk_source_fill(struct pk_view *view, int64_t run_start_unix_ns, const char *
     pk_pool_free(&scratch);
     return r < 0 ? r : 0;
 }
+
+/* Characters of the first `bytes` bytes; false when there are fewer, or the last one is cut. */
+static bool count_characters(const char *text, size_t bytes, uint32_t *ret_count) {
+    uint32_t count = 0, point;
+    size_t length = strnlen(text, bytes + 1);
+    for (size_t at = 0; at < bytes; count++) {
+        size_t taken = at < length ? pk_utf8_decode(text + at, length - at, &point) : 0;
+        if (taken == 0 || at + taken > bytes) {
+            return false;
+        }
+        at += taken;
+    }
+    *ret_count = count;
+    return true;
+}
+
+bool pk_source_part(const struct pk_view *view, uint32_t frame, uint32_t *ret_column,
+                    uint32_t *ret_end) {
+    const struct pk_view_frame *of = &view->frames[frame];
+    size_t end = of->span >> 16, length = strlen(of->source);
+    // columns count the bytes of the line as UTF-8, which the source is whatever its file was
+    if (of->span == PK_SPAN_NONE ||
+        view->files[view->functions[of->function].file].status != PK_SOURCE_SAME) {
+        return false;
+    }
+    end = end == PK_SPAN_LINE_END ? length : end;
+    return count_characters(of->source, of->span & 0xffffu, ret_column) &&
+           count_characters(of->source, end, ret_end) && *ret_column < *ret_end;
+}

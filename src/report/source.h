@@ -24,6 +24,11 @@ int pk_source_read_file(struct pk_pool *pool, const char *path, int64_t run_star
 int pk_source_read_text(struct pk_pool *pool, const char *text, size_t size, const uint32_t *lines,
                         size_t line_count, const char **ret_texts);
 
+/* The part of the frame's source that all its stacks came from, as its first character and the one
+ * behind it. False: not known, or the file is not what it was. */
+bool pk_source_part(const struct pk_view *view, uint32_t frame, uint32_t *ret_column,
+                    uint32_t *ret_end);
+
 /* Fill in the sources of all frames and the status of all files of a view. `command_text` is the
  * program given with -c, the source of `<string>`; or NULL. Returns 0 or -ENOMEM. */
 int pk_source_fill(struct pk_view *view, int64_t run_start_unix_ns, const char *command_text);

@@ -263,6 +263,9 @@ static bool add_nodes(struct pk_view_builder *builder, const struct pk_snapshot 
         if (builder->names.failed) {
             return false;
         }
+        struct pk_view_frame *of = &builder->view->frames[frame];
+        of->span = of->has_span ? pk_span_join(of->span, ident->span) : ident->span;
+        of->has_span = true;
         nodes[i] = find_node(builder, parent, frame, around);
         charge_kind(builder, nodes[i], amounts, kind, added);
     }

@@ -56,6 +56,8 @@ struct pk_view_frame {
     uint32_t line;
     int32_t started_by; /* of "[thread]": the frame of the line that started it; else, and when it
                            is not known, PK_FRAME_ROOT */
+    uint32_t span;      /* the part of the line that all its stacks came from (ledger/node.h) */
+    bool has_span;      /* a stack was met: span says something */
     const char *source; /* the line with its indentation; "" when unknown */
 };
 

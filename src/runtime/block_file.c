@@ -63,7 +63,7 @@ static bool copy_node(struct file *file, uint32_t node) {
             uint32_t line = !thread ? ident->line : ident->line < file->node_count ? file->copies[ident->line] : 0;
             uint32_t copy = function == UINT32_MAX ? 0
                                                    : pk_stacks_child(&file->stacks, file->copies[ident->parent], function,
-                                                                     line, ident->instruction);
+                                                                     line, ident->span);
             if (copy == 0) {
                 return false;
             }

@@ -43,7 +43,7 @@ static uint32_t pseudo_function(enum pk_function_kind kind, const char *name) {
 
 static uint32_t pseudo_node(enum pk_function_kind kind, const char *name) {
     uint32_t function = pseudo_function(kind, name);
-    uint32_t node = pk_stacks_child(&pk_runtime.ledger.stacks, pk_runtime.ledger.stacks.root, function, 0, PK_NO_INSTRUCTION);
+    uint32_t node = pk_stacks_child(&pk_runtime.ledger.stacks, pk_runtime.ledger.stacks.root, function, 0, PK_SPAN_NONE);
     return node == 0 ? pk_runtime.ledger.stacks.root : node;
 }
 

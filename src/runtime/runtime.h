@@ -101,6 +101,7 @@ struct pk_runtime {
     struct pk_step steps[1u << PK_STEP_BITS];
     struct pk_heap_node heaps[1u << PK_HEAP_BITS];
     uint64_t lines[1u << PK_LINE_BITS];
+    uint32_t spans[1u << PK_LINE_BITS]; /* of the same instructions */
     struct pk_line_mark marks[1u << PK_MARK_BITS];
     struct pk_writer writer;
     struct pk_ledger ledger;

@@ -145,11 +145,24 @@ PK_NOINLINE uint32_t pk_stack_walk(struct pk_thread *self, const void *frame) {
     return from < above ? from : above;
 }
 
-// The line of an instruction: remembered, or decoded from the code object's table.
-static uint32_t line_at(uint32_t function, const void *code, uint32_t offset) {
+// The part of its line that the instruction whose entry was just read (`cursor`) is of.
+static uint32_t read_span(const struct pk_code_info *info, uint32_t offset, const struct pk_line_cursor *cursor) {
+    uint32_t column, end_column;
+    bool further;
+    if (info->line_kind != PK_LINES_LOCATIONS || offset >= PK_OFFSET_START ||
+        !pk_columns_at(info->linetable, info->linetable_length, offset, cursor, &column, &end_column, &further)) {
+        return PK_SPAN_NONE;
+    }
+    return pk_span(column, further ? PK_SPAN_LINE_END : end_column);
+}
+
+// The line of an instruction, and which part of it: remembered, or decoded from the code object's table.
+static uint32_t line_at(uint32_t function, const void *code, uint32_t offset, uint32_t *ret_span) {
     uint64_t key = (uint64_t)function << 24 | (offset >> 1 & 0xffffffu);
-    uint64_t *known = &pk_runtime.lines[key * 0x9e3779b97f4a7c15u >> (64 - PK_LINE_BITS)];
+    uint64_t slot = key * 0x9e3779b97f4a7c15u >> (64 - PK_LINE_BITS);
+    uint64_t *known = &pk_runtime.lines[slot];
     if (PK_LIKELY(*known >> 20 == key)) {
+        *ret_span = pk_runtime.spans[slot];
         return (uint32_t)(*known & 0xfffffu);
     }
     struct pk_line_mark *mark = &pk_runtime.marks[function & ((1u << PK_MARK_BITS) - 1)];
@@ -160,8 +173,10 @@ static uint32_t line_at(uint32_t function, const void *code, uint32_t offset) {
     pk_code_read_lines(pk_runtime.layout, code, &info);
     int32_t line = pk_line_after(info.line_kind, info.linetable, info.linetable_length, info.first_line, offset,
                                  &mark->cursor);
+    *ret_span = line > 0 ? read_span(&info, offset, &mark->cursor) : PK_SPAN_NONE;
     if (line > 0 && line < 1 << 20) {
         *known = key << 20 | (uint32_t)line;
+        pk_runtime.spans[slot] = *ret_span;
     }
     return line < 0 ? 0 : (uint32_t)line;
 }
@@ -185,7 +200,9 @@ static uint32_t find_child(uint32_t parent, const void *frame, uintptr_t instr) 
     uint32_t offset = pk_frame_offset(layout, frame, code, instr);
     struct pk_stacks *stacks = &pk_runtime.ledger.stacks;
     uint32_t count = stacks->node_count;
-    uint32_t node = pk_stacks_child(stacks, parent, function, line_at(function, code, offset), offset);
+    uint32_t span;
+    uint32_t line = line_at(function, code, offset, &span);
+    uint32_t node = pk_stacks_child(stacks, parent, function, line, span);
     if (stacks->node_count != count) {
         pk_writer_publish(&pk_runtime.writer);
     }
@@ -217,7 +234,7 @@ PK_NOINLINE uint32_t pk_stack_base(struct pk_thread *self) {
 PK_NOINLINE uint32_t pk_stack_kind(uint32_t parent, uint32_t function) {
     struct pk_stacks *stacks = &pk_runtime.ledger.stacks;
     uint32_t count = stacks->node_count;
-    uint32_t node = function == 0 ? 0 : pk_stacks_child(stacks, parent, function, 0, PK_NO_INSTRUCTION);
+    uint32_t node = function == 0 ? 0 : pk_stacks_child(stacks, parent, function, 0, PK_SPAN_NONE);
     if (stacks->node_count != count) {
         pk_writer_publish(&pk_runtime.writer);
     }

@@ -307,8 +307,8 @@ void pk_track_thread_start(struct pk_thread *self, uint32_t starter, uint32_t se
         return;
     }
     struct pk_stacks *stacks = &pk_runtime.ledger.stacks;
-    uint32_t native = pk_stacks_child(stacks, starter, pk_runtime.function_native_thread, 0, PK_NO_INSTRUCTION);
-    uint32_t root = pk_stacks_child(stacks, stacks->root, pk_runtime.function_thread, starter - stacks->first, PK_NO_INSTRUCTION);
+    uint32_t native = pk_stacks_child(stacks, starter, pk_runtime.function_native_thread, 0, PK_SPAN_NONE);
+    uint32_t root = pk_stacks_child(stacks, stacks->root, pk_runtime.function_thread, starter - stacks->first, PK_SPAN_NONE);
     pk_writer_publish(&pk_runtime.writer);
     self->base = native == 0 ? starter : native;
     self->root = root == 0 ? stacks->root : root;

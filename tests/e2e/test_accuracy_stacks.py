@@ -73,6 +73,44 @@ def test_every_kind_of_frame(points, each_python):
     assert wrong_marks(report, POINTS, int(report.printed)) == []
 
 
+def test_the_part_of_a_line_that_allocated(profile, each_python):
+    """Exactly the expression, in characters of the line; before 3.11 no code object knows columns."""
+    path = TARGETS / "expressions.py"
+    report = profile(each_python, ["-S", path])
+    lines = path.read_text(encoding="utf-8").split("\n")
+    columns = zip(report.frames, report["frames"]["column"], report["frames"]["end_column"])
+    found = {
+        (frame.line, frame.name): (start, end) for frame, start, end in columns if frame.path == str(path)
+    }
+    known = json.loads(report.printed)
+    if not known:
+        assert set(found.values()) == {(-1, -1)}
+        return
+    parts = {line: lines[line - 1][start:end] for (line, _), (start, end) in found.items()}
+    marked = {line: text.split("  #= ")[1] for line, text in enumerate(lines, 1) if "  #= " in text}
+    assert len(marked) == 8
+    assert {line: parts[line] for line in marked} == marked
+    (line,) = [line for line, text in enumerate(lines, 1) if "to the end of the line" in text]
+    assert parts[line] == lines[line - 1][lines[line - 1].index("callee(") :]
+    # Of every line of the file: it begins and ends where the interpreter says that something does.
+    for (line, name), (start, end) in found.items():
+        if start >= 0:
+            text = lines[line - 1].rstrip()
+            first, last = (len(text[:to].encode()) for to in (start, end))
+            here = [each[1:] for each in known if each[0] == line]
+            assert first in [each[0] for each in here], (line, name)
+            ends = [len(text.encode()) if each[1] < 0 else each[1] for each in here]
+            assert last in ends, (line, name)
+
+
+def test_without_columns_no_part_is_marked(profile, each_python):
+    """The interpreter can be told to leave them out: then there is nothing to say, and nothing is said."""
+    path = TARGETS / "expressions.py"
+    report = profile(each_python, ["-S", "-X", "no_debug_ranges", path])
+    columns = zip(report.frames, report["frames"]["column"])
+    assert {start for frame, start in columns if frame.path == str(path)} == {-1}
+
+
 # Where a comprehension's own frame is to be expected. 3.12 made list, dict and set comprehensions part of
 # the function around them; a generator expression always is a function.
 COMPREHENSIONS = {

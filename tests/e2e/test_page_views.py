@@ -89,6 +89,26 @@ def test_one_kind_of_memory_alone_says_what_it_leaves_out(show, looks):
     assert button("All memory").get_attribute("aria-pressed") == "true"
 
 
+def test_the_part_of_the_line_that_allocated_is_underlined(show, looks):
+    data = of_kinds()
+    places = [data["frames"]["source"].index(text) for text in ("    frame = load()", "    names = list(frame)")]
+    data["frames"]["column"] = [-1] * len(data["frames"]["line"])
+    data["frames"]["end_column"] = [-1] * len(data["frames"]["line"])
+    for place, (start, end) in zip(places, ((12, 18), (4, 23))):
+        data["frames"]["column"][place], data["frames"]["end_column"][place] = start, end
+    report = show(data, **looks)
+    report.page.locator("#canvas").focus()
+    marked = []
+    for _ in range(3):
+        report.page.keyboard.press("ArrowDown")
+        marked.append(report.page.locator("#card u").all_inner_texts())
+    assert marked == [[], [], ["load()"]]
+    assert "frame = load()" in report.text("#card .here")
+    report.page.keyboard.press("s")
+    assert report.page.locator("#panel u").all_inner_texts() == ["load()"]  # all of a line is not marked
+    assert "names = list(frame)" in report.text("#panel")
+
+
 def test_documents_without_kinds_offer_none(show):
     report = show(measured())
     assert report.page.get_by_role("button", name="C heap", exact=True).count() == 0

@@ -61,6 +61,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
     struct pk_location location;
     bool found = pk_location_at(table, length, first_line, offset, &location);
+    uint32_t column, end_column;
+    bool further;
+    struct pk_line_cursor left = {0};
+    (void)pk_columns_at(table, length, offset, &wild, &column, &end_column, &further);
+    if (kind == PK_LINES_LOCATIONS && offset < PK_OFFSET_START &&
+        pk_line_after(kind, table, length, first_line, offset, &left) > 0 &&
+        pk_columns_at(table, length, offset, &left, &column, &end_column, &further)) {
+        expect(found && (int32_t)column == location.column && (int32_t)end_column == location.end_column,
+               "columns are those of the whole location");
+    }
     line = pk_line_at(PK_LINES_LOCATIONS, table, length, first_line, offset);
     expect(found == (location.line != 0), "a location has a line");
     expect(!found || location.line == line, "both decoders give one line");

@@ -140,7 +140,7 @@ static uint32_t pick_stack(struct world *world) {
     uint32_t count = stacks->node_count - stacks->first;
     if (count < NODES_A_PROCESS && (count < 8 || one_in(world, 30))) {
         uint32_t parent = stacks->root + (uint32_t)roll(world, count - 1);
-        (void)pk_stacks_child(stacks, parent, 0, stacks->node_count, PK_NO_INSTRUCTION);
+        (void)pk_stacks_child(stacks, parent, 0, stacks->node_count, PK_SPAN_NONE);
     }
     return stacks->root + (uint32_t)roll(world, stacks->node_count - stacks->first - 1);
 }

@@ -43,7 +43,7 @@ static void fork_here(void) {
 }
 
 static uint32_t new_stack(uint32_t line) {
-    return pk_stacks_child(&ledger.stacks, ledger.stacks.root, 0, line, PK_NO_INSTRUCTION);
+    return pk_stacks_child(&ledger.stacks, ledger.stacks.root, 0, line, PK_SPAN_NONE);
 }
 
 static void check_law(void) {

@@ -187,6 +187,16 @@ static void random_bytes_are_survived(void) {
                 CHECK_EQ(pk_line_after(kinds[k], table + 1, length, first_line, offset, &cursor), line);
             }
             bool found = pk_location_at(table + 1, length, first_line, offset, &location);
+            struct pk_line_cursor at = {0};
+            uint32_t column = 0, end_column = 0;
+            bool further = false;
+            (void)pk_line_after(PK_LINES_LOCATIONS, table + 1, length, first_line, offset, &at);
+            if (found && location.column >= 0 && location.end_column >= 0 && offset < PK_OFFSET_START) {
+                CHECK(pk_columns_at(table + 1, length, offset, &at, &column, &end_column, &further));
+                CHECK_EQ(column, location.column);
+                CHECK_EQ(end_column, location.end_column);
+                CHECK(further == (location.end_line != location.line) || location.end_line == 0);
+            }
             CHECK_EQ(found, location.line != 0);
             CHECK(!found || location.line == pk_line_at(PK_LINES_LOCATIONS, table + 1, length,
                                                         first_line, offset));

@@ -219,7 +219,7 @@ static bool start_ledger(void) {
         return false;
     }
     for (uint32_t line = 1; line <= WORKERS; line++) {
-        nodes[line] = pk_stacks_child(&ledger.stacks, PK_NODE_ROOT, 0, line, PK_NO_INSTRUCTION);
+        nodes[line] = pk_stacks_child(&ledger.stacks, PK_NODE_ROOT, 0, line, PK_SPAN_NONE);
     }
     return nodes[WORKERS] != 0;
 }

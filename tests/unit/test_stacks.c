@@ -35,7 +35,7 @@ static int64_t function(const char *name, const char *file, uint32_t first_line,
 }
 
 static uint32_t child(uint32_t parent, uint32_t func, uint32_t line) {
-    return pk_stacks_child(&stacks, parent, func, line, PK_NO_INSTRUCTION);
+    return pk_stacks_child(&stacks, parent, func, line, PK_SPAN_NONE);
 }
 
 static const char *text(uint32_t offset) {
@@ -65,11 +65,22 @@ static void equal_stacks_are_one_node(void) {
     CHECK_EQ(stacks.node_count, 7);
 }
 
-static void a_node_keeps_the_first_instruction_that_led_to_it(void) {
+static void a_node_knows_the_part_of_the_line_that_all_of_it_came_from(void) {
     CHECK_OK(start());
-    uint32_t node = pk_stacks_child(&stacks, PK_NODE_ROOT, 0, 7, 42);
-    CHECK_EQ(pk_stacks_child(&stacks, PK_NODE_ROOT, 0, 7, 60), node);
-    CHECK_EQ(pk_stacks_ident(&stacks, node)->instruction, 42);
+    uint32_t node = pk_stacks_child(&stacks, PK_NODE_ROOT, 0, 7, pk_span(4, 9));
+    const struct pk_node_ident *ident = pk_stacks_ident(&stacks, node);
+    CHECK_EQ(pk_stacks_child(&stacks, PK_NODE_ROOT, 0, 7, pk_span(4, 9)), node);
+    CHECK_EQ(ident->span, 9u << 16 | 4);
+    CHECK_EQ(pk_stacks_child(&stacks, PK_NODE_ROOT, 0, 7, pk_span(12, 20)), node);
+    CHECK_EQ(ident->span, 20u << 16 | 4);
+    CHECK_EQ(pk_stacks_child(&stacks, PK_NODE_ROOT, 0, 7, pk_span(2, PK_SPAN_LINE_END)), node);
+    CHECK_EQ(ident->span, 0xffffu << 16 | 2);
+    // One that is not known, and nothing can be said of the whole any more.
+    CHECK_EQ(pk_stacks_child(&stacks, PK_NODE_ROOT, 0, 7, PK_SPAN_NONE), node);
+    CHECK_EQ(pk_stacks_child(&stacks, PK_NODE_ROOT, 0, 7, pk_span(4, 9)), node);
+    CHECK_EQ(ident->span, PK_SPAN_NONE);
+    CHECK_EQ(pk_span(5, 5), PK_SPAN_NONE);
+    CHECK_EQ(pk_span(5, 0x10000), PK_SPAN_NONE);
 }
 
 static void code_compiled_again_is_the_same_function(void) {
@@ -191,7 +202,7 @@ int main(int argc, char **argv) {
     static const struct check_test tests[] = {
         TEST(at_first_there_is_only_the_root),
         TEST(equal_stacks_are_one_node),
-        TEST(a_node_keeps_the_first_instruction_that_led_to_it),
+        TEST(a_node_knows_the_part_of_the_line_that_all_of_it_came_from),
         TEST(code_compiled_again_is_the_same_function),
         TEST(a_string_is_stored_once_with_its_length_and_a_nul),
         TEST(tables_grow_and_forget_nothing),

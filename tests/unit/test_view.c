@@ -158,6 +158,41 @@ static void kinds_of_memory_are_parts_of_their_line(void) {
     drop(&scene);
 }
 
+/* Columns are bytes in the record and characters in the report, and only of a line that is known. */
+static void the_part_of_a_line_is_counted_in_characters(void) {
+    struct make_ledger make;
+    static const char text[] = "x = '\xc3\xa9\xe6\x97\xa5' + f(1)\nlong(\n  1)\ny = 1\nz = 2\n";
+    static const struct {
+        uint32_t line, span;
+        uint32_t column, end; // 0, 0: not known
+    } cases[] = {
+        {1, 17u << 16 | 13, 10, 14},      // f(1)
+        {1, 6u << 16 | 4, 0, 0},          // ends within a character
+        {2, 0xffffu << 16, 0, 5},         // to the end of the line
+        {4, 6u << 16 | 4, 0, 0},          // the line is shorter
+        {5, 5u << 16 | 4, 4, 5},
+        {5, PK_SPAN_NONE, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        make_ledger_start(&make);
+        uint32_t code = make_ledger_function(&make, "f", "<string>", 1, PK_FUNCTION_PYTHON);
+        uint32_t node = make_ledger_node(&make, PK_NODE_ROOT, code, cases[i].line);
+        make_ledger_hold(&make, node, 10, 1);
+        struct pk_node_ident ident = {PK_NODE_ROOT, code, cases[i].line, cases[i].span};
+        memcpy(make.tables[PK_TABLE_IDENTS] + node * sizeof(ident), &ident, sizeof(ident));
+        struct scene scene = show(&make);
+        CHECK(scene.is_good);
+        CHECK_OK(pk_source_fill(&scene.view, 0, text));
+        uint32_t column = 0, end = 0;
+        CHECK_EQ(pk_source_part(&scene.view, 0, &column, &end), cases[i].end != 0);
+        if (cases[i].end != 0) {
+            CHECK_EQ(column, cases[i].column);
+            CHECK_EQ(end, cases[i].end);
+        }
+        drop(&scene);
+    }
+}
+
 static void recursion_20000_deep_is_just_a_long_branch(void) {
     struct make_ledger make;
     make_ledger_start(&make);
@@ -660,6 +695,7 @@ int main(int argc, char **argv) {
         TEST(bytes_in_no_stack_become_a_frame_of_their_own),
         TEST(stacks_beyond_the_peak_are_kept_and_said),
         TEST(kinds_of_memory_are_parts_of_their_line),
+        TEST(the_part_of_a_line_is_counted_in_characters),
         TEST(recursion_20000_deep_is_just_a_long_branch),
         TEST(three_measures_are_in_one_tree),
         TEST(folding_loses_no_byte),

@@ -350,7 +350,8 @@ function makeSource() {
     pick.setAttribute('aria-label', 'File');
     pick.addEventListener('change', () => go({ file: pick.value }));
     const lines = sources.get(chosen) || new Map();
-    const list = listFile(lines, weighed.get(chosen)).map((row) => {
+    const parts = once('parts', '', () => collectParts(profile)).get(chosen);
+    const list = listFile(lines, weighed.get(chosen), parts).map((row) => {
         if (row.gap) {
             return make('tr', 'gap', make('td', ''), make('td', ''), make('td', '', '\u22ee'));
         }
@@ -360,7 +361,7 @@ function makeSource() {
         const line = make('tr', row.number === Number(wanted[2]) ? 'here' : '',
                           make('td', 'number', row.bytes > 0 ? formatBytes(row.bytes) : ''),
                           make('td', 'number', number),
-                          make('td', 'code', cut(row.text, 600) || ' '));
+                          make('td', 'code', ...makeCode(row.parts, 600)));
         line.firstChild.style.background = share > 0 ? palette.ramp[rampStep(row.bytes, total())] : '';
         line.firstChild.style.color = share > 0 ? palette.text : '';
         return line;
@@ -411,6 +412,11 @@ function makeModules() {
     return make('div', '', make('p', 'small', 'Ticked is your own code: its lines are blamed and shown one by one. What is ' +
         'not ticked is folded into the call that leads there. Bytes are those its own lines allocated.'),
                 make('table', 'plain', make('tbody', '', ...lines)));
+}
+
+/* A line of source, the part underlined that its stacks came from. */
+function makeCode([before, inside, behind = ''], most) {
+    return [cut(before, most) || (inside ? '' : ' '), inside && make('u', '', cut(inside, most)), cut(behind, most)];
 }
 
 /* ---- words about a box ---- */
@@ -498,9 +504,11 @@ function cardParts(box) {
     const self = box.kind === BOX_SELF ? 'held by this line itself, not by what it called'
         : formatBytes(tree.self[node]) + (isGroup(node) ? ' held here' : ' held by this line itself');
     sources = sources || collectLines(profile);
-    const around = linesAround(sources.get(profile.fileOf[frame]), words.number);
+    const { column, end_column: ends } = profile.data.frames;
+    const around = linesAround(sources.get(profile.fileOf[frame]), words.number,
+                               column && [column[frame], ends[frame]]);
     const text = make('div', 'source', ...around.map((row) => make(
-        'div', row.here ? 'here' : '', make('span', 'line', String(row.number)), cut(row.text, 200) || ' ')));
+        'div', row.here ? 'here' : '', make('span', 'line', String(row.number)), ...makeCode(row.parts, 200))));
     const group = isGroup(node) && !tree.inverted && (tree.mode[node] === MODE_FOLDED
         ? 'Folded: \u25b8 or the key e opens it. It begins at' : 'Opened: \u25be or the key e folds it. It begins at');
     return [isGroup(node) && make('div', '', make('b', '', tree.labels[tree.key[node] - tree.labels.first].text)),
