@@ -9,6 +9,8 @@
 
 struct holding {
     uint64_t bytes, blocks;
+    uint64_t large_bytes, largest; /* of blocks above PK_LARGE_LEAST */
+    uint32_t large_count, largest_count;
 };
 
 struct audit {
@@ -35,8 +37,17 @@ static void add_holding(struct audit *audit, uint32_t stack, uint64_t bytes, uin
 }
 
 static void add_block(void *context, uint64_t address, struct pk_block block) {
+    struct audit *audit = context;
     (void)address;
-    add_holding(context, block.stack, block.size, 1);
+    add_holding(audit, block.stack, block.size, 1);
+    if (audit->nodes != NULL && block.size > PK_LARGE_LEAST && block.stack >= audit->node_first &&
+        block.stack < audit->node_count) {
+        struct holding *node = &audit->nodes[block.stack - audit->node_first];
+        node->large_bytes += block.size;
+        node->large_count++;
+        node->largest_count = block.size > node->largest ? 1 : node->largest_count + (block.size == node->largest);
+        node->largest = block.size > node->largest ? block.size : node->largest;
+    }
 }
 
 static void add_map(void *context, const struct pk_map *map) {
@@ -79,6 +90,29 @@ static const char *compare_nodes(const struct pk_ledger *ledger, const struct au
     return NULL;
 }
 
+static const char *compare_larges(const struct pk_ledger *ledger, const struct audit *audit) {
+    const struct pk_store *entries = ledger->larges.entries;
+    uint64_t bytes = 0, count = 0;
+    if (entries == NULL || ledger->larges.lost || audit->nodes == NULL || ledger->resizing_blocks != 0) {
+        return NULL;
+    }
+    for (uint64_t at = 0; at < entries->used; at += sizeof(struct pk_large)) {
+        const struct pk_large *large = (const struct pk_large *)(const void *)(entries->base + at);
+        const struct holding *node = &audit->nodes[large->node];
+        if (large->count != node->large_count || large->bytes != node->large_bytes || large->most < node->largest ||
+            (large->most_count != 0 && (large->most != node->largest || large->most_count != node->largest_count))) {
+            return "a node's largest blocks are not those of its blocks";
+        }
+        bytes += large->bytes;
+        count += large->count;
+    }
+    for (uint32_t i = 0; i < audit->node_count - audit->node_first; i++) {
+        bytes -= audit->nodes[i].large_bytes;
+        count -= audit->nodes[i].large_count;
+    }
+    return bytes == 0 && count == 0 ? NULL : "large blocks are in no entry";
+}
+
 static const char *compare_totals(const struct pk_ledger *ledger, const struct audit *audit) {
     const struct pk_account *account = ledger->account;
     if (audit->is_stack_wrong) {
@@ -100,7 +134,8 @@ static const char *compare_totals(const struct pk_ledger *ledger, const struct a
     if (audit->file_map_bytes != ledger->file_map_bytes || audit->noreserve_bytes != ledger->noreserve_bytes) {
         return "the uncounted maps do not add up";
     }
-    return compare_nodes(ledger, audit);
+    const char *broken = compare_larges(ledger, audit);
+    return broken != NULL ? broken : compare_nodes(ledger, audit);
 }
 
 const char *pk_ledger_is_valid(const struct pk_ledger *ledger) {

@@ -73,6 +73,9 @@ PK_INLINE void pk_hot_alloc_mixed(struct pk_ledger *ledger, uint64_t address, ui
         uint64_t *cell = pk_mixed_own(page, step);
         if (PK_LIKELY(*cell == 0)) {
             *cell = pk_mixed_cell(stack, size, step, flags);
+            if (PK_UNLIKELY(size > PK_LARGE_LEAST)) {
+                pk_ledger_add_large(ledger, stack, size);
+            }
             pk_hot_charge(ledger, page, size, stack);
             return;
         }
@@ -89,6 +92,9 @@ PK_INLINE void pk_hot_free_mixed(struct pk_ledger *ledger, struct pk_page *page,
         if (PK_LIKELY(pk_mixed_step(*cell) == step && block.stack >= ledger->stacks.root &&
                       (block.flags & PK_BLOCK_CODE) == 0)) {
             *cell = 0;
+            if (PK_UNLIKELY(block.size > PK_LARGE_LEAST)) {
+                pk_ledger_take_large(ledger, block.stack, block.size);
+            }
             pk_hot_release(ledger, page, block.size, block.stack);
             return;
         }

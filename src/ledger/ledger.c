@@ -31,6 +31,12 @@ void pk_ledger_done(struct pk_ledger *ledger) {
     pk_blocks_clear(&ledger->blocks);
 }
 
+void pk_ledger_keep_large(struct pk_ledger *ledger, struct pk_store *entries, void (*changed)(void)) {
+    ledger->larges.entries = entries;
+    ledger->larges.arena = &ledger->arena;
+    ledger->larges.changed = changed;
+}
+
 static void note_watchers(struct pk_ledger *ledger) {
     bool others = ledger->share != NULL || ledger->moved != NULL;
     bool is_lone = !others && ledger->trackers != NULL && ledger->trackers->next == NULL;
@@ -53,6 +59,7 @@ int pk_ledger_fork(struct pk_ledger *ledger, struct pk_account *account, const s
     ledger->unknown_frees = 0;
     ledger->missed_frees = 0;
     ledger->trackers = NULL;
+    ledger->larges.lost = false;
     note_watchers(ledger);
     ledger->account = account;
     pk_account_start(account);
@@ -136,6 +143,10 @@ PK_COLD void pk_ledger_heed(struct pk_ledger *ledger, enum pk_account_note note)
     if (note == PK_ACCOUNT_SWEEP) {
         pk_account_sweep(ledger->account, pk_stacks_counters(&ledger->stacks, ledger->stacks.first),
                          ledger->stacks.node_count - ledger->stacks.first);
+        for (uint64_t at = 0; ledger->larges.entries != NULL && at < ledger->larges.entries->used;
+             at += sizeof(struct pk_large)) {
+            ((struct pk_large *)(void *)(ledger->larges.entries->base + at))->epoch = 0;
+        }
     } else if (ledger->peak_ended != NULL) {
         ledger->peak_ended(ledger->peak_context);
     }
@@ -216,6 +227,52 @@ PK_INLINE void release(struct pk_ledger *ledger, uint32_t stack, uint64_t bytes,
     release_node(ledger, pk_stacks_counters(&ledger->stacks, stack), bytes, blocks);
 }
 
+// ---- the largest blocks --------------------------------------------------------------------------------------
+
+// The entry of a node that is about to change. `grows_to`: what the total will be.
+static struct pk_large *changing_large(struct pk_ledger *ledger, uint32_t stack, uint64_t grows_to) {
+    if (ledger->larges.entries == NULL || is_inherited(ledger, stack)) {
+        return NULL;
+    }
+    struct pk_large *large = pk_larges_entry(&ledger->larges, stack, ledger->stacks.first);
+    if (large != NULL && grows_to <= ledger->account->peak_bytes) {
+        pk_large_capture(large, ledger->account->epoch);
+    }
+    if (large != NULL && ledger->share != NULL) {
+        pk_large_capture_tree(large, pk_share_epoch(ledger->share));
+    }
+    return large;
+}
+
+PK_NOINLINE void pk_ledger_add_large(struct pk_ledger *ledger, uint32_t stack, uint64_t size) {
+    struct pk_large *large = changing_large(ledger, stack, ledger->account->total_bytes + size);
+    if (large != NULL) {
+        pk_large_add(large, size);
+    }
+}
+
+PK_NOINLINE void pk_ledger_take_large(struct pk_ledger *ledger, uint32_t stack, uint64_t size) {
+    struct pk_large *large = changing_large(ledger, stack, 0);
+    if (large != NULL && large->count > 0) { // one that came while the table could not grow
+        pk_large_take(large, size);
+    }
+}
+
+// As charge() and release(), for one block.
+PK_INLINE void charge_block(struct pk_ledger *ledger, uint32_t stack, uint64_t size) {
+    if (PK_UNLIKELY(size > PK_LARGE_LEAST)) {
+        pk_ledger_add_large(ledger, stack, size);
+    }
+    charge(ledger, stack, size, 1);
+}
+
+PK_INLINE void release_block(struct pk_ledger *ledger, uint32_t stack, uint64_t size) {
+    if (PK_UNLIKELY(size > PK_LARGE_LEAST)) {
+        pk_ledger_take_large(ledger, stack, size);
+    }
+    release(ledger, stack, size, 1);
+}
+
 // ---- blocks --------------------------------------------------------------------------------------------------
 
 PK_COLD static void report_code_freed(struct pk_ledger *ledger, uint64_t address) {
@@ -227,7 +284,7 @@ PK_COLD static void report_code_freed(struct pk_ledger *ledger, uint64_t address
 // The block at `address` is dead, though nobody told us.
 PK_COLD static void retire_missed(struct pk_ledger *ledger, struct pk_block block, uint64_t address) {
     ledger->missed_frees++;
-    release(ledger, block.stack, block.size, 1);
+    release_block(ledger, block.stack, block.size);
     if ((block.flags & PK_BLOCK_CODE) != 0) {
         report_code_freed(ledger, address);
     }
@@ -254,7 +311,7 @@ PK_INLINE void add_block(struct pk_ledger *ledger, uint64_t address, uint64_t si
     if (PK_UNLIKELY(old.stack != PK_NODE_NONE)) {
         retire_missed(ledger, old, address);
     }
-    charge(ledger, stack, size, 1);
+    charge_block(ledger, stack, size);
 }
 
 void pk_ledger_alloc(struct pk_ledger *ledger, uint64_t address, uint64_t size, uint32_t stack, uint32_t flags,
@@ -271,7 +328,7 @@ void pk_ledger_free(struct pk_ledger *ledger, uint64_t address) {
         ledger->unknown_frees++;
         return;
     }
-    release(ledger, block.stack, block.size, 1);
+    release_block(ledger, block.stack, block.size);
     if (PK_UNLIKELY((block.flags & PK_BLOCK_CODE) != 0)) {
         report_code_freed(ledger, address);
     }
@@ -304,7 +361,7 @@ static void retire_resized(struct pk_ledger *ledger, struct pk_block old) {
         return;
     }
     end_resizing(ledger, old);
-    release(ledger, old.stack, old.size, 1);
+    release_block(ledger, old.stack, old.size);
 }
 
 void pk_ledger_resize_commit(struct pk_ledger *ledger, struct pk_block old, uint64_t address, uint64_t size,

@@ -19,6 +19,7 @@
 #include "base/arena.h"
 #include "ledger/account.h"
 #include "ledger/blocks.h"
+#include "ledger/large.h"
 #include "ledger/maps.h"
 #include "ledger/share.h"
 #include "ledger/stacks.h"
@@ -60,6 +61,7 @@ struct pk_ledger {
     uint64_t inherited_freed_blocks;
     uint64_t inherited_lost_bytes;  /* of it, being resized, now or (by other threads) at the fork: in no index */
     uint64_t inherited_lost_blocks;
+    struct pk_larges larges;
     struct pk_sampled sampled[PK_SAMPLED_MAX];
     uint32_t sampled_count;
     uint64_t sampled_bytes;   /* of all of them, in the account */
@@ -78,6 +80,10 @@ struct pk_ledger {
 /* The struct must start zeroed (static or fresh memory). 0 or negative errno. */
 int pk_ledger_init(struct pk_ledger *ledger, struct pk_account *account, struct pk_store *counters,
                    struct pk_store *idents, struct pk_store *functions, struct pk_store *strings);
+
+/* From now on the largest blocks of each node are kept in `entries`, which must outlive the ledger. `changed`: told when
+ * there is an entry more, or when one is lost; or NULL. Before the first event. */
+void pk_ledger_keep_large(struct pk_ledger *ledger, struct pk_store *entries, void (*changed)(void));
 
 /* Gives all its memory back; the struct is as before pk_ledger_init(), but for the functions it tells
  * (their contexts are forgotten). */
@@ -100,6 +106,10 @@ void pk_ledger_track(struct pk_ledger *ledger, struct pk_tracker *tracker, struc
 void pk_ledger_untrack(struct pk_ledger *ledger, struct pk_tracker *tracker);
 /* Changes of the total are told to `moved` from now on; NULL: no longer. */
 void pk_ledger_tell_moves(struct pk_ledger *ledger, void (*moved)(void *context, int64_t bytes), void *context);
+
+/* A block above PK_LARGE_LEAST comes to `stack`, or goes; before the account is changed. hot.h and ledger.c call them. */
+PK_NOINLINE void pk_ledger_add_large(struct pk_ledger *ledger, uint32_t stack, uint64_t size);
+PK_NOINLINE void pk_ledger_take_large(struct pk_ledger *ledger, uint32_t stack, uint64_t size);
 
 /* What the account asked for; hot.h and ledger.c call it. */
 PK_COLD void pk_ledger_heed(struct pk_ledger *ledger, enum pk_account_note note);

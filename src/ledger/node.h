@@ -84,6 +84,23 @@ struct pk_function {
     uint32_t reserved;
 };
 
+/* The largest single block of one node, among those above PK_LARGE_LEAST bytes; see ledger/large.h. */
+#define PK_LARGE_LEAST 1024u
+#define PK_LARGE_AT_MOST (UINT64_C(1) << 63) /* in `peak` and `tree`: none was larger, but all may have been smaller */
+
+struct pk_large {
+    uint32_t node;
+    uint32_t count;      /* such blocks held now */
+    uint64_t bytes;      /* ... and their bytes */
+    uint64_t most;       /* none of them is larger */
+    uint32_t most_count; /* how many are as large; 0: not known, perhaps none */
+    uint32_t epoch;
+    uint64_t peak;       /* the largest when `epoch` was current and this entry changed first; 0: none */
+    uint64_t tree;       /* the same for the peak of the process tree */
+    uint32_t tree_epoch;
+    uint32_t reserved[3];
+};
+
 /* The account of one process. `live total` and what the peak looked like; see ledger/account.h. */
 #define PK_ACCOUNT_FIELDS \
     uint64_t total_bytes; /* live now, requested bytes: blocks and counted maps */ \
@@ -103,5 +120,6 @@ struct pk_account {
 
 _Static_assert(sizeof(struct pk_node_counters) == 64, "one cache line");
 _Static_assert(sizeof(struct pk_node_ident) == 16, "format");
+_Static_assert(sizeof(struct pk_large) == 64, "format");
 _Static_assert(sizeof(struct pk_function) == 32, "format");
 _Static_assert(sizeof(struct pk_account) == 64, "one cache line");

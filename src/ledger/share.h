@@ -24,9 +24,13 @@ struct pk_share {
     void *context;
 };
 
+PK_INLINE uint32_t pk_share_epoch(const struct pk_share *share) {
+    return (uint32_t)(__atomic_load_n(share->peak, __ATOMIC_RELAXED) >> PK_SHARE_EPOCH_BITS);
+}
+
 /* Keeps what `node` held at the tree's peak, if that was not kept yet. Before every change of it. */
 PK_INLINE void pk_share_capture(const struct pk_share *share, struct pk_node_counters *node) {
-    uint32_t epoch = (uint32_t)(__atomic_load_n(share->peak, __ATOMIC_RELAXED) >> PK_SHARE_EPOCH_BITS);
+    uint32_t epoch = pk_share_epoch(share);
     if (PK_UNLIKELY(node->tree_epoch != epoch)) {
         node->tree_bytes = pk_node_live_bytes(node);
         node->tree_blocks = (uint32_t)pk_node_live_blocks(node);

@@ -33,7 +33,8 @@ enum pk_table {
     PK_TABLE_FUNCTIONS = 2, /* struct pk_function */
     PK_TABLE_STRINGS = 3,  /* bytes: u32 length, the bytes (UTF-8), a NUL, padding to 4; offset 0 is "" */
     PK_TABLE_FILES = 4,    /* struct pk_file_map: maps of ordinary files, listed and not counted */
-    PK_TABLE_COUNT = 5,
+    PK_TABLE_LARGE = 5,    /* struct pk_large, one for each node that ever had a block above PK_LARGE_LEAST */
+    PK_TABLE_COUNT = 6,
 };
 
 struct pk_file_map {
@@ -76,6 +77,7 @@ enum pk_python_status {
 #define PK_FLAG_OTHER_MALLOC 64u /* malloc is not ours: an allocator linked into the program, or preloaded before us */
 #define PK_FLAG_IN_PROCESS 256u  /* begun by the program itself: what was there before is unknown */
 #define PK_FLAG_BLOCK 512u       /* not a whole recording: what one block of the program held, above its start */
+#define PK_FLAG_NO_LARGE 1024u   /* the largest blocks of some nodes are not known: no memory, or no room */
 #define PK_FLAG_ALLOCATORS_LATE 32u /* PYTHONMALLOC or -X dev replaced the allocators; wrapped again soon after */
 
 struct pk_ledger_header {
@@ -148,6 +150,7 @@ static inline uint32_t pk_table_entry_bytes(enum pk_table table) {
     case PK_TABLE_FUNCTIONS: return sizeof(struct pk_function);
     case PK_TABLE_STRINGS: return 1;
     case PK_TABLE_FILES: return sizeof(struct pk_file_map);
+    case PK_TABLE_LARGE: return sizeof(struct pk_large);
     case PK_TABLE_COUNT: break;
     }
     return 0;

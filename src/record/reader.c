@@ -32,7 +32,7 @@
 #define MAX_ALLOC_BYTES (UINT64_C(1) << 62)
 
 static const char *const table_names[PK_TABLE_COUNT] = {"counters", "stacks", "functions",
-                                                        "strings", "files"};
+                                                        "strings", "files", "large blocks"};
 
 /* Where the bytes come from: a file descriptor, or memory when `fd` is negative. */
 struct input {
@@ -194,7 +194,7 @@ static int check_extents(const struct input *input, const struct pk_ledger_heade
 static int check_counts(const struct input *input, const struct pk_ledger_header *header,
                         const uint64_t table_bytes[PK_TABLE_COUNT]) {
     static const uint64_t limits[PK_TABLE_COUNT] = {PK_MAX_NODES, PK_MAX_NODES, MAX_FUNCTIONS,
-                                                    MAX_STRINGS_BYTES, MAX_FILES};
+                                                    MAX_STRINGS_BYTES, MAX_FILES, PK_MAX_NODES};
     for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
         uint64_t count = header->counts[table];
         if (count > limits[table] ||
@@ -345,6 +345,20 @@ static int sum_shares(const struct input *input, struct pk_snapshot *snapshot) {
     return 0;
 }
 
+static int index_large(const struct input *input, struct pk_snapshot *snapshot) {
+    snapshot->large_of = calloc(snapshot->node_count, sizeof(*snapshot->large_of));
+    if (snapshot->large_of == NULL) {
+        return say_error(input, -ENOMEM, "cannot be read: not enough memory");
+    }
+    for (uint32_t i = 0; i < snapshot->large_count; i++) {
+        uint32_t node = snapshot->large[i].node;
+        if (node < snapshot->node_count) { // else a node whose own count was not raised any more
+            snapshot->large_of[node] = i + 1;
+        }
+    }
+    return 0;
+}
+
 static int read_tables(const struct input *input, struct pk_snapshot *snapshot) {
     const struct pk_ledger_header *header = &snapshot->header;
     const uint64_t *counts = header->counts;
@@ -371,6 +385,10 @@ static int read_tables(const struct input *input, struct pk_snapshot *snapshot) 
     if (r < 0) {
         return r;
     }
+    if ((r = load_table(input, header, PK_TABLE_LARGE, counts[PK_TABLE_LARGE], 0, &snapshot->large)) < 0) {
+        return r;
+    }
+    snapshot->large_count = (uint32_t)counts[PK_TABLE_LARGE];
     snapshot->node_count = nodes < 2 ? 2 : (uint32_t)nodes;
     snapshot->function_count = (uint32_t)counts[PK_TABLE_FUNCTIONS];
     snapshot->strings_bytes = counts[PK_TABLE_STRINGS];
@@ -383,6 +401,9 @@ static int read_tables(const struct input *input, struct pk_snapshot *snapshot) 
     }
     r = check_references(input, snapshot, starts);
     free(starts);
+    if (r >= 0) {
+        r = index_large(input, snapshot);
+    }
     return r < 0 ? r : sum_shares(input, snapshot);
 }
 
@@ -473,6 +494,8 @@ void pk_snapshot_free(struct pk_snapshot *snapshot) {
         free(snapshot->functions);
         free(snapshot->strings);
         free(snapshot->files);
+        free(snapshot->large);
+        free(snapshot->large_of);
         free(snapshot);
     }
 }
@@ -508,6 +531,47 @@ void pk_snapshot_tree_share(const struct pk_snapshot *snapshot, uint32_t node, u
     } else {
         pk_snapshot_live(snapshot, node, ret_bytes, ret_blocks);
     }
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+/* As pk_large's `peak`: of which peak it is asked. */
+static uint64_t largest_at(const struct pk_snapshot *snapshot, uint32_t node,
+                           const uint32_t *tree_epoch) {
+    if (snapshot->large_of[node] == 0) {
+        return 0;
+    }
+    const struct pk_large *large = &snapshot->large[snapshot->large_of[node] - 1];
+    if (tree_epoch != NULL ? large->tree_epoch == *tree_epoch
+                           : large->epoch == snapshot->header.epoch) {
+        return tree_epoch != NULL ? large->tree : large->peak;
+    }
+    return large->count == 0 ? 0 : large->most | (large->most_count == 0 ? PK_LARGE_AT_MOST : 0);
+}
+
+void pk_snapshot_largest(const struct pk_snapshot *snapshot, uint32_t node,
+                         const uint32_t *tree_epoch, uint64_t bytes, uint64_t blocks,
+                         uint64_t *ret_least, uint64_t *ret_most) {
+    uint32_t function = snapshot->idents[node].function;
+    uint32_t kind = node > PK_NODE_ROOT ? snapshot->functions[function].kind : PK_FUNCTION_PYTHON;
+    bool is_map = kind == PK_FUNCTION_MAP || kind == PK_FUNCTION_SAMPLED;
+    uint64_t least = blocks == 0 ? 0 : bytes / blocks + (bytes % blocks != 0), most = bytes;
+
+    if (blocks > 1 && !is_map &&
+        (snapshot->header.flags & (PK_FLAG_NO_LARGE | PK_FLAG_BLOCK)) == 0) {
+        uint64_t largest = largest_at(snapshot, node, tree_epoch);
+        uint64_t size = largest & ~PK_LARGE_AT_MOST;
+        most = smaller(bytes, largest == 0 ? PK_LARGE_LEAST : size);
+        if (largest != 0) {
+            bool is_exact = (largest & PK_LARGE_AT_MOST) == 0;
+            least = is_exact || least > PK_LARGE_LEAST ? least : PK_LARGE_LEAST + 1;
+            least = is_exact ? most : least;
+        }
+    }
+    *ret_least = smaller(least, most);
+    *ret_most = most;
 }
 
 const char *pk_snapshot_string(const struct pk_snapshot *snapshot, uint32_t offset) {

@@ -34,6 +34,10 @@ struct pk_snapshot {
     char *strings;
     uint64_t strings_bytes;
 
+    uint32_t large_count;
+    struct pk_large *large;
+    uint32_t *large_of; /* by node: number of its entry + 1; 0: none */
+
     uint64_t share_bytes; /* sums of all nodes' shares of the peak; off from header.peak_* by events
                              in flight */
     uint64_t share_blocks;
@@ -75,6 +79,13 @@ void pk_snapshot_tree_share(const struct pk_snapshot *snapshot, uint32_t node, u
 /* What it holds at the end of the record. */
 void pk_snapshot_live(const struct pk_snapshot *snapshot, uint32_t node, uint64_t *ret_bytes,
                       uint64_t *ret_blocks);
+
+/* The largest single block of `bytes` in `blocks` that pk_snapshot_share gave for the node, or, with
+ * a `tree_epoch` that is not NULL, pk_snapshot_tree_share: it had at least *ret_least bytes and at
+ * most *ret_most. They are equal when it is known. */
+void pk_snapshot_largest(const struct pk_snapshot *snapshot, uint32_t node,
+                         const uint32_t *tree_epoch, uint64_t bytes, uint64_t blocks,
+                         uint64_t *ret_least, uint64_t *ret_most);
 
 /* The text at an offset found in the snapshot's own tables; never NULL. */
 const char *pk_snapshot_string(const struct pk_snapshot *snapshot, uint32_t offset);

@@ -16,10 +16,10 @@
 #define FIRST_EXTENT_OF_FORK (8u << 10) /* children come by the thousand and may live for a millisecond */
 #define LARGEST_EXTENT (8u << 20)
 
-// How the room is shared out, in 64ths: 600,000 stacks with their names fit 64 MiB.
+// How the room is shared out, in 64ths: 580,000 stacks with their names fit 64 MiB.
 static const uint32_t shares[PK_TABLE_COUNT] = {
-    [PK_TABLE_COUNTERS] = 38, [PK_TABLE_IDENTS] = 10, [PK_TABLE_FUNCTIONS] = 4,
-    [PK_TABLE_STRINGS] = 11,  [PK_TABLE_FILES] = 1,
+    [PK_TABLE_COUNTERS] = 36, [PK_TABLE_IDENTS] = 9,  [PK_TABLE_FUNCTIONS] = 4,
+    [PK_TABLE_STRINGS] = 10,  [PK_TABLE_FILES] = 1,  [PK_TABLE_LARGE] = 4,
 };
 
 static size_t append_text(char *path, size_t at, const char *text) {
@@ -186,7 +186,7 @@ static int open_file(struct pk_writer *writer, int fd, uint64_t first_extent) {
     writer->header->byte_order = PK_LEDGER_BYTE_ORDER;
     writer->header->header_bytes = PK_LEDGER_HEADER_BYTES;
     for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
-        uint64_t bytes = table == PK_TABLE_FILES ? PK_LEDGER_PAGE : first_extent;
+        uint64_t bytes = table == PK_TABLE_FILES || table == PK_TABLE_LARGE ? PK_LEDGER_PAGE : first_extent;
         result = add_extent(writer, fd, &writer->stores[table], bytes);
         if (result < 0) {
             return result;
@@ -258,7 +258,7 @@ int pk_writer_open_nowhere(struct pk_writer *writer) {
 void pk_writer_publish(struct pk_writer *writer) {
     // Strings before functions before idents before counters: what is named must be whole before its namer.
     static const enum pk_table order[PK_TABLE_COUNT] = {PK_TABLE_STRINGS, PK_TABLE_FUNCTIONS, PK_TABLE_IDENTS,
-                                                        PK_TABLE_COUNTERS, PK_TABLE_FILES};
+                                                        PK_TABLE_COUNTERS, PK_TABLE_FILES, PK_TABLE_LARGE};
     for (uint32_t i = 0; i < PK_TABLE_COUNT; i++) {
         enum pk_table table = order[i];
         uint64_t count = writer->stores[table].used / pk_table_entry_bytes(table);

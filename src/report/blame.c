@@ -64,8 +64,13 @@ static uint32_t collect_charges(const struct pk_view *view, uint64_t *const colu
     return used;
 }
 
+static void take_larger(uint64_t *number, uint64_t other) {
+    *number = other > *number ? other : *number;
+}
+
 int pk_blame_build(struct pk_view *view, uint64_t *const columns[PK_ALL_COLUMNS],
-                   const uint64_t without[PK_ALL_COLUMNS]) {
+                   const uint64_t without[PK_ALL_COLUMNS], uint64_t *const largest[2],
+                   const uint64_t largest_without[2]) {
     struct pk_pool scratch = {0};
     struct charge *charges = pk_pool_array(&scratch, view->frame_count, sizeof(*charges));
     uint32_t used = charges == NULL ? 0 : collect_charges(view, columns, charges);
@@ -85,6 +90,8 @@ int pk_blame_build(struct pk_view *view, uint64_t *const columns[PK_ALL_COLUMNS]
         for (unsigned column = 0; column < PK_ALL_COLUMNS; column++) {
             blame->columns[column] += columns[column][charges[i].frame];
         }
+        take_larger(&blame->largest_least, largest[0][charges[i].frame]);
+        take_larger(&blame->largest_most, largest[1][charges[i].frame]);
     }
     uint64_t any = 0;
     for (unsigned column = 0; column < PK_ALL_COLUMNS; column++) {
@@ -94,6 +101,8 @@ int pk_blame_build(struct pk_view *view, uint64_t *const columns[PK_ALL_COLUMNS]
         struct pk_view_blame *blame = &view->blame[view->blame_count++];
         blame->frame = PK_FRAME_ROOT;
         memcpy(blame->columns, without, sizeof(blame->columns));
+        blame->largest_least = largest_without[0];
+        blame->largest_most = largest_without[1];
     }
     qsort(view->blame, view->blame_count, sizeof(*view->blame), compare_blame);
     while (view->peak_blame_count < view->blame_count &&

@@ -371,6 +371,23 @@ static void write_blame(struct pk_json *json, const struct selection *s) {
         }
         pk_json_end_array(json);
     }
+    for (unsigned is_least = 0; is_least < 2; is_least++) {
+        uint64_t rest = 0;
+        pk_json_array(json, is_least ? "largest_least_bytes" : "largest_bytes");
+        for (uint32_t line = 0; line < view->blame_count; line++) {
+            const struct pk_view_blame *blame = &view->blame[line];
+            uint64_t value = is_least ? blame->largest_least : blame->largest_most;
+            if (line < s->blame_count) {
+                pk_json_unsigned(json, NULL, value);
+            } else {
+                rest = value > rest ? value : rest;
+            }
+        }
+        if (has_rest) {
+            pk_json_unsigned(json, NULL, rest);
+        }
+        pk_json_end_array(json);
+    }
     pk_json_end_object(json);
 }
 
@@ -407,6 +424,8 @@ static void write_blame_lines(struct pk_json *json, const struct pk_report *repo
             pk_json_unsigned(json, kind_names[kind],
                              blame->columns[pk_kind_column(kind, PK_PEAK_BYTES)]);
         }
+        pk_json_unsigned(json, "largest_bytes", blame->largest_most);
+        pk_json_unsigned(json, "largest_least_bytes", blame->largest_least);
         pk_json_end_object(json);
     }
     pk_json_end_array(json);

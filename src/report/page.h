@@ -16,7 +16,8 @@
  *   stacks.frame   can be -2 as well: a leaf with what was held by smaller stacks below its parent,
  *                  folded together so that the file stays small
  *   blame          an object of columns {frame, bytes, blocks, end_bytes, end_blocks, alloc_bytes,
- *                  alloc_blocks, heap_bytes, map_bytes} instead of a list of objects: `frame` is an index into frames, -1
+ *                  alloc_blocks, heap_bytes, map_bytes, largest_bytes,
+ *                  largest_least_bytes} instead of a list of objects: `frame` is an index into frames, -1
  *                  for bytes without any stack ("[no stack]"), -2 for all smaller lines in one
  *                  ("[smaller lines]"); path, line, function, source, kind follow from the frame
  *   folded         null, or {stacks, bytes}: how many stacks are folded, their bytes at the peak

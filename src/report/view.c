@@ -36,6 +36,7 @@ struct pk_view_builder {
     uint32_t *user;    /* the innermost frame of the user's own code, of the node or around it */
     uint32_t *library; /* of a library */
     uint64_t *columns[PK_ALL_COLUMNS];
+    uint64_t *largest[2]; /* single block of the node itself at the peak: at least, at most */
     uint32_t *slots; /* (caller, frame) -> node + 1; open addressing */
     uint32_t slot_mask;
 
@@ -90,6 +91,9 @@ static bool make_room(struct pk_view_builder *builder, uint32_t more) {
         for (unsigned i = 0; i < PK_ALL_COLUMNS; i++) {
             builder->columns[i] = resize(builder, builder->columns[i], room, sizeof(uint64_t));
         }
+        for (unsigned i = 0; i < 2; i++) {
+            builder->largest[i] = resize(builder, builder->largest[i], room, sizeof(uint64_t));
+        }
         builder->node_room = builder->failed ? builder->node_room : room;
     }
     while (!builder->failed && builder->node_count + more > builder->slot_mask / 2) {
@@ -123,6 +127,7 @@ static uint32_t find_node(struct pk_view_builder *builder, uint32_t parent, uint
     for (unsigned i = 0; i < PK_ALL_COLUMNS; i++) {
         builder->columns[i][node] = 0;
     }
+    builder->largest[0][node] = builder->largest[1][node] = 0;
     return node;
 }
 
@@ -207,6 +212,20 @@ static void charge(struct pk_view_builder *builder, uint32_t node,
     }
 }
 
+/* The largest block of a ledger's node is one of the tree's node. */
+static void note_largest(struct pk_view_builder *builder, const struct pk_snapshot *snapshot,
+                         const struct pk_view_source *source, uint32_t node, uint32_t to,
+                         const uint64_t amounts[PK_COLUMNS]) {
+    uint64_t largest[2];
+    pk_snapshot_largest(snapshot, node, source->share == PK_SHARE_TREE ? &source->tree_epoch : NULL,
+                        amounts[PK_PEAK_BYTES], amounts[PK_PEAK_BLOCKS], &largest[0], &largest[1]);
+    for (unsigned i = 0; i < 2; i++) {
+        if (largest[i] > builder->largest[i][to]) {
+            builder->largest[i][to] = largest[i];
+        }
+    }
+}
+
 /* As PK_MEMORY_KINDS: what came from Python's allocators, or is of no kind. */
 static unsigned memory_kind(uint32_t function_kind) {
     switch (function_kind) {
@@ -242,6 +261,7 @@ static bool add_nodes(struct pk_view_builder *builder, const struct pk_snapshot 
     nodes[PK_NODE_NONE] = nodes[PK_NODE_ROOT] = base;
     read_amounts(snapshot, source, PK_NODE_ROOT, amounts);
     charge_kind(builder, base, amounts, PK_MEMORY_KINDS, added);
+    note_largest(builder, snapshot, source, PK_NODE_ROOT, base, amounts);
     for (uint32_t i = PK_NODE_ROOT + 1; i < snapshot->node_count; i++) {
         const struct pk_node_ident *ident = &snapshot->idents[i];
         uint32_t parent = nodes[ident->parent], around = parent, frame;
@@ -252,6 +272,7 @@ static bool add_nodes(struct pk_view_builder *builder, const struct pk_snapshot 
         if (kind < PK_MEMORY_KINDS && function_kind != PK_FUNCTION_SAMPLED) {
             nodes[i] = parent; // no frame: a part of what its line holds
             charge_kind(builder, parent, amounts, kind, added);
+            note_largest(builder, snapshot, source, i, parent, amounts);
             continue;
         }
         if (function_kind == PK_FUNCTION_THREAD) {
@@ -268,6 +289,7 @@ static bool add_nodes(struct pk_view_builder *builder, const struct pk_snapshot 
         of->has_span = true;
         nodes[i] = find_node(builder, parent, frame, around);
         charge_kind(builder, nodes[i], amounts, kind, added);
+        note_largest(builder, snapshot, source, i, nodes[i], amounts);
     }
     return true;
 }
@@ -339,6 +361,7 @@ struct pk_view_builder *pk_view_begin(const struct pk_path_rules *rules, struct 
         for (unsigned i = 0; i < PK_ALL_COLUMNS; i++) {
             builder->columns[i][0] = 0;
         }
+        builder->largest[0][0] = builder->largest[1][0] = 0;
     }
     return builder;
 }
@@ -387,8 +410,12 @@ static int charge_frames(struct pk_view_builder *builder) {
     struct pk_pool scratch = {0};
     uint64_t *by_frame[PK_ALL_COLUMNS];
     uint64_t without[PK_ALL_COLUMNS] = {0};
+    uint64_t *largest[2], largest_without[2] = {0};
     for (unsigned i = 0; i < PK_ALL_COLUMNS; i++) {
         by_frame[i] = pk_pool_array(&scratch, view->frame_count, sizeof(uint64_t));
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        largest[i] = pk_pool_array(&scratch, view->frame_count, sizeof(uint64_t));
     }
     int r = scratch.failed ? -ENOMEM : 0;
     for (uint32_t node = 0; r >= 0 && node < builder->node_count; node++) {
@@ -397,9 +424,13 @@ static int charge_frames(struct pk_view_builder *builder) {
             uint64_t *to = frame == NO_FRAME ? &without[i] : &by_frame[i][frame];
             *to += builder->columns[i][node];
         }
+        for (unsigned i = 0; i < 2; i++) {
+            uint64_t *to = frame == NO_FRAME ? &largest_without[i] : &largest[i][frame];
+            *to = builder->largest[i][node] > *to ? builder->largest[i][node] : *to;
+        }
     }
     if (r >= 0) {
-        r = pk_blame_build(view, by_frame, without);
+        r = pk_blame_build(view, by_frame, without, largest, largest_without);
     }
     pk_pool_free(&scratch);
     return r;
@@ -431,6 +462,8 @@ static void free_builder(struct pk_view_builder *builder) {
     for (unsigned i = 0; i < PK_ALL_COLUMNS; i++) {
         free(builder->columns[i]);
     }
+    free(builder->largest[0]);
+    free(builder->largest[1]);
     free(builder->slots);
     free(builder);
 }

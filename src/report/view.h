@@ -64,6 +64,7 @@ struct pk_view_frame {
 /* All allocations charged to one line. */
 struct pk_view_blame {
     int32_t frame; /* PK_FRAME_ROOT: no stack at all */
+    uint64_t largest_least, largest_most; /* its largest single block at the peak: at least, at most */
     union {
         uint64_t columns[PK_ALL_COLUMNS];
         struct { /* the same by name, in the order of enum pk_column */

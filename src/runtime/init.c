@@ -56,6 +56,11 @@ static void forget_code(void *context, uint64_t address) {
     __atomic_add_fetch(&pk_runtime.deaths, 1, __ATOMIC_RELEASE);
 }
 
+static void publish_large(void) {
+    pk_runtime.header->flags |= pk_runtime.ledger.larges.lost ? PK_FLAG_NO_LARGE : 0;
+    pk_writer_publish(&pk_runtime.writer);
+}
+
 // A program kept to little address space (ulimit -v) shall keep nearly all of it.
 static uint64_t ledger_room(void) {
     struct rlimit limit;
@@ -106,6 +111,7 @@ int pk_runtime_open_ledger(const char *directory) {
         pk_writer_close(&runtime->writer);
         return result;
     }
+    pk_ledger_keep_large(&runtime->ledger, &stores[PK_TABLE_LARGE], publish_large);
     runtime->ledger.code_freed = forget_code;
     runtime->ledger.peak_ended = pk_track_peak_ended;
     runtime->ledger.file_mapped = pk_track_file_mapped;

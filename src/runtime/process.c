@@ -218,7 +218,7 @@ static void copy_identity(const struct pk_ledger_header *parents) {
     struct pk_ledger_header *header = pk_runtime.header;
     header->python_hex = parents->python_hex;
     header->python_status = parents->python_status;
-    header->flags = parents->flags & ~(PK_FLAG_DISK_FULL | PK_FLAG_TABLE_FULL | PK_FLAG_UNREACHABLE);
+    header->flags = parents->flags & ~(PK_FLAG_DISK_FULL | PK_FLAG_TABLE_FULL | PK_FLAG_UNREACHABLE | PK_FLAG_NO_LARGE);
     memcpy(header->python_version, parents->python_version, sizeof header->python_version);
     memcpy(header->python_note, parents->python_note, sizeof header->python_note);
     memcpy(header->command, parents->command, sizeof header->command);

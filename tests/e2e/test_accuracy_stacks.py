@@ -111,6 +111,24 @@ def test_without_columns_no_part_is_marked(profile, each_python):
     assert {start for frame, start in columns if frame.path == str(path)} == {-1}
 
 
+def test_the_largest_block_of_a_line(profile, each_python):
+    """To the byte where it can be known, and never beyond its limits where not."""
+    path = TARGETS / "largest.py"
+    report = profile(each_python, ["-S", path])
+    header = int(report.printed)
+    lines = {line["line"]: line for line in report["blame"] if line["path"] == str(path)}
+    checked = 0
+    for number, text in enumerate(path.read_text().split("\n"), 1):
+        if "  #: " not in text:
+            continue
+        words = text.split("  #: ")[1].replace("from ", "").replace("the least", str(1024 - header)).split(" to ")
+        least, most = (header + int(words[at]) for at in (0, -1))
+        found = lines[number]["largest_least_bytes"], lines[number]["largest_bytes"]
+        assert found == (least, most), (number, text)
+        checked += 1
+    assert checked == 7
+
+
 # Where a comprehension's own frame is to be expected. 3.12 made list, dict and set comprehensions part of
 # the function around them; a generator expression always is a function.
 COMPREHENSIONS = {

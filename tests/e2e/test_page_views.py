@@ -109,6 +109,22 @@ def test_the_part_of_the_line_that_allocated_is_underlined(show, looks):
     assert "names = list(frame)" in report.text("#panel")
 
 
+def test_the_largest_block_of_each_line_is_a_column(show, looks):
+    data = of_kinds()
+    data["blame"]["largest_bytes"] = [6 * MIB, MIB]
+    data["blame"]["largest_least_bytes"] = [5 * MIB, MIB]
+    report = show(data, **looks)
+    cells = [cell.text_content().replace("\u00a0", " ") for cell in report.page.locator("#blame tr.row .largest").all()]
+    assert cells == ["\u2264 6.0 MiB", "1.0 MiB"]
+    assert report.page.locator("#blame th.largest").is_visible() == (looks["viewport"]["width"] > 760)
+    report.page.locator("#canvas").focus()
+    for _ in range(3):
+        report.page.keyboard.press("ArrowDown")
+    assert "largest block \u2264 6.0 MiB" in report.text("#card").replace("\u00a0", " ")
+    report.page.get_by_role("button", name="Live at the end").click()
+    assert "".join(report.page.locator("#blame tr.row .largest").all_inner_texts()) == ""
+
+
 def test_documents_without_kinds_offer_none(show):
     report = show(measured())
     assert report.page.get_by_role("button", name="C heap", exact=True).count() == 0

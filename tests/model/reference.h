@@ -30,7 +30,10 @@ struct reference_page {
 
 struct reference_share {
     uint64_t bytes, blocks;
+    uint64_t largest; /* single block */
 };
+
+#define REFERENCE_RESIZING 8u
 
 /* A block of the program: full copies at its start and at each of its peaks. */
 struct reference_tracker {
@@ -43,6 +46,8 @@ struct reference_tracker {
 struct reference {
     struct reference_block blocks[REFERENCE_BLOCKS];
     uint32_t block_count;
+    struct reference_block resizing[REFERENCE_RESIZING]; /* taken out, still held */
+    uint32_t resizing_count;
     struct reference_page pages[REFERENCE_PAGES]; /* the address space in which maps live */
     uint64_t page_bytes;
     struct reference_share live[REFERENCE_NODES];
@@ -75,6 +80,30 @@ static inline void reference_track(struct reference *model, uint32_t number) {
     memcpy(tracker->at_peak, model->live, sizeof model->live);
 }
 
+/* The largest block of each stack: by looking at all. */
+static inline void reference_look(const struct reference *model, struct reference_share *shares) {
+    for (uint32_t i = 0; i < REFERENCE_NODES; i++) {
+        shares[i].largest = 0;
+    }
+    for (uint32_t i = 0; i < model->block_count + model->resizing_count; i++) {
+        const struct reference_block *block =
+            i < model->block_count ? &model->blocks[i] : &model->resizing[i - model->block_count];
+        if (block->stack >= model->first && block->size > shares[block->stack].largest) {
+            shares[block->stack].largest = block->size;
+        }
+    }
+}
+
+/* A resize ends: the old block is held no more, or is remembered again. */
+static inline void reference_resized(struct reference *model, struct reference_block old) {
+    for (uint32_t i = 0; i < model->resizing_count; i++) {
+        if (memcmp(&model->resizing[i], &old, sizeof old) == 0) {
+            model->resizing[i] = model->resizing[--model->resizing_count];
+            return;
+        }
+    }
+}
+
 static inline void reference_charge(struct reference *model, uint32_t stack, uint64_t bytes, uint64_t blocks) {
     if (stack < model->first) {
         model->inherited.bytes += bytes;
@@ -91,6 +120,7 @@ static inline void reference_charge(struct reference *model, uint32_t stack, uin
         for (uint32_t i = 0; i < REFERENCE_NODES; i++) {
             model->at_peak[i] = model->live[i];
         }
+        reference_look(model, model->at_peak);
     }
     reference_watch(model);
 }
@@ -112,6 +142,7 @@ static inline void reference_raise(struct reference *model) {
     for (uint32_t i = 0; i < REFERENCE_NODES; i++) {
         model->at_tree_peak[i] = model->live[i];
     }
+    reference_look(model, model->at_tree_peak);
 }
 
 /* All there is becomes inherited; new stacks begin at `first`. */
@@ -121,6 +152,7 @@ static inline void reference_fork(struct reference *model, uint32_t first) {
     model->total_bytes = model->total_blocks = model->peak_bytes = model->peak_blocks = 0;
     model->unknown_frees = model->missed_frees = 0;
     model->first = first;
+    model->resizing_count = 0;
     for (uint32_t i = 0; i < REFERENCE_TRACKERS; i++) {
         model->trackers[i].running = false;
     }
@@ -190,6 +222,7 @@ static inline void reference_resize(struct reference *model, struct reference_bl
     if (old.stack == 0) {
         model->unknown_frees++;
     } else {
+        reference_resized(model, old);
         reference_release(model, old.stack, old.size, 1);
     }
     if (!copied) {

@@ -34,8 +34,8 @@ struct pending {
 struct world {
     struct pk_ledger ledger;
     struct pk_account account;
-    struct pk_store stores[4];
-    uint64_t limits[4];
+    struct pk_store stores[5];
+    uint64_t limits[5];
     struct reference model;
     uint32_t pool_class[POOLS];
     struct pending pending[PENDING_MAX];
@@ -50,6 +50,7 @@ struct world {
     uint64_t moved_from;
     uint32_t tracked, negative_shares;
     uint32_t forks, tells;
+    uint64_t exact_largest, bounded_largest;
     uint64_t dropped_before; /* by the processes this one was forked from */
     uint64_t seed, random;
     uint32_t step, sweeps, starved_steps;
@@ -108,7 +109,7 @@ static struct world *make_world(uint64_t seed, bool starving_allowed) {
     }
     world->seed = world->random = seed;
     world->starving_allowed = starving_allowed;
-    for (uint32_t i = 0; i < 4; i++) {
+    for (uint32_t i = 0; i < 5; i++) {
         world->limits[i] = 2u << 20;
         world->stores[i] = make_memory_store(&world->limits[i]);
     }
@@ -116,6 +117,7 @@ static struct world *make_world(uint64_t seed, bool starving_allowed) {
                        &world->stores[3]) < 0) {
         complain(world, "init failed");
     }
+    pk_ledger_keep_large(&world->ledger, &world->stores[4], NULL);
     world->ledger.code_freed = count_code_freed;
     world->ledger.code_context = world;
     world->ledger.file_mapped = count_file_mapped;
@@ -127,7 +129,7 @@ static struct world *make_world(uint64_t seed, bool starving_allowed) {
 }
 
 static void free_world(struct world *world) {
-    for (uint32_t i = 0; i < 4; i++) {
+    for (uint32_t i = 0; i < 5; i++) {
         free_memory_store(&world->stores[i]);
     }
     free(world);
@@ -259,6 +261,9 @@ static void do_resize_begin(struct world *world) {
         world->model.code_frees++;
         old.flags &= ~PK_BLOCK_CODE;
     }
+    if (old.stack != 0) {
+        world->model.resizing[world->model.resizing_count++] = old;
+    }
     if (pending->block.stack != old.stack ||
         (old.stack != 0 && (pending->block.size != old.size || pending->block.flags != old.flags))) {
         complain(world, "resize of 0x%" PRIx64 " began with another block", pending->address);
@@ -276,6 +281,7 @@ static void do_resize_end(struct world *world) {
         if (old.stack == 0) {
             return;
         }
+        reference_resized(&world->model, old);
         reference_retire_missed(&world->model, old.address);
         if (world->ledger.dropped != dropped) {
             reference_release(&world->model, old.stack, old.size, 1);
@@ -404,7 +410,7 @@ static void do_track(struct world *world) {
 static void do_fork(struct world *world) {
     uint32_t count = world->ledger.stacks.node_count;
     world->dropped_before += world->ledger.dropped;
-    for (uint32_t i = 0; i < 4; i++) {
+    for (uint32_t i = 0; i < 5; i++) {
         free_memory_store(&world->stores[i]);
         world->stores[i] = make_memory_store(&world->limits[i]);
     }
@@ -456,6 +462,46 @@ static void compare_tracker(struct world *world, uint32_t number) {
     }
 }
 
+// `said`: an entry's word for the largest block at one of the peaks.
+static void compare_largest(struct world *world, uint32_t node, uint64_t said, uint64_t largest) {
+    uint64_t expected = largest > PK_LARGE_LEAST ? largest : 0;
+    bool bound = (said & PK_LARGE_AT_MOST) != 0;
+    world->exact_largest += !bound && expected != 0;
+    world->bounded_largest += bound;
+    said &= ~PK_LARGE_AT_MOST;
+    if (bound ? said < expected || expected == 0 : said != expected) {
+        complain(world, "node %u's largest block had %s %" PRIu64 " bytes, expected %" PRIu64, node,
+                 bound ? "at most" : "exactly", said, expected);
+    }
+}
+
+static void compare_larges(struct world *world) {
+    const struct pk_ledger *ledger = &world->ledger;
+    const struct reference *model = &world->model;
+    const struct pk_large *larges = (const struct pk_large *)(const void *)world->stores[4].base;
+    uint32_t tree_epoch = (uint32_t)(world->tree_peak >> PK_SHARE_EPOCH_BITS);
+    bool met[REFERENCE_NODES] = {false};
+    if (ledger->larges.lost) {
+        return;
+    }
+    for (uint64_t i = 0; i < world->stores[4].used / sizeof *larges; i++) {
+        const struct pk_large *large = &larges[i];
+        uint32_t node = large->node + ledger->stacks.first;
+        met[node] = true;
+        compare_largest(world, node, large->epoch == world->account.epoch ? large->peak : pk_large_now(large),
+                        model->at_peak[node].largest);
+        if (ledger->share != NULL) {
+            compare_largest(world, node, large->tree_epoch == tree_epoch ? large->tree : pk_large_now(large),
+                            model->at_tree_peak[node].largest);
+        }
+    }
+    for (uint32_t i = 0; i < REFERENCE_NODES; i++) {
+        if (!met[i] && model->at_peak[i].largest > PK_LARGE_LEAST) {
+            complain(world, "node %u's largest block is in no entry", i);
+        }
+    }
+}
+
 static void compare_account(struct world *world) {
     const struct pk_account *account = &world->account;
     const struct reference *model = &world->model;
@@ -493,6 +539,7 @@ static void compare_account(struct world *world) {
             compare_tracker(world, i);
         }
     }
+    compare_larges(world);
     if (ledger->moved != NULL && world->moved_bytes != (int64_t)(account->total_bytes - world->moved_from)) {
         complain(world, "told of %" PRId64 " bytes in all", world->moved_bytes);
     }
@@ -625,7 +672,7 @@ static void report(struct world *world) {
 
 static void run_worlds(uint32_t worlds, bool starving_allowed) {
     uint32_t sweeps = 0, forks = 0, tells = 0, tracked = 0, negative_shares = 0;
-    uint64_t dropped = 0;
+    uint64_t dropped = 0, exact = 0, bounded = 0;
     for (uint32_t i = 0; i < worlds && !check_state.failed; i++) {
         struct world *world = make_world(check_seed() + i, starving_allowed);
         while (world->step < STEPS && !world->failed) {
@@ -633,6 +680,8 @@ static void run_worlds(uint32_t worlds, bool starving_allowed) {
         }
         sweeps += world->sweeps;
         forks += world->forks;
+        exact += world->exact_largest;
+        bounded += world->bounded_largest;
         tells += world->tells;
         tracked += world->tracked;
         negative_shares += world->negative_shares;
@@ -645,6 +694,7 @@ static void run_worlds(uint32_t worlds, bool starving_allowed) {
     CHECK((PK_EPOCH_LAST == 7) == (sweeps > 0));
     CHECK(forks > 0 && tells > 0);
     CHECK(tracked > 100 && negative_shares > 0);
+    CHECK(exact > bounded && bounded > 0);
     CHECK(starving_allowed == (dropped > 0));
 }
 

@@ -158,6 +158,49 @@ static void kinds_of_memory_are_parts_of_their_line(void) {
     drop(&scene);
 }
 
+/* What a ledger says of the largest block of a node, and what follows from its counters alone. */
+static void the_largest_block_is_known_or_has_limits(void) {
+    static const struct {
+        uint64_t bytes, blocks; // held at the peak
+        struct pk_large large;
+        uint32_t flags;
+        uint64_t least, most;
+    } cases[] = {
+        {5000, 1, {0}, 0, 5000, 5000},                            // it is the only one
+        {5000, 10, {0}, 0, 500, 1024},                            // none above the limit
+        {50, 10, {0}, 0, 5, 50},
+        {9000, 3, {.epoch = 7, .peak = 4000}, 0, 4000, 4000},     // as it was at the peak
+        {9000, 3, {.epoch = 6, .peak = 4000, .count = 2, .most = 3000, .most_count = 1}, 0, 3000, 3000},
+        {9000, 3, {.epoch = 7, .peak = 4000 | PK_LARGE_AT_MOST}, 0, 3000, 4000},
+        {3000, 9, {.count = 2, .most = 1500}, 0, 1025, 1500},
+        {9000, 3, {.epoch = 7, .peak = 70000}, 0, 9000, 9000},    // killed in between: no more than all
+        {9000, 3, {0}, PK_FLAG_NO_LARGE, 3000, 9000},
+        {9000, 3, {0}, PK_FLAG_BLOCK, 3000, 9000},
+        {9000, 0, {0}, 0, 0, 9000},                               // the middle of a map
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct make_ledger make;
+        make_ledger_start(&make);
+        uint32_t code = make_ledger_function(&make, "f", "a.py", 1, PK_FUNCTION_PYTHON);
+        uint32_t map = make_ledger_function(&make, "", "", 0, PK_FUNCTION_MAP);
+        uint32_t line = make_ledger_node(&make, PK_NODE_ROOT, code, 1);
+        uint32_t node = cases[i].blocks == 0 ? make_ledger_node(&make, line, map, 0) : line;
+        make_ledger_hold(&make, node, cases[i].bytes, cases[i].blocks);
+        make.header.flags |= cases[i].flags;
+        struct pk_large large = cases[i].large;
+        large.node = node;
+        if (large.peak != 0 || large.most != 0) {
+            memcpy(make_ledger_grow(&make, PK_TABLE_LARGE, sizeof(large)), &large, sizeof(large));
+        }
+        struct scene scene = show(&make);
+        CHECK(scene.is_good);
+        CHECK_EQ(scene.view.blame_count, 1);
+        CHECK_EQ(scene.view.blame[0].largest_least, cases[i].least);
+        CHECK_EQ(scene.view.blame[0].largest_most, cases[i].most);
+        drop(&scene);
+    }
+}
+
 /* Columns are bytes in the record and characters in the report, and only of a line that is known. */
 static void the_part_of_a_line_is_counted_in_characters(void) {
     struct make_ledger make;
@@ -695,6 +738,7 @@ int main(int argc, char **argv) {
         TEST(bytes_in_no_stack_become_a_frame_of_their_own),
         TEST(stacks_beyond_the_peak_are_kept_and_said),
         TEST(kinds_of_memory_are_parts_of_their_line),
+        TEST(the_largest_block_is_known_or_has_limits),
         TEST(the_part_of_a_line_is_counted_in_characters),
         TEST(recursion_20000_deep_is_just_a_long_branch),
         TEST(three_measures_are_in_one_tree),

@@ -149,7 +149,8 @@ function makeRow(row, index) {
                            fileNote(words) && '  ' + fileNote(words)));
     code.title = cut(words.source, 2000);
     const line = make('tr', 'row' + (row === now.row ? ' chosen' : ''),
-                      ...makeCells(row.bytes, row.blocks, make('td', 'place', place), code));
+                      ...makeCells(row.bytes, row.blocks, make('td', 'number largest', largestWords(row)),
+                                 make('td', 'place', place), code));
     line.dataset.index = index;
     return line;
 }
@@ -162,7 +163,7 @@ function showTable() {
     const body = rows.slice(0, shown).map(makeRow);
     if (left.length > 0) {
         body.push(make('tr', 'rest', ...makeCells(
-            sum('bytes'), sum('blocks'), make('td', 'place', formatPlural(left.length, 'more line')),
+            sum('bytes'), sum('blocks'), make('td', 'largest'), make('td', 'place', formatPlural(left.length, 'more line')),
             make('td', '', makeButton('link', 'Show ' + (left.length > MORE_ROWS ? MORE_ROWS : 'them'), () => {
                 now.shown = shown + MORE_ROWS;
                 showTable();
@@ -509,13 +510,15 @@ function cardParts(box) {
                                column && [column[frame], ends[frame]]);
     const text = make('div', 'source', ...around.map((row) => make(
         'div', row.here ? 'here' : '', make('span', 'line', String(row.number)), ...makeCode(row.parts, 200))));
+    const row = !isGroup(node) && rows.find((some) => some.line === blame.lineOf[frame]);
     const group = isGroup(node) && !tree.inverted && (tree.mode[node] === MODE_FOLDED
         ? 'Folded: \u25b8 or the key e opens it. It begins at' : 'Opened: \u25be or the key e folds it. It begins at');
     return [isGroup(node) && make('div', '', make('b', '', tree.labels[tree.key[node] - tree.labels.first].text)),
             line('small', group), around.length > 0 ? text : line('source', cut(words.source)),
             line('', boxPlace(box)),
             line('small', joined([KIND_NAMES[kinds[frame]], tree.inverted ? '' : self, tree.times[node] > 1 &&
-                'up to ' + formatCount(tree.times[node]) + ' times on one stack', fileNote(words)]))];
+                'up to ' + formatCount(tree.times[node]) + ' times on one stack', row && row.largest > 0 &&
+                'largest block ' + largestWords(row), fileNote(words)]))];
 }
 
 function showCard(box, x, y) {

@@ -20,16 +20,22 @@ function blameRows(profile, blame, measure, isOwnView, kind = '') {
     }
     return data.blame.frame.map((frame, i) => ({
         line: frame < 0 ? frame : blame.lineOf[frame], frame, bytes: data.blame[name][i],
-        blocks: data.blame[count][i] }))
+        blocks: data.blame[count][i], ...measure === 'peak' && data.blame.largest_bytes && {
+            largest: data.blame.largest_bytes[i], least: data.blame.largest_least_bytes[i] } }))
         .filter((row) => row.bytes > 0 || row.blocks > 0)
         .sort((a, b) => b.bytes - a.bytes || b.blocks - a.blocks || a.frame - b.frame);
+}
+
+/* The largest single block of a row; of some only a limit is known. */
+function largestWords({ largest, least }) {
+    return largest > 0 ? (least < largest ? '\u2264\u00a0' : '') + formatBytes(largest) : '';
 }
 
 function sortRows(rows, column, rising, profile) {
     const path = (row) => profile.describe(row.frame).path;
     const compare = column === 'place'
         ? (a, b) => path(a).localeCompare(path(b), 'en', { numeric: true })
-        : (a, b) => a[column] - b[column];
+        : (a, b) => (a[column] || 0) - (b[column] || 0);
     const last = (row) => row.frame === FRAME_LEFT_OUT;
     return rows.slice().sort((a, b) => last(a) - last(b) || (rising ? compare(a, b) : compare(b, a)) || b.bytes - a.bytes);
 }
@@ -72,5 +78,5 @@ function tableMarkdown(profile, rows, total, title) {
 }
 
 if (typeof module !== 'undefined') {
-    module.exports = { blameRows, sortRows, tableText, tableMarkdown, codeSpan };
+    module.exports = { blameRows, largestWords, sortRows, tableText, tableMarkdown, codeSpan };
 }
