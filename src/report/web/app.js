@@ -170,6 +170,7 @@ function showTable() {
             })))));
     }
     byId('blame').tBodies[0].replaceChildren(...body);
+    byId('blame').classList.toggle('no-largest', !rows.some((row) => row.largest > 0));
     for (const head of document.querySelectorAll('#blame th[data-sort]')) {
         const isSorted = head.dataset.sort === now.sort;
         head[isSorted ? 'setAttribute' : 'removeAttribute']('aria-sort', now.rising ? 'ascending' : 'descending');
