@@ -289,7 +289,12 @@ static uint64_t recorded_for(int leaf) {
     uint32_t function = pk_codes_function(&pk_runtime.codes, leaves[leaf]);
     uint64_t sum = 0;
     for (uint32_t node = 1; node < stacks->node_count; node++) {
-        if (pk_stacks_ident(stacks, node)->function == function) {
+        const struct pk_node_ident *ident = pk_stacks_ident(stacks, node);
+        bool is_kind = ident->function == pk_runtime.function_heap || ident->function == pk_runtime.function_map;
+        if (node > PK_NODE_ROOT && is_kind) { // part of its line
+            ident = pk_stacks_ident(stacks, ident->parent);
+        }
+        if (ident->function == function) {
             sum += pk_node_live_bytes(pk_stacks_counters(stacks, node));
         }
     }
