@@ -96,15 +96,17 @@ STORM = """
 """
 
 
-def check_storm(out):
+def check_storm(out, noise=4 << 20):
     own, resident, maps, last_own, last_resident, last_maps = map(int, out.split())
     assert last_own <= own + (1 << 20)
-    assert last_resident <= resident + (4 << 20)
+    assert last_resident <= resident + noise
     assert last_maps <= maps + 20
 
 
 def test_start_and_stop_again_and_again_while_threads_allocate(run_api, each_python):
-    check_storm(run_api(STORM, "60", python=each_python.path))
+    # mimalloc keeps pages for each thread that ever was, given back when it likes: several MiB without us, too.
+    noise = (16 if each_python.free_threaded else 4) << 20
+    check_storm(run_api(STORM, "60", python=each_python.path), noise)
 
 
 def test_start_and_stop_thousands_of_times(run_api):
