@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._block import Track
     from ._results import Profile
 
+PREFIX = "peakline-"  # of directories for records that nobody asked for by name
 _OFF = "nothing is measured in this process; call peakline.start() or use peakline.track()"
 
 
@@ -48,7 +49,7 @@ def remove_directory(path: str, owner: int) -> None:
 
 
 def make_directory() -> str:
-    directory = tempfile.mkdtemp(prefix="peakline-")
+    directory = tempfile.mkdtemp(prefix=PREFIX)
     describe_run(directory)
     return directory
 

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The library, through ctypes. The other side is src/runtime/api.h: the same fields in the same order."""
 
-import ctypes
 import os
 from typing import List, Optional
 
 from ._errors import UnsupportedError
 from ._program import LIBRARY_VARIABLE, find_library
+
+try:
+    import ctypes
+except ImportError as error:
+    raise UnsupportedError(
+        f"this Python has no ctypes ({error}), which the library is called by; `peakline run` measures it all the same"
+    ) from None
 
 OFF, IN_PROCESS, PRELOADED = 0, 1, 2
 

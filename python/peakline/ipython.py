@@ -18,6 +18,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from . import _measure
 from ._block import Track
 from ._errors import PeaklineError
+from ._notebook.died import say_died
 from ._notebook.kept import kept_lines
 from ._notebook.page import (
     MOST_BYTES,
@@ -87,6 +88,9 @@ class Magic:
         self._numbers: Dict[str, int] = {}  # of cells that run inside others, whose number IPython gets wrong
         self._ahead = self._find_ahead()
         self._number = shell.execution_count - self._ahead
+        died = say_died()
+        if died is not None:
+            print(f"peakline: {died}", file=sys.stderr)
         try:
             _measure.acquire()  # for as long as it is loaded: what cells keep is known then
         except PeaklineError as error:

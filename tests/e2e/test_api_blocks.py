@@ -306,6 +306,21 @@ def test_a_python_built_for_musl_is_told_so(run_api, tmp_path):
     assert "musl" in out and "use a Python built for glibc" in out and out.count("\n") == 1
 
 
+def test_a_python_without_ctypes_is_told_so(run_api):
+    out = run_api(
+        """
+        import sys
+        sys.modules["_ctypes"] = None
+        import peakline
+        try:
+            peakline.track
+        except peakline.PeaklineError as error:
+            print(error)
+        """
+    )
+    assert "no ctypes" in out and "peakline run" in out and out.count("\n") == 1
+
+
 def test_stopped_while_blocks_run_their_numbers_stay(run_api):
     out = run_api(
         """

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The notebook magic in a real kernel: notebooks are executed, and what their cells put out is read."""
 
+import os
 import re
 import shutil
+import signal
+import subprocess
 
 import pytest
-from conftest import MIB
+from conftest import MIB, find_program
 
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
@@ -280,3 +283,37 @@ def test_a_whole_kernel_under_peakline_run(surroundings, tmp_path):
     ).stdout
     kernel = [line for line in folded.splitlines() if "ipykernel_" in line and line.split()[-1].isdigit()]
     assert any(int(line.split()[-1]) >= 150 * MIB for line in kernel)
+
+
+def test_a_kernel_that_died_is_told_of_by_the_next(surroundings, tmp_path):
+    """Jupyter's own restart: the same words, a new process."""
+    from jupyter_client.manager import KernelManager
+
+    def run(client, source):
+        said = []
+        client.execute_interactive(source, timeout=60, output_hook=lambda message: said.append(message["content"]))
+        return "".join(each.get("text", "") for each in said)
+
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(cwd=str(tmp_path))
+    try:
+        client = manager.client()
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        assert "died" not in run(client, LOAD)
+        run(client, "kept = bytearray(77 << 20)")
+        pid = int(run(client, "import os; print(os.getpid())"))
+        os.kill(pid, signal.SIGKILL)
+        manager.restart_kernel(now=True)
+        client.wait_for_ready(timeout=60)
+        said = run(client, LOAD)
+        assert f"The kernel before this one (process {pid}) died while it was measured" in said
+        directory = re.search(r"peakline report (\S+)", said).group(1)
+        done = subprocess.run([find_program(), "report", directory, "--format", "text"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"77\.0 MiB .*:1 ", done.stdout), done.stdout
+        assert "died" not in run(client, "%reload_ext peakline")
+        shutil.rmtree(directory)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
