@@ -49,17 +49,25 @@ static int load_result(const char *path, struct pk_profile **ret_profile, char *
     return r;
 }
 
-/* A file that was edited since the run shows its old lines in the page of the run. */
-static void repair_sources(struct pk_profile *profile, const char *page) {
-    struct pk_profile *old;
-    char ignored[600];
+static bool has_stale(const struct pk_profile *profile) {
     bool is_stale = false;
     for (uint32_t i = 0; i < profile->frame_count && !is_stale; i++) {
         is_stale = profile->frames[i].is_stale && profile->frames[i].kind != PK_FILE_NONE;
     }
-    if (is_stale && access(page, R_OK) == 0 &&
+    return is_stale;
+}
+
+/* A file that was edited since the run shows its old lines in the page of the run. With all of them
+ * back there is nothing to warn of that the page does not warn of. */
+static void repair_sources(struct pk_profile *profile, const char *page) {
+    struct pk_profile *old;
+    char ignored[600];
+    if (has_stale(profile) && access(page, R_OK) == 0 &&
         load_archive(page, page, &old, ignored, sizeof(ignored)) >= 0) {
         pk_profile_take_sources(profile, old);
+        if (!has_stale(profile)) {
+            profile->warning_count = old->warning_count;
+        }
         pk_profile_free(old);
     }
 }

@@ -78,6 +78,7 @@ def test_lines_follow_the_edit_and_add_up(diff):
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     assert found["diff_format"] == 1
+    assert found["notes"] == [], "the page of the run before has the lines as they were"
     change = found["after"]["peak_bytes"] - found["before"]["peak_bytes"]
     assert sum(line["change"] for line in found["lines"]) == found["change_bytes"] == change
     for side in ("before", "after"):
