@@ -374,7 +374,7 @@ def test_joblib_with_loky(peakline, tmp_path):
     path.write_text(
         "import joblib\n"
         "def work(number):\n"
-        "    held = b'x' * 30_000_001\n"
+        "    held = b'x' * 200_000_001\n"
         "    return number + len(held)\n"
         "if __name__ == '__main__':\n"
         "    print(sum(joblib.Parallel(2, backend='loky')(joblib.delayed(work)(n) for n in range(6))))\n"
@@ -382,11 +382,11 @@ def test_joblib_with_loky(peakline, tmp_path):
     result = tmp_path / "result"
     words = [peakline, "run", "-q", "--no-open", "-o", result, "--python", sys.executable, path]
     done = run_command(words, cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{6 * 30_000_001 + 15}\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{6 * 200_000_001 + 15}\n", "")
     report = read_report(peakline, result)
     size, blocks = report.sum_at(path, 3)
-    assert 1 <= blocks <= 2 and size >= blocks * 30_000_001
-    workers = [each for each in report["processes"] if each["peak_bytes"] > 30_000_001]
+    assert 1 <= blocks <= 2 and size >= blocks * 200_000_001
+    workers = [each for each in report["processes"] if each["peak_bytes"] > 200_000_001]
     assert 1 <= len(workers) <= 2
     assert sum(shares(report)) == report["peak"]["bytes"]
 
