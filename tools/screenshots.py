@@ -71,7 +71,7 @@ def make_pages(folder):
 def save_as_webp(page, path):
     """A third of the bytes of a PNG; playwright itself makes none."""
     session = page.context.new_cdp_session(page)
-    shot = session.send("Page.captureScreenshot", {"format": "webp", "quality": 36, "captureBeyondViewport": True})
+    shot = session.send("Page.captureScreenshot", {"format": "webp", "quality": 26, "captureBeyondViewport": True})
     path.write_bytes(base64.b64decode(shot["data"]))
     print("wrote %s, %d bytes" % (path, path.stat().st_size))
 
