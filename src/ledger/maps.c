@@ -179,6 +179,16 @@ static int reserve_edges(struct pk_maps *maps, uint64_t start, uint64_t end) {
     return pk_maps_reserve(maps, (crosses(maps, start) ? 1u : 0u) + (crosses(maps, end) ? 1u : 0u));
 }
 
+// From now on no map goes over either end of [start, end).
+static int make_edges(struct pk_maps *maps, uint64_t start, uint64_t end) {
+    int result = reserve_edges(maps, start, end);
+    if (result == 0) {
+        make_edge(maps, start);
+        make_edge(maps, end);
+    }
+    return result;
+}
+
 // ---- changes -------------------------------------------------------------------------------------------------
 
 int pk_maps_add(struct pk_maps *maps, struct pk_map map) {
@@ -255,12 +265,10 @@ int pk_maps_protect(struct pk_maps *maps, uint64_t start, uint64_t end, bool usa
     if (start >= end) {
         return 0;
     }
-    int result = reserve_edges(maps, start, end);
+    int result = make_edges(maps, start, end);
     if (result < 0) {
         return result;
     }
-    make_edge(maps, start);
-    make_edge(maps, end);
     struct pk_map_node *node = find_at_or_after(maps, start);
     while (node != NULL && node->map.start < end) {
         if (node->map.usable != usable) {
@@ -278,12 +286,10 @@ int pk_maps_move(struct pk_maps *maps, uint64_t start, uint64_t end, uint64_t to
     if (start >= end || to == start) {
         return 0;
     }
-    int result = reserve_edges(maps, start, end);
+    int result = make_edges(maps, start, end);
     if (result < 0) {
         return result;
     }
-    make_edge(maps, start);
-    make_edge(maps, end);
     struct pk_map_node *left;
     struct pk_map_node *inside;
     struct pk_map_node *right;

@@ -116,14 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 #ifdef PK_FUZZ_STANDALONE
-static uint64_t random_state;
-
-static uint32_t next_random(void) { // xorshift64*
-    random_state ^= random_state >> 12;
-    random_state ^= random_state << 25;
-    random_state ^= random_state >> 27;
-    return (uint32_t)((random_state * 0x2545f4914f6cdd1du) >> 32);
-}
+#include "standalone.h"
 
 static const char document[] =
     "{\"format\":1,\"tool\":\"peakline 0.1.0\",\"peak\":{\"bytes\":60,\"blocks\":3,\"time_s\":1.25},"
@@ -168,18 +161,6 @@ static size_t make_page(bool is_packed, char *ret_page, size_t room) {
     return (size_t)length;
 }
 
-static int replay_file(const char *path) {
-    static uint8_t bytes[1 << 22];
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        fprintf(stderr, "fuzz_archive: cannot open %s\n", path);
-        return 1;
-    }
-    size_t size = fread(bytes, 1, sizeof(bytes), file);
-    fclose(file);
-    return LLVMFuzzerTestOneInput(bytes, size);
-}
-
 /* A byte, a piece left out, a piece twice, or a number made another. */
 static size_t mutate(char *input, size_t size, size_t room) {
     size_t place = next_random() % size, length = next_random() % 20 + 1;
@@ -214,11 +195,7 @@ int main(int argc, char **argv) {
     char *end = NULL;
     uint64_t seed = argc > 1 ? strtoull(argv[1], &end, 0) : 1;
     if (argc > 1 && *end != '\0') {
-        int failed = 0;
-        for (int i = 1; i < argc; i++) {
-            failed |= replay_file(argv[i]);
-        }
-        return failed;
+        return replay_files(argv + 1, argc - 1);
     }
     sizes[0] = sizeof(document) - 1;
     memcpy(seeds[0], document, sizes[0]);
@@ -238,8 +215,7 @@ int main(int argc, char **argv) {
     }
     unsigned long rounds = argc > 2 ? strtoul(argv[2], NULL, 0) : 100000;
     for (unsigned long round = 0; round < rounds; round++) {
-        random_state = (seed << 32) + round + 1; // each round can be repeated alone
-        (void)next_random();
+        start_round(seed, round);
         uint32_t which = next_random() % 3;
         size_t size = sizes[which];
         memcpy(input, seeds[which], size);

@@ -81,14 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 #ifdef PK_FUZZ_STANDALONE
-static uint64_t random_state;
-
-static uint32_t next_random(void) { // xorshift64*
-    random_state ^= random_state >> 12;
-    random_state ^= random_state << 25;
-    random_state ^= random_state >> 27;
-    return (uint32_t)((random_state * 0x2545f4914f6cdd1du) >> 32);
-}
+#include "standalone.h"
 
 /* Right tables, one of each encoding, behind their 7 bytes of head. */
 static const uint8_t seeds[][40] = {
@@ -98,33 +91,16 @@ static const uint8_t seeds[][40] = {
      0x50, 31, 3, 8, 0x47, 1, 0x80, 0x10},
 };
 
-static int replay_file(const char *path) {
-    static uint8_t bytes[1 << 20];
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        fprintf(stderr, "fuzz_linetable: cannot open %s\n", path);
-        return 1;
-    }
-    size_t size = fread(bytes, 1, sizeof(bytes), file);
-    fclose(file);
-    return LLVMFuzzerTestOneInput(bytes, size);
-}
-
 int main(int argc, char **argv) {
     char *end = NULL;
     uint64_t seed = argc > 1 ? strtoull(argv[1], &end, 0) : 1;
     if (argc > 1 && *end != '\0') {
-        int failed = 0;
-        for (int i = 1; i < argc; i++) {
-            failed |= replay_file(argv[i]);
-        }
-        return failed;
+        return replay_files(argv + 1, argc - 1);
     }
     unsigned long rounds = argc > 2 ? strtoul(argv[2], NULL, 0) : 200000;
     for (unsigned long round = 0; round < rounds; round++) {
         uint8_t input[sizeof(seeds[0])];
-        random_state = (seed << 32) + round + 1; // each round can be repeated alone
-        (void)next_random();
+        start_round(seed, round);
         memcpy(input, seeds[next_random() % 3], sizeof(input));
         for (uint32_t changes = next_random() % 6; changes > 0; changes--) {
             size_t place = next_random() % sizeof(input);

@@ -111,6 +111,21 @@ static int load(void) {
     return r;
 }
 
+/* A parent and the child it spawned, whose sum peaked at `peak`. */
+static void start_family(uint64_t peak, struct one *ret_parent, struct one *ret_child) {
+    start();
+    page->peak = peak;
+    *ret_parent = start_process(100, 0, 1);
+    *ret_child = start_process(101, 100, 2);
+}
+
+static int load_family(struct one *parent, struct one *child) {
+    save_ledger(parent);
+    save_ledger(child);
+    save_tree();
+    return load();
+}
+
 static const struct pk_view_process *process(uint32_t pid) {
     for (uint32_t i = 0; report != NULL && i < report->view.process_count; i++) {
         if (report->view.processes[i].pid == pid) {
@@ -240,20 +255,15 @@ static void who_took_part_is_told_by_the_epoch_of_its_end(void) {
 
 /* What a child was born with is its parent's, also when the child has freed it. */
 static void inherited_memory_is_counted_once(void) {
-    start();
-    page->peak = 101 * MIB;
-    struct one parent = start_process(100, 0, 1);
-    struct one child = start_process(101, 100, 2);
+    struct one parent, child;
+    start_family(101 * MIB, &parent, &child);
     make_ledger_hold(&parent.make, parent.node, 100 * MIB, 10);
     make_ledger_hold(&child.make, child.node, 1 * MIB, 1);
     child.make.header.inherited_bytes = 100 * MIB;
     child.make.header.inherited_blocks = 10;
     child.make.header.inherited_freed_bytes = 40 * MIB;
     child.make.header.inherited_freed_blocks = 4;
-    save_ledger(&parent);
-    save_ledger(&child);
-    save_tree();
-    CHECK_OK(load());
+    CHECK_OK(load_family(&parent, &child));
     CHECK_EQ(report->view.peak_bytes, 101 * MIB);
     CHECK_EQ(process(100)->tree_bytes, 100 * MIB);
     CHECK_EQ(process(101)->tree_bytes, 1 * MIB);
@@ -273,10 +283,7 @@ static void an_own_peak_above_the_published_one_is_the_peak(void) {
     struct one child = start_process(101, 100, 2);
     allocate(&parent, 70 * MIB, 20 * MIB);
     allocate(&child, 10 * MIB, 10 * MIB);
-    save_ledger(&parent);
-    save_ledger(&child);
-    save_tree();
-    CHECK_OK(load());
+    CHECK_OK(load_family(&parent, &child));
     CHECK_EQ(report->view.peak_bytes, 70 * MIB);
     CHECK_EQ(process(100)->tree_bytes, 70 * MIB);
     CHECK_EQ(process(101)->tree_bytes, 0);
@@ -288,16 +295,11 @@ static void an_own_peak_above_the_published_one_is_the_peak(void) {
 /* The published sum was the higher, but what the stacks kept is less than one process's own peak:
  * then that is the higher. */
 static void the_stacks_of_the_peak_are_never_less_than_an_own_peak(void) {
-    start();
-    page->peak = 20 * MIB + 70000;
-    struct one parent = start_process(100, 0, 1);
-    struct one child = start_process(101, 100, 2);
+    struct one parent, child;
+    start_family(20 * MIB + 70000, &parent, &child);
     allocate(&parent, 20 * MIB + 60000, 20 * MIB);
     allocate(&child, 50000, 50000);
-    save_ledger(&parent);
-    save_ledger(&child);
-    save_tree();
-    CHECK_OK(load());
+    CHECK_OK(load_family(&parent, &child));
     CHECK_EQ(report->view.peak_bytes, 20 * MIB + 60000);
     CHECK_EQ(process(101)->tree_bytes, 0);
     CHECK(adds_up());
@@ -305,10 +307,8 @@ static void the_stacks_of_the_peak_are_never_less_than_an_own_peak(void) {
 }
 
 static void a_sum_far_from_the_published_one_is_said(void) {
-    start();
-    page->peak = 50 * MIB;
-    struct one parent = start_process(100, 0, 1);
-    struct one child = start_process(101, 100, 2);
+    struct one parent, child;
+    start_family(50 * MIB, &parent, &child);
     allocate(&parent, 20 * MIB, 20 * MIB);
     allocate(&child, 20 * MIB, 20 * MIB);
     save_ledger(&parent);
@@ -324,10 +324,8 @@ static void a_sum_far_from_the_published_one_is_said(void) {
 
 static void a_tree_file_that_is_damaged_is_said_and_the_largest_shown(void) {
     for (int damage = 0; damage < 6; damage++) {
-        start();
-        page->peak = 30 * MIB;
-        struct one parent = start_process(100, 0, 1);
-        struct one child = start_process(101, 100, 2);
+        struct one parent, child;
+        start_family(30 * MIB, &parent, &child);
         allocate(&parent, 20 * MIB, 20 * MIB);
         allocate(&child, 10 * MIB, 10 * MIB);
         save_ledger(&parent);
@@ -357,20 +355,15 @@ static void a_tree_file_that_is_damaged_is_said_and_the_largest_shown(void) {
 
 /* Killed in the middle of an event: its totals are ahead of its stacks. */
 static void a_killed_process_has_its_share(void) {
-    start();
-    page->peak = 30 * MIB;
-    struct one parent = start_process(100, 0, 1);
-    struct one child = start_process(101, 100, 2);
+    struct one parent, child;
+    start_family(30 * MIB, &parent, &child);
     allocate(&parent, 20 * MIB, 20 * MIB);
     make_ledger_hold(&child.make, child.node, 10 * MIB, 1);
     child.make.header.state = PK_STATE_RUNNING;
     child.make.header.end_mono_ns = 0;
     child.make.header.total_bytes += 4096;
     page->slot[1].mutex[0] = 0x40000000u | 101u; // the kernel's death notice
-    save_ledger(&parent);
-    save_ledger(&child);
-    save_tree();
-    CHECK_OK(load());
+    CHECK_OK(load_family(&parent, &child));
     CHECK_EQ(report->view.peak_bytes, 30 * MIB);
     CHECK_EQ(process(101)->tree_bytes, 10 * MIB);
     CHECK_EQ(process(101)->end_ns, -1);
@@ -531,10 +524,8 @@ static void thousands_of_children_are_one_page_of_processes(void) {
 /* Two processes were refused memory: the larger request is shown, with its process and its stack,
  * though that stack never held anything. */
 static void the_largest_failed_request_has_its_process_and_stack(void) {
-    start();
-    page->peak = 30 * MIB;
-    struct one parent = start_process(100, 0, 1);
-    struct one child = start_process(101, 100, 2);
+    struct one parent, child;
+    start_family(30 * MIB, &parent, &child);
     allocate(&parent, 20 * MIB, 20 * MIB);
     allocate(&child, 10 * MIB, 10 * MIB);
     parent.make.header.failed_allocs = 2;
@@ -545,10 +536,7 @@ static void the_largest_failed_request_has_its_process_and_stack(void) {
     child.make.header.failed_allocs = 1;
     child.make.header.largest_failed_bytes = 700 * MIB;
     child.make.header.largest_failed_node = make_ledger_node(&child.make, child.node, load_it, 77);
-    save_ledger(&parent);
-    save_ledger(&child);
-    save_tree();
-    CHECK_OK(load());
+    CHECK_OK(load_family(&parent, &child));
     CHECK_STR(report->failed_note,
               "3 allocations failed, the largest (700.0 MiB) at /app/b.py:77.");
     CHECK_EQ(report->failed_pid, 101);
@@ -565,10 +553,8 @@ static void the_largest_failed_request_has_its_process_and_stack(void) {
 /* A named ledger is loaded alone: the tree beside it is about more than it. */
 static void one_ledger_by_name_is_its_own_peak(void) {
     char path[160], error[256];
-    start();
-    page->peak = 30 * MIB;
-    struct one parent = start_process(100, 0, 1);
-    struct one child = start_process(101, 100, 2);
+    struct one parent, child;
+    start_family(30 * MIB, &parent, &child);
     allocate(&parent, 20 * MIB, 20 * MIB);
     allocate(&child, 12 * MIB, 10 * MIB);
     save_ledger(&parent);
