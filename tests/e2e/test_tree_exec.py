@@ -10,6 +10,7 @@ import shutil
 import struct
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import pythons
@@ -146,6 +147,8 @@ def test_a_launcher_that_is_not_python(place, launcher):
     program = command.split()[0]
     if shutil.which(program) is None:
         pytest.skip(f"{program} is not on this machine")
+    if program == "busybox" and b"/ld-linux" not in Path(shutil.which(program)).read_bytes()[:65536]:
+        pytest.skip(f"{program} is static here: what it keeps from its children nobody sees")
     # each mention of the leaf is one Python; xargs starts three
     count = 3 if launcher == "xargs" else command.count(place.line)
     place.check(["sh", "-c", "exec " + command.replace(" ;", " ';'")], count)
