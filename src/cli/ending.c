@@ -289,7 +289,7 @@ static bool is_alive(const char *directory, const struct pk_ledgers *ledgers,
     struct pk_tree_page *tree = pk_tree_map(directory, true);
     struct pk_sampler sampler = {.tree = tree, .timeline = {.page = timeline, .fd = -1}};
 
-    bool is_alive = ledgers->alive > 0 || pk_sampler_others(&sampler, 0, 0, NULL, 0) > 0;
+    bool is_alive = ledgers->alive > 0 || pk_sampler_others(&sampler, 0, PK_ANY_SESSION, NULL, 0) > 0;
     pk_sampler_bury(&sampler);
     if (tree != NULL) {
         pk_tree_unmap(tree);

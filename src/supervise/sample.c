@@ -208,7 +208,7 @@ uint32_t pk_sampler_others(const struct pk_sampler *sampler, pid_t program, pid_
     for (uint32_t i = tree == NULL ? PK_TREE_NO_SLOT : next_alive(tree, 0); i != PK_TREE_NO_SLOT;
          i = next_alive(tree, i + 1)) {
         pid_t pid = (pid_t)__atomic_load_n(&tree->slot[i].pid, __ATOMIC_ACQUIRE);
-        if (pid == program || (session != 0 && getsid(pid) != session) ||
+        if (pid == program || (session != PK_ANY_SESSION && getsid(pid) != session) ||
             !pk_procfs_is_alive(pid)) {
             continue;
         }

@@ -40,8 +40,12 @@ int pk_sampler_start(const char *directory, struct pk_tree_page *tree, uint64_t 
 /* Look now, and decide when to look again (next_ns). */
 void pk_sampler_take(struct pk_sampler *sampler, pid_t program);
 
+/* Of no session in particular. 0 is one: the kernel's name for a session that was begun outside of
+ * the container. */
+#define PK_ANY_SESSION (-1)
+
 /* How many processes of the run besides the program are alive; up to `room` of their pids. Without
- * those that left the session of the program (daemons) if `session` is not 0. */
+ * those that are of another session than `session` (daemons), unless it is PK_ANY_SESSION. */
 uint32_t pk_sampler_others(const struct pk_sampler *sampler, pid_t program, pid_t session,
                            pid_t *ret_pids, uint32_t room);
 

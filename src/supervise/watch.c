@@ -168,7 +168,7 @@ static int take_signals(struct watch *watch, struct pk_watched *watched) {
 static void wait_for_others(const struct watch *watch, struct pk_watched *watched) {
     const struct pk_watch_request *request = watch->request;
     // A session of its own is how a daemon says that nobody is to wait for it.
-    pid_t session = request->wait_s < 0 ? getsid(0) : 0;
+    pid_t session = request->wait_s < 0 ? getsid(0) : PK_ANY_SESSION;
     double wait_s = request->wait_s < 0 ? USUAL_WAIT_S : request->wait_s;
     wait_s = wait_s < LONGEST_WAIT_S ? wait_s : LONGEST_WAIT_S;
     uint64_t start = pk_sampler_now();
@@ -189,8 +189,8 @@ static void wait_for_others(const struct watch *watch, struct pk_watched *watche
         }
         watched->waited_ns = pk_sampler_now() - start;
     }
-    watched->others = pk_sampler_others(request->sampler, watch->program, 0, watched->other_pids,
-                                        PK_WATCH_SHOWN);
+    watched->others = pk_sampler_others(request->sampler, watch->program, PK_ANY_SESSION,
+                                        watched->other_pids, PK_WATCH_SHOWN);
 }
 
 /* The program has ended: what is still pending was meant for it, and must not end us when signals

@@ -3,6 +3,8 @@
 #include "supervise/witness.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -34,11 +36,31 @@ static uint64_t take_pending(void) {
     }
 }
 
+/* `pkill peakline` and `pkill -f 'peakline run'` mean the supervisor: a witness that is hit too would
+ * say that the whole group was. So it is called otherwise, in /proc/PID/cmdline too, which is the
+ * memory of the words that main() got. */
+static void change_name(void) {
+    static const char name[] = "signal-witness";
+    char words[4096];
+    ssize_t length = 0;
+
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    char *word = program_invocation_name;
+    while (fd >= 0 && (length = read(fd, words, sizeof(words))) > 0) {
+        memset(word, 0, (size_t)length);
+        word += length;
+    }
+    if (word - program_invocation_name >= (ptrdiff_t)sizeof(name)) {
+        memcpy(program_invocation_name, name, sizeof(name));
+    }
+    (void)prctl(PR_SET_NAME, name); // the last of it: who sees this name sees the other too
+}
+
 /* The witness's whole life: a byte in, the signals out, until the other end closes. */
 __attribute__((noreturn)) static void bear_witness(int socket) {
     char question = 0;
 
-    (void)prctl(PR_SET_NAME, "peakline-signal");
+    change_name();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     // Nothing of the program's may stay open here: a reader of its output would wait for us.
     (void)dup2(socket, 0);

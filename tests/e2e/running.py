@@ -42,3 +42,12 @@ def wait_for_end(pid: int) -> None:
                 return
         except (FileNotFoundError, ProcessLookupError):
             return
+
+
+def find_witness(pid: int) -> int:
+    """The process of ours beside the program that the supervisor `pid` started: waits until it has its name."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    while True:
+        for child in children.read_text().split():
+            if Path(f"/proc/{child}/comm").read_text() == "signal-witness\n":
+                return int(child)

@@ -13,8 +13,10 @@ import signal
 import struct
 import subprocess
 import termios
+from pathlib import Path
 
 import pytest
+from running import find_witness
 
 # The wakeup descriptor gets a byte each time the handler in C runs; Python's own handlers run once
 # for several.
@@ -95,6 +97,18 @@ def test_a_signal_to_peakline_alone_is_passed_on(start, number):
     process.send_signal(number)
     process.send_signal(signal.SIGRTMIN)
     assert finish(process) == (f"{number.name}\n", "", 5)
+
+
+@pytest.mark.parametrize("file, pattern", [("comm", "peakline"), ("cmdline", "peakline run")])
+def test_a_signal_by_name_is_passed_on(start, file, pattern):
+    """As `pkill peakline` and `pkill -f` send it: to every process that is called so."""
+    process = start(COUNTER)
+    for pid in [process.pid, find_witness(process.pid)]:
+        name = Path(f"/proc/{pid}/{file}").read_bytes().replace(b"\0", b" ").decode()
+        if pattern in name:
+            os.kill(pid, signal.SIGTERM)
+    process.send_signal(signal.SIGRTMIN)
+    assert finish(process) == ("SIGTERM\n", "", 5)
 
 
 def test_control_c_on_a_terminal_arrives_once(peakline, python, tmp_path):

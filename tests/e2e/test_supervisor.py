@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from reports import read_report
-from running import run_command, wait_for_end
+from running import find_witness, run_command, wait_for_end
 from test_accuracy_routes import SOME
 
 MIB = 1 << 20
@@ -252,16 +252,10 @@ def test_no_process_of_ours_stays_behind(start):
     program = start(HOLD, "-q")
     program.hear()
     assert program.hear() == "full"
-    children = Path(f"/proc/{program.process.pid}/task/{program.process.pid}/children")
-    ours = [
-        int(child)
-        for child in children.read_text().split()
-        if Path(f"/proc/{child}/comm").read_text() == "peakline-signal\n"
-    ]
-    assert len(ours) == 1
+    witness = find_witness(program.process.pid)
     program.process.kill()
     program.process.wait()
-    wait_for_end(ours[0])
+    wait_for_end(witness)
     program.finish()
 
 
@@ -334,6 +328,19 @@ def test_only_a_daemon_is_not_waited_for(start, before, waited):
     info = run_info(program.result)
     assert info["still_running"] == 1
     assert info["waited_ns"] > 8e8 if waited else info["waited_ns"] == 0
+
+
+def test_a_daemon_in_a_container_is_not_waited_for(peakline, python, tmp_path):
+    """There Peakline is process 1, and its session was begun outside, so that it has no number."""
+    code = LEAVES_A_CHILD.format(before="os.setsid(); " + OTHERS_OUTPUT, then=FOREVER)
+    words = [peakline, "run", "-q", "--no-open", "-o", tmp_path / "result", "--python", python]
+    inside = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    done = run_command([*inside, *words, "-c", code], cwd=tmp_path)
+    if "unshare: " in done.stderr:
+        pytest.skip("no containers here: " + done.stderr.strip())
+    assert (done.stdout, done.stderr, done.returncode) == ("left\n", "", 0)
+    info = run_info(tmp_path / "result")
+    assert (info["still_running"], info["waited_ns"]) == (1, 0)
 
 
 def test_control_c_ends_the_waiting(start):
