@@ -70,8 +70,9 @@ _Static_assert(sizeof(struct pk_recent_page) == 16, "hot.h finds entries by byte
 struct pk_blocks {
     struct pk_arena *arena;
     struct pk_page nowhere; /* holds nothing, ever: hot.h's page of whatever has to go the long way */
-    struct pk_recent_page recent[PK_RECENT_PAGES]; /* none while the side table holds a block */
+    struct pk_recent_page recent[PK_RECENT_PAGES]; /* none while `hiding` */
     struct pk_side side;
+    uint32_t hiding;        /* blocks in it whose address a page could hold: huge ones */
     uint64_t spread_bytes;  /* spent on making mixed pages finer than they had to be */
     uint64_t count;         /* live blocks */
     struct pk_page **root[1u << 15];
@@ -95,7 +96,7 @@ struct pk_block pk_blocks_find(const struct pk_blocks *blocks, uint64_t address)
 /* Adds flags to the block that starts at `address`; false when there is none. */
 bool pk_blocks_flag(struct pk_blocks *blocks, uint64_t address, uint32_t flags);
 /* hot.h: the page that holds `address`, remembered among the recent ones; &blocks->nowhere when there is none, or while
- * the side table has to be asked. */
+ * the side table has to be asked first (`hiding`). */
 PK_NOINLINE struct pk_page *pk_blocks_page(struct pk_blocks *blocks, uint64_t address);
 /* Calls `visit` for every block, in no particular order. For checks and fork. */
 void pk_blocks_each(const struct pk_blocks *blocks, void (*visit)(void *context, uint64_t address, struct pk_block block),

@@ -221,6 +221,22 @@ static void what_does_not_fit_a_page_lives_to_the_side(void) {
     CHECK(pk_blocks_is_valid(&blocks));
 }
 
+/* Free-threaded Pythons have blocks not on 16 in every program: the short way (hot.h) must stay open beside them. */
+static void only_what_a_page_could_hold_hides_the_pages(void) {
+    start();
+    CHECK_OK(put_even(POOL, 48, 1));
+    CHECK_OK(put(HEAP + 8, 8, 2));
+    CHECK(pk_blocks_page(&blocks, POOL) != &blocks.nowhere);
+    CHECK_OK(put(HEAP, 16ull << 30, 3));
+    CHECK_OK(put(HEAP, 17ull << 30, 4)); // in its place: one still
+    CHECK(pk_blocks_page(&blocks, POOL) == &blocks.nowhere);
+    CHECK(pk_blocks_page(&blocks, HEAP) == &blocks.nowhere);
+    CHECK_EQ(pk_blocks_take(&blocks, HEAP).stack, 4);
+    CHECK(pk_blocks_page(&blocks, POOL) != &blocks.nowhere);
+    CHECK(holds(HEAP + 8, 8, 2));
+    CHECK(pk_blocks_is_valid(&blocks));
+}
+
 static void a_block_is_never_in_both_places(void) {
     start();
     CHECK_OK(put(HEAP, 100, 1));
@@ -331,6 +347,7 @@ int main(int argc, char **argv) {
         TEST(an_empty_page_forgets_that_it_was_fine),
         TEST(an_address_given_out_twice_returns_the_forgotten_block),
         TEST(what_does_not_fit_a_page_lives_to_the_side),
+        TEST(only_what_a_page_could_hold_hides_the_pages),
         TEST(a_block_is_never_in_both_places),
         TEST(the_side_table_survives_any_order_of_deaths),
         TEST(flags_are_added_where_the_block_is),
