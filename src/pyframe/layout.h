@@ -56,6 +56,8 @@ struct pk_layout {
     uint16_t thread_id;           /* pthread_self() of the thread the state belongs to */
     uint16_t frame_localsplus;
     uint16_t frame_object;        /* 3.11+: the frame object made for this frame, or NULL */
+    uint16_t frame_trace_lines;   /* 3.8-3.10: f_trace_lines, a byte: 1 when a call begins */
+    uint16_t frame_generator;     /* 3.8-3.10: f_gen, the generator whose frame it is, or NULL */
     uint16_t code_filename;
     uint16_t code_name;
     uint16_t code_qualname;
@@ -70,6 +72,7 @@ struct pk_layout {
     uint16_t text_ascii_data;     /* compact, ASCII only: the characters start here */
     uint16_t text_compact_data;   /* compact, others: here */
     uint16_t text_pointer;        /* not compact: pointer to the characters */
+    uint8_t collector_head;       /* bytes before an object that the collector knows */
     uint8_t text_kind_shift;      /* 3 bits: bytes a character */
     uint8_t text_compact_bit;
     uint8_t text_ascii_bit;

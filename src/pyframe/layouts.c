@@ -18,14 +18,17 @@
 
 /* Objects: the header is 16 bytes, in free-threaded builds 32. Strings lost a pointer in 3.12. */
 #define OBJECTS_TO_3_11                                                                            \
+    .collector_head = 16,                                                                          \
     .object_type = 8, .bytes_length = 16, .bytes_data = 32, .text_length = 16, .text_state = 32,   \
     .text_ascii_data = 48, .text_compact_data = 72, .text_pointer = 72, .text_kind_shift = 2,      \
     .text_compact_bit = 5, .text_ascii_bit = 6
 #define OBJECTS_FROM_3_12                                                                          \
+    .collector_head = 16,                                                                          \
     .object_type = 8, .bytes_length = 16, .bytes_data = 32, .text_length = 16, .text_state = 32,   \
     .text_ascii_data = 40, .text_compact_data = 56, .text_pointer = 56, .text_kind_shift = 2,      \
     .text_compact_bit = 5, .text_ascii_bit = 6
 #define OBJECTS_FREE_THREADED                                                                      \
+    .collector_head = 0,                                                                           \
     .object_type = 24, .bytes_length = 32, .bytes_data = 48, .text_length = 32, .text_state = 48,  \
     .text_ascii_data = 56, .text_compact_data = 72, .text_pointer = 72
 
@@ -44,7 +47,8 @@
 /* 3.12+: the first fields of a frame and of a code object stay where they are. */
 #define FRAMES_FROM_3_12                                                                           \
     .frame_previous = 8, .frame_code = 0, .frame_instr = 56, .instr_scale = 1, .owner_skip = 3,    \
-    .owner_generator = 1, .frame_object = 48
+    .owner_generator = 1, .frame_object = 48, .frame_trace_lines = PK_ABSENT,                      \
+    .frame_generator = PK_ABSENT
 #define CODE_FROM_3_12                                                                             \
     .code_filename = 112, .code_name = 120, .code_qualname = 128, .code_firstlineno = 68,          \
     .code_linetable = 136, .code_version = 92, .code_units = 16, .code_tlbc = PK_ABSENT,           \
@@ -57,18 +61,21 @@ static const struct pk_layout layouts[] = {
     {
         .minor = 8,
         FRAMES_TO_3_10, .frame_instr = 104, .instr_scale = 1, .frame_localsplus = 360,
+        .frame_trace_lines = 88, .frame_generator = 96,
         CODE_TO_3_10, .line_kind = PK_LINES_LNOTAB,
         OBJECTS_TO_3_11,
     },
     {
         .minor = 9,
         FRAMES_TO_3_10, .frame_instr = 104, .instr_scale = 1, .frame_localsplus = 360,
+        .frame_trace_lines = 88, .frame_generator = 96,
         CODE_TO_3_10, .line_kind = PK_LINES_LNOTAB,
         OBJECTS_TO_3_11,
     },
     {
         .minor = 10, // f_lasti counts code units from here on, no longer bytes
         FRAMES_TO_3_10, .frame_instr = 96, .instr_scale = 2, .frame_localsplus = 352,
+        .frame_trace_lines = 84, .frame_generator = 88,
         CODE_TO_3_10, .line_kind = PK_LINES_RANGES,
         OBJECTS_TO_3_11,
     },
@@ -78,6 +85,7 @@ static const struct pk_layout layouts[] = {
         .thread_id = 152,
         .frame_previous = 48, .frame_code = 32, .frame_instr = 56, .instr_scale = 1,
         .frame_owner = 69, .frame_localsplus = 72, .frame_object = 40, .frame_tlbc = PK_ABSENT,
+        .frame_trace_lines = PK_ABSENT, .frame_generator = PK_ABSENT,
         .owner_skip = OWNER_NEVER, .owner_generator = 1,
         .code_filename = 112, .code_name = 120, .code_qualname = 128, .code_firstlineno = 72,
         .code_linetable = 136, .code_version = PK_ABSENT, .code_units = 16, .code_tlbc = PK_ABSENT,

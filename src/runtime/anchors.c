@@ -7,16 +7,16 @@
 #include "runtime/runtime.h"
 #include "runtime/track.h"
 
-#define OBJECT_HEAD 16u   /* a frame object's block starts this far before it: the collector's header, 3.11 to 3.15 */
 #define MOST_STEPS 24u    /* callers asked for in one go: each makes a frame object */
 #define FEW_STEPS 8u      /* ... when the level that all events had in common is further away: they go on from there */
 #define OWNED_BY_THREAD 0 /* frame.owner: an ordinary call */
 
 bool pk_anchors_forget(uintptr_t block) {
     struct pk_anchors *anchors = &pk_runtime.anchors;
+    uintptr_t object = block + pk_runtime.layout->collector_head;
     bool found = false;
     for (uint32_t i = 0; i < anchors->count; i++) {
-        if (anchors->list[i].object == block + OBJECT_HEAD) {
+        if (anchors->list[i].object == object) {
             __atomic_store_n(&anchors->list[i].object, 0, __ATOMIC_RELEASE);
             found = true;
         }
@@ -24,27 +24,41 @@ bool pk_anchors_forget(uintptr_t block) {
     return found;
 }
 
-// Adds an anchor above those that are still good. Under the lock, on the main thread.
-static void add_anchor(uint32_t level, const void *frame, const void *object) {
-    struct pk_anchors *anchors = &pk_runtime.anchors;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < anchors->count; i++) {
-        if (anchors->list[i].object != 0 && anchors->list[i].level < level) {
-            anchors->list[kept++] = anchors->list[i];
-        }
-    }
-    anchors->count = kept;
-    uintptr_t block = (uintptr_t)object - OBJECT_HEAD;
-    if (kept == PK_ANCHORS) {
-        return;
-    }
+// Its block is: a free of it will be told. Under the lock.
+static void watch_object(const void *object) {
+    uintptr_t block = (uintptr_t)object - pk_runtime.layout->collector_head;
     if (!pk_blocks_flag(&pk_runtime.ledger.blocks, block, PK_BLOCK_CODE)) {
         // Made by us and not recorded: watched as a block of no bytes.
         pk_ledger_alloc(&pk_runtime.ledger, block, 0, pk_runtime.node_none, PK_BLOCK_CODE, false);
     }
-    anchors->list[kept] = (struct pk_anchor){.frame = (uintptr_t)frame, .object = (uintptr_t)object, .level = level};
-    anchors->count = kept + 1;
-    anchors->newest = level;
+}
+
+// Adds an anchor above those that are still good. On the main thread; its kept walk is true.
+static void add_anchor(struct pk_thread *self, uint32_t level, const void *object) {
+    const struct pk_layout *layout = pk_runtime.layout;
+    struct pk_anchors *anchors = &pk_runtime.anchors;
+    uint32_t kept = 0;
+    self->busy = 1;
+    pk_runtime_lock(self);
+    for (uint32_t i = 0; i < anchors->count; i++) {
+        const struct pk_anchor *anchor = &anchors->list[i];
+        if (anchor->level < level && self->spots[anchor->level].frame == anchor->frame &&
+            pk_anchor_holds((enum pk_frame_family)layout->family, layout, anchor, (const void *)anchor->frame)) {
+            anchors->list[kept++] = *anchor;
+        }
+    }
+    anchors->count = kept;
+    if (kept < PK_ANCHORS) {
+        if (object != NULL) {
+            watch_object(object);
+        }
+        anchors->list[kept] =
+            (struct pk_anchor){.frame = self->spots[level].frame, .object = (uintptr_t)object, .level = level};
+        anchors->count = kept + 1;
+        anchors->newest = level;
+    }
+    pk_runtime_unlock(self);
+    self->busy = 0;
 }
 
 static const void *skip_own(const struct pk_layout *layout, const void *frame, uint32_t *level) {
@@ -56,16 +70,35 @@ static const void *skip_own(const struct pk_layout *layout, const void *frame, u
 }
 
 static bool is_call(const struct pk_layout *layout, const void *frame) {
+    if (layout->family == PK_FAMILY_OBJECT) {
+        return pk_read_pointer(frame, layout->frame_generator) == NULL;
+    }
     return *((const uint8_t *)frame + layout->frame_owner) == OWNED_BY_THREAD;
 }
 
-static void make_anchor(struct pk_thread *self) {
+// Up to 3.10.
+static void mark_frame(struct pk_thread *self, const void *frame) {
+    const struct pk_layout *layout = pk_runtime.layout;
+    uint32_t level = self->count;
+    while (frame != NULL && level > 1 && (level > pk_runtime.anchors.lowest || !is_call(layout, frame))) {
+        frame = pk_frame_previous(layout, frame);
+        level--;
+    }
+    if (frame == NULL || level == 0 || !is_call(layout, frame) || self->spots[level].frame != (uintptr_t)frame) {
+        return;
+    }
+    uint8_t *mark = (uint8_t *)(uintptr_t)frame + layout->frame_trace_lines;
+    if (*mark == 1 || *mark == PK_ANCHOR_MARK) { // else the program has set it to False
+        *mark = PK_ANCHOR_MARK;
+        add_anchor(self, level, NULL);
+    }
+}
+
+// From 3.11 on.
+static void watch_frame(struct pk_thread *self, const void *frame) {
     const struct pk_layout *layout = pk_runtime.layout;
     struct pk_anchors *anchors = &pk_runtime.anchors;
-    (void)pk_track_here(self); // the kept walk is true now
     uint32_t level = self->count;
-    const void *tstate = pk_runtime.thread_state();
-    const void *frame = tstate == NULL || level == 0 ? NULL : pk_frame_current(layout, tstate);
     frame = skip_own(layout, frame, &level);
     struct pk_frame_object theirs = pk_python_frame();
     uint32_t steps = level > anchors->lowest + MOST_STEPS ? FEW_STEPS : MOST_STEPS;
@@ -74,16 +107,23 @@ static void make_anchor(struct pk_thread *self) {
         level--;
         frame = skip_own(layout, pk_frame_previous(layout, frame), &level);
     }
-    if (theirs.object != NULL && frame != NULL &&
-        is_call(layout, frame) &&
+    if (theirs.object != NULL && frame != NULL && is_call(layout, frame) &&
         pk_read_pointer(frame, layout->frame_object) == theirs.object && self->spots[level].frame == (uintptr_t)frame) {
-        self->busy = 1;
-        pk_runtime_lock(self);
-        add_anchor(level, frame, theirs.object);
-        pk_runtime_unlock(self);
-        self->busy = 0;
+        add_anchor(self, level, theirs.object);
     }
     pk_python_let_go(theirs);
+}
+
+static void make_anchor(struct pk_thread *self) {
+    const struct pk_layout *layout = pk_runtime.layout;
+    (void)pk_track_here(self); // the kept walk is true now
+    const void *tstate = pk_runtime.thread_state();
+    const void *frame = tstate == NULL || self->count == 0 ? NULL : pk_frame_current(layout, tstate);
+    if (layout->family == PK_FAMILY_OBJECT) {
+        mark_frame(self, frame);
+    } else {
+        watch_frame(self, frame);
+    }
 }
 
 // In the main thread, between two bytecodes, the GIL held.

@@ -8,8 +8,11 @@
  * exactly as long as the frame (or longer, if the program wants it). As long as the frame still has that object, and
  * the object was not freed, everything from there outwards is as it was.
  *
+ * Up to 3.10 frames are objects themselves, and used again. There f_trace_lines tells the calls apart: a byte that is 1
+ * when a call begins, and that the interpreter only ever asks whether it is 0. A frame that is to be an anchor gets a 2.
+ *
  * Frames of generators are no anchors: they live on between resumptions by different callers. Only the main thread
- * runs pending calls, so only its stack has anchors; only 3.11 and later with a GIL, where frames are not objects.
+ * runs pending calls, so only its stack has anchors.
  * Measured at 300 and 900 frames: docs/decisions/0006-anchors.md. */
 #pragma once
 
@@ -17,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "pyframe/walk.h"
 
 #define PK_ANCHORS 64u
 #define PK_ANCHOR_DEPTH 16u   /* shorter stacks have none */
@@ -24,9 +28,11 @@
 #define PK_ANCHOR_PRICE 2048u /* levels read beyond that before one is asked for: some microseconds, as it costs itself */
 #define PK_ANCHOR_DEAREST 16384u /* the price doubles while anchors do not last */
 
+#define PK_ANCHOR_MARK 2u     /* in f_trace_lines */
+
 struct pk_anchor {
     uintptr_t frame;
-    uintptr_t object; /* 0: dead */
+    uintptr_t object; /* 0: dead. Not used up to 3.10 */
     uint32_t level;
 };
 
@@ -43,8 +49,18 @@ struct pk_anchors {
 
 struct pk_thread;
 
+/* Is `frame`, a live one at the anchor's address, in the same call as when the anchor was made? */
+PK_INLINE bool pk_anchor_holds(enum pk_frame_family family, const struct pk_layout *layout,
+                               const struct pk_anchor *anchor, const void *frame) {
+    if (family == PK_FAMILY_OBJECT) {
+        return *((const uint8_t *)frame + layout->frame_trace_lines) == PK_ANCHOR_MARK;
+    }
+    uintptr_t object = __atomic_load_n(&anchor->object, __ATOMIC_ACQUIRE);
+    return object != 0 && pk_read_word(frame, layout->frame_object) == object;
+}
+
 /* The main thread's debt has reached the price; the last event read down to kept level `stop`. Asks for an anchor where
  * one would have spared much. */
 PK_COLD void pk_anchors_ask(uint32_t stop);
-/* A watched block is freed; true if it was an anchor's object. Under the lock. */
+/* A watched block is freed; true if it was an anchor's object. Under the lock, an interpreter attached. */
 bool pk_anchors_forget(uintptr_t block);

@@ -222,8 +222,7 @@ static void test_layout(void) {
     if (wrong == NULL) {
         pk_runtime.header->python_status = PK_PYTHON_VERIFIED;
         pk_runtime.anchors.lowest = UINT32_MAX;
-        pk_runtime.anchors.usable =
-            pk_runtime.layout->frame_object != PK_ABSENT && !pk_runtime.layout->free_threaded && python.frame_back != NULL;
+        pk_runtime.anchors.usable = pk_runtime.layout->family == PK_FAMILY_OBJECT || python.frame_back != NULL;
         pk_runtime.anchors.price = pk_runtime.anchors.usable ? PK_ANCHOR_PRICE : UINT32_MAX;
     } else {
         pk_runtime.attached_state = no_thread_state;

@@ -62,8 +62,7 @@ PK_INLINE uint32_t verify_deep_in(enum pk_frame_family family, struct pk_thread 
             from = (uint32_t)(spot - self->spots);
         }
         if (PK_UNLIKELY(spot == stop)) {
-            uintptr_t object = __atomic_load_n(&anchor->object, __ATOMIC_ACQUIRE);
-            if (object != 0 && pk_read_word(frame, layout->frame_object) == object) {
+            if (pk_anchor_holds(family, layout, anchor, frame)) {
                 break; // this very call was there at the last event, so its callers have not moved
             }
             stop = self->spots;

@@ -2,9 +2,12 @@
 """Deep stacks are not read to the bottom at each allocation (src/runtime/anchors.h). What that must
 never do is mistake one stack for another that differs only far out."""
 
+import json
 import re
 
+import pytest
 from reports import TARGETS, read_report
+from running import run_command
 
 TARGET = TARGETS / "deep_lines.py"
 
@@ -38,3 +41,17 @@ def test_stacks_that_differ_only_far_out_are_told_apart(run_peakline, peakline, 
             found[outermost] = found.get(outermost, 0) + held.size
             assert len(held.frames) > 100
     assert found == wanted
+
+
+def test_a_marked_frame_is_as_it_was_to_the_program(run_peakline, each_python):
+    """Up to 3.10 an anchor is a mark in a frame. The flag that it stands in means what it meant, and what the program sets stays."""
+    if each_python.version >= (3, 11):
+        pytest.skip("frames are no objects here: nothing is marked")
+    target = TARGETS / "deep_marks.py"
+    plain = json.loads(run_command([each_python.path, target]).stdout)
+    done = run_peakline([target], python=each_python.path)
+    seen = json.loads(done.stdout)
+    assert plain["see"] == {"marks": 0, "told": True}
+    assert seen["see"]["marks"] > 0, "the test is about nothing"
+    seen["see"]["marks"] = 0
+    assert seen == plain
