@@ -20,6 +20,7 @@
 #define PK_PAGE_MAX_DATA_BYTES 530000u /* packed, as written into the page */
 
 struct pk_load_warnings; /* gather.h */
+struct pk_page_line;     /* page_context.h */
 
 struct pk_report {
     struct pk_pool pool;
@@ -35,6 +36,9 @@ struct pk_report {
     bool is_tree_peak;             /* the peak is the tree's; else one process's own, the larger */
     uint32_t merged_count;         /* processes that share a frame because there are too many */
     struct pk_view view;           /* with all processes; the first is the one that was started */
+    uint32_t old_line_count;
+    struct pk_page_line *old_lines; /* of files with is_old, by file and line (old_lines.h); of a
+                                       report made from a page its context lines */
 
     uint64_t start_mono_ns; /* the run's, on the clock of the ledgers */
     int64_t start_unix_ns;

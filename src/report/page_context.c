@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Which lines around which, and their texts. May use page_context.h, source.h, pool.h. */
+ * Which lines around which, and their texts. May use page_context.h, old_lines.h, source.h,
+ * pool.h. */
 #include "report/page_context.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/old_lines.h"
 #include "report/source.h"
 
 #define REACH 2u             /* lines either side */
@@ -39,7 +41,7 @@ static int measure_frames(const struct pk_view *view, const struct pk_tree *tree
     return 0;
 }
 
-static int compare_lines(const void *left, const void *right) {
+int pk_page_line_compare(const void *left, const void *right) {
     const struct pk_page_line *a = left, *b = right;
     if (a->file != b->file) {
         return a->file < b->file ? -1 : 1;
@@ -75,7 +77,7 @@ static uint32_t collect_lines(const struct pk_view *view, const uint32_t *shares
                                       .text = line == frame->line ? frame->source : NULL};
         }
     }
-    qsort(lines, count, sizeof(*lines), compare_lines);
+    qsort(lines, count, sizeof(*lines), pk_page_line_compare);
     for (uint32_t from = 0, to; from < count; from = to) {
         bool is_own = false;
         struct pk_page_line line = lines[from];
@@ -99,13 +101,18 @@ static int read_lines(const struct pk_report *report, struct pk_pool *pool,
         return -ENOMEM;
     }
     for (uint32_t from = 0, to; from < count; from = to) {
-        const char *path = view->files[lines[from].file].path;
+        const struct pk_view_file *file = &view->files[lines[from].file];
+        const char *path = file->location != NULL ? file->location : file->path;
         for (to = from; to < count && lines[to].file == lines[from].file; to++) {
             numbers[to] = lines[to].line;
             texts[to] = "";
         }
         int r = 0;
-        if (strcmp(path, "<string>") == 0 && report->command_text != NULL) {
+        if (file->is_old) {
+            for (uint32_t i = from; i < to; i++) {
+                texts[i] = pk_old_line(report, lines[i].file, lines[i].line);
+            }
+        } else if (strcmp(path, "<string>") == 0 && report->command_text != NULL) {
             r = pk_source_read_text(pool, report->command_text, strlen(report->command_text),
                                     numbers + from, to - from, texts + from);
         } else if (path[0] == '/') {

@@ -12,6 +12,9 @@ struct pk_page_line {
     const char *text;
 };
 
+/* By file, then by line. For qsort and bsearch. */
+int pk_page_line_compare(const void *left, const void *right);
+
 /* The lines, by file and number, without those that are a frame's own; none when the report is to
  * go without sources. Texts and list come from `pool`. Returns 0 or -ENOMEM. */
 int pk_page_context(const struct pk_report *report, const struct pk_tree *tree,

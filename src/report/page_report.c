@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * From a page's data back to a report, so that every writer can write it. May use archive.h,
- * json_tree.h, model.h, profile.h. Must stay true: the data is checked (pk_profile_parse) before it
+ * json_tree.h, model.h, page_context.h, profile.h. Must stay true: the data is checked (pk_profile_parse) before it
  * is used, and what that does not look at is checked here; each column adds up as in the page. */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "report/archive.h"
 #include "report/json_tree.h"
 #include "report/model.h"
+#include "report/page_context.h"
 #include "report/profile.h"
 #include "report/redact.h"
 
@@ -94,6 +95,29 @@ static int fill_names(struct pk_view *view, const struct pk_json_value *data) {
         (struct pk_view_frame){.function = view->function_count - 1,
                                .started_by = PK_FRAME_ROOT,
                                .source = ""};
+    return 0;
+}
+
+/* The lines around those of frames. */
+static int fill_context(struct pk_report *report, const struct pk_json_value *data) {
+    const struct pk_json_value *context = pk_json_member(pk_json_member(data, "page"), "context");
+    struct list file = list_of(context, "file"), line = list_of(context, "line");
+    struct list text = list_of(context, "text");
+    uint32_t count = pk_json_member(context, "text")->count;
+
+    report->old_lines = pk_pool_array(&report->pool, count, sizeof(*report->old_lines));
+    if (report->old_lines == NULL) {
+        return -ENOMEM;
+    }
+    report->old_line_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t of = (uint32_t)bound(take_number(&file), report->view.file_count, 0);
+        int64_t distance = bound(take_number(&line), INT32_MAX, 0);
+        bool is_same = i > 0 && report->old_lines[i - 1].file == of;
+        int64_t before = is_same ? (int64_t)report->old_lines[i - 1].line : 0;
+        report->old_lines[i] = (struct pk_page_line){
+            .file = of, .line = (uint32_t)bound(before + distance, INT32_MAX, 0), .text = take_text(&text)};
+    }
     return 0;
 }
 
@@ -287,6 +311,7 @@ static int fill_notes(struct pk_report *report, const struct pk_json_value *data
 static int fill_report(struct pk_report *report, const struct pk_json_value *data) {
     struct pk_view *view = &report->view;
     int r = fill_names(view, data);
+    r = r < 0 ? r : fill_context(report, data);
     r = r < 0 ? r : fill_tree(view, data);
     r = r < 0 ? r : fill_blame(view, data);
     r = r < 0 ? r : fill_processes(view, data);

@@ -515,28 +515,6 @@ static int64_t find_frame(const struct pk_profile *profile, const uint32_t *orde
     return is_found ? (int64_t)order[low] : -1;
 }
 
-void pk_profile_take_sources(struct pk_profile *profile, const struct pk_profile *from) {
-    struct pk_pool scratch = {0};
-    uint32_t *order = sort_frames(&scratch, from);
-    for (uint32_t i = 0; order != NULL && i < profile->frame_count; i++) {
-        struct pk_profile_frame *frame = &profile->frames[i];
-        if (!frame->is_stale || frame->kind == PK_FILE_NONE) {
-            continue; // several threads may have one name: not told apart here
-        }
-        int64_t found = find_frame(from, order, frame->path, frame->name, frame->line);
-        const char *text =
-            found >= 0 && !from->frames[found].is_stale
-                ? pk_pool_text(&profile->pool, from->frames[found].source,
-                               strlen(from->frames[found].source))
-                : NULL;
-        if (text != NULL) {
-            frame->source = text;
-            frame->is_stale = false;
-        }
-    }
-    pk_pool_free(&scratch);
-}
-
 static const char *spell_blame(struct parser *p) {
     struct pk_profile *profile = p->profile;
     struct pk_path_rules rules = {.directory = profile->directory};

@@ -76,10 +76,6 @@ struct pk_profile {
 int pk_profile_parse(const char *text, size_t size, const char *name, struct pk_profile **ret_profile,
                      char *error, size_t error_size);
 
-/* Take the texts that `profile` lacks (is_stale) from another report of the same run, written when
- * the files were still as they had been. Texts are kept in the profile. */
-void pk_profile_take_sources(struct pk_profile *profile, const struct pk_profile *from);
-
 /* Load what the user named: a result directory, a ledger, a page or a JSON document. Returns
  * 0 or a negative errno with one sentence in `error` (no full stop). (profile_load.c) */
 int pk_profile_load(const char *path, struct pk_profile **ret_profile, char *error,

@@ -49,29 +49,6 @@ static int load_result(const char *path, struct pk_profile **ret_profile, char *
     return r;
 }
 
-static bool has_stale(const struct pk_profile *profile) {
-    bool is_stale = false;
-    for (uint32_t i = 0; i < profile->frame_count && !is_stale; i++) {
-        is_stale = profile->frames[i].is_stale && profile->frames[i].kind != PK_FILE_NONE;
-    }
-    return is_stale;
-}
-
-/* A file that was edited since the run shows its old lines in the page of the run. With all of them
- * back there is nothing to warn of that the page does not warn of. */
-static void repair_sources(struct pk_profile *profile, const char *page) {
-    struct pk_profile *old;
-    char ignored[600];
-    if (has_stale(profile) && access(page, R_OK) == 0 &&
-        load_archive(page, page, &old, ignored, sizeof(ignored)) >= 0) {
-        pk_profile_take_sources(profile, old);
-        if (!has_stale(profile)) {
-            profile->warning_count = old->warning_count;
-        }
-        pk_profile_free(old);
-    }
-}
-
 int pk_profile_load(const char *path, struct pk_profile **ret_profile, char *error,
                     size_t error_size) {
     char page[4096];
@@ -93,9 +70,7 @@ int pk_profile_load(const char *path, struct pk_profile **ret_profile, char *err
     if (snprintf(page, sizeof(page), "%s/report.html", path) >= (int)sizeof(page)) {
         return r;
     }
-    if (r >= 0) {
-        repair_sources(*ret_profile, page);
-    } else if (r == -ENOENT && access(page, R_OK) == 0) {
+    if (r == -ENOENT && access(page, R_OK) == 0) {
         // ledgers are large: someone may have kept the page alone
         r = load_archive(page, path, ret_profile, error, error_size);
     }

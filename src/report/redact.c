@@ -76,6 +76,7 @@ int pk_redact_names(struct pk_report *report) {
 
     for (uint32_t i = 0; i < view->file_count; i++) {
         const char *spoken = pk_path_spoken(&report->rules, view->files[i].path);
+        view->files[i].location = view->files[i].path; // lines around others are read later
         view->files[i].path = spoken[0] == '/' ? base_name(spoken) : spoken;
     }
     // the lines of a `-c` program are the command line

@@ -11,6 +11,7 @@
 
 #include "report/gather.h"
 #include "report/model.h"
+#include "report/old_lines.h"
 #include "report/redact.h"
 #include "report/source.h"
 #include "report/stream.h"
@@ -100,9 +101,13 @@ static const char *find_command_text(const struct pk_run_info *run) {
     return NULL;
 }
 
-static int build_report(struct pk_report *report, const struct pk_report_choice *choice,
+static int build_report(struct pk_report *report, const char *dir,
+                        const struct pk_report_choice *choice,
                         const struct pk_load_warnings *warnings) {
     int r = pk_source_fill(&report->view, report->start_unix_ns, report->command_text);
+    if (r >= 0) {
+        r = pk_old_lines_take(report, dir);
+    }
     if (r >= 0) {
         r = pk_report_derive(report, warnings);
     }
@@ -234,7 +239,7 @@ int pk_report_load_as(const char *result_dir, const struct pk_report_choice *cho
     }
     free_names(&names);
     if (r >= 0) {
-        r = build_report(report, choice, &warnings);
+        r = build_report(report, dir, choice, &warnings);
         if (r < 0) {
             snprintf(error, error_size, "%s cannot be rendered: %s", result_dir, strerror(-r));
         }

@@ -42,6 +42,8 @@ struct pk_view_file {
     const char *path; /* resolved; "" for pseudo frames */
     enum pk_file_kind kind;
     enum pk_file_status status;
+    bool is_old;          /* its lines come from the page of the run (old_lines.h) */
+    const char *location; /* where its lines are read, when that is not `path` (redact.h); or NULL */
 };
 
 struct pk_view_function {
