@@ -124,6 +124,20 @@ test('upside down the lines that allocated come first, and every level still add
     assert.equal(turned.kids(0).reduce((sum, kid) => sum + turned.bytes[kid], 0), 565);
 });
 
+test('what other kinds of memory hold is a box of its own both ways up', () => {
+    // of what read_csv holds, 20 bytes are C heap; all else is left out while the C heap is looked at
+    const kinds = { stack: [3], kind: [1], bytes: [20], blocks: [1], end_bytes: [0], end_blocks: [0], alloc_bytes: [0],
+                    alloc_blocks: [0] };
+    const profile = P.readProfile(makeData(FRAMES, STACKS, { kinds }));
+    const grouped = S.groupStacks(profile, P.kindsOfFrames(profile, new Map()), { ...FOLDED, open: new Set() });
+    const tree = S.weighTree(grouped, P.weighKind(profile, 'peak', '1'));
+    for (const view of [tree, S.invertTree(tree)]) {
+        const levels = view.kids(0).map((kid) => [view.key[kid], view.bytes[kid]]);
+        assert.ok(levels.some(([key, bytes]) => key === -3 && bytes === 545), JSON.stringify(levels));
+        assert.equal(view.self[0], 0, 'nothing is outside of any line');
+    }
+});
+
 test('each measure has its own bytes on the same tree', () => {
     const stacks = [[0, -1, 0, 0], [1, 0, 5, 1, 0, 50], [1, 1, 10, 1, 10, 10]];
     const data = makeData(FRAMES, stacks);

@@ -44,6 +44,17 @@ test('as text the columns stand below one another, and what is left out is said'
     assert.equal(lines.length, 33);
 });
 
+test('what other kinds of memory hold is never among the lines that are left', () => {
+    const rows = [...Array.from({ length: 32 }, (unused, i) => ({ frame: i, bytes: 1024, blocks: 1 })),
+                  { frame: -3, bytes: 4096, blocks: 9 }];
+    const { first, left, other } = T.cutRows(rows, 30);
+    assert.deepEqual([first.length, left.length, other], [30, 2, [rows[32]]]);
+    const { profile } = setUp(Array.from({ length: 32 }, () => 'x'));
+    const lines = T.tableText(profile, rows, 36 * 1024, 'C heap').trimEnd().split('\n');
+    assert.deepEqual(lines.slice(-2).map((line) => line.trim().replace(/ +/g, ' ')), [
+        '2.0 KiB 5.6 % 2 more lines', '4.0 KiB 11.1 % 9 other kinds, left out']);
+});
+
 test('in Markdown no source line can leave its cell', () => {
     const { profile, blame } = setUp(['a | b', 'x = `y`', '``z``', '<img src=x>']);
     const rows = T.blameRows(profile, blame, 'peak', true);

@@ -158,9 +158,9 @@ function makeRow(row, index) {
 function showTable() {
     const focused = document.activeElement && document.activeElement.closest('#blame .row');
     const shown = rows.length > now.shown + 1 ? now.shown : now.shown + 1;
-    const left = rows.slice(shown);
+    const { first, left, other } = cutRows(rows, shown);
     const sum = (column) => left.reduce((all, row) => all + row[column], 0);
-    const body = rows.slice(0, shown).map(makeRow);
+    const body = first.map(makeRow);
     if (left.length > 0) {
         body.push(make('tr', 'rest', ...makeCells(
             sum('bytes'), sum('blocks'), make('td', 'largest'), make('td', 'place', formatPlural(left.length, 'more line')),
@@ -169,6 +169,7 @@ function showTable() {
                 showTable();
             })))));
     }
+    body.push(...other.map((row) => makeRow(row, rows.length - 1))); /* it is the last of them */
     byId('blame').tBodies[0].replaceChildren(...body);
     byId('blame').classList.toggle('no-largest', !rows.some((row) => row.largest > 0));
     for (const head of document.querySelectorAll('#blame th[data-sort]')) {

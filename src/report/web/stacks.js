@@ -247,7 +247,7 @@ function invertTree(tree) {
     const [origins, cursors, someOrigins, someCursors, group, slots, counts] =
         Array.from({ length: 7 }, () => new Int32Array(most + 1));
     const [bytesOf, blocksOf] = [0, 1].map(() => new Float64Array(most + 1));
-    const groupOf = new Int32Array(tree.labels.first + tree.labels.length + 2); /* by key + 2; 0: none yet */
+    const groupOf = new Int32Array(tree.labels.first + tree.labels.length + 3); /* by key + 3; 0: none yet */
     const [starts, ends] = [[0], [most]];
     const sorted = new Map();
     for (let i = 0, end = 0; i < tree.count; i++) {
@@ -267,7 +267,7 @@ function invertTree(tree) {
             const origin = someOrigins[i] = origins[i];
             group[i] = 0;
             if (at !== 0 || node === 0) { /* nobody called: it stays with the node */
-                const slot = key[at] + 2;
+                const slot = key[at] + 3;
                 if (groupOf[slot] === 0) {
                     groupOf[slot] = ++groups;
                     slots[groups] = slot;
@@ -285,7 +285,7 @@ function invertTree(tree) {
             const kid = up.count++;
             up.parent[kid] = node;
             up.depth[kid] = up.depth[node] + 1;
-            up.key[kid] = slots[i] - 2;
+            up.key[kid] = slots[i] - 3;
             up.bytes[kid] = bytesOf[i];
             up.blocks[kid] = blocksOf[i];
             bytesLeft -= bytesOf[i];

@@ -40,18 +40,26 @@ function sortRows(rows, column, rising, profile) {
     return rows.slice().sort((a, b) => last(a) - last(b) || (rising ? compare(a, b) : compare(b, a)) || b.bytes - a.bytes);
 }
 
+/* The first rows, those left, and what other kinds of memory hold, which is no line. */
+function cutRows(rows, count) {
+    const isOther = (row) => row.frame === FRAME_LEFT_OUT;
+    const lines = rows.filter((row) => !isOther(row));
+    return { first: lines.slice(0, count), left: lines.slice(count), other: rows.filter(isOther) };
+}
+
 const COPIED = 30;
 
 function cellsOf(profile, rows, total) {
-    const cells = rows.slice(0, COPIED).map((row) => {
+    const { first, left, other } = cutRows(rows, COPIED);
+    const cellsFor = (row) => {
         const { path, label, source } = profile.describe(row.frame);
         return [formatBytes(row.bytes), formatShare(row.bytes, total), formatCount(row.blocks),
                 path || label, cut(source, 120)].map((text) => text.replace(/\u00a0/g, ' '));
-    });
-    const left = rows.slice(COPIED).reduce((sum, row) => sum + row.bytes, 0);
-    return left === 0 ? cells : [...cells, [formatBytes(left), formatShare(left, total), '',
-                                            rows.length - COPIED + ' more lines', '']
-        .map((text) => text.replace(/\u00a0/g, ' '))];
+    };
+    const bytes = left.reduce((sum, row) => sum + row.bytes, 0);
+    const rest = [formatBytes(bytes), formatShare(bytes, total), '', formatPlural(left.length, 'more line'), '']
+        .map((text) => text.replace(/\u00a0/g, ' '));
+    return [...first.map(cellsFor), ...bytes === 0 ? [] : [rest], ...other.map(cellsFor)];
 }
 
 function tableText(profile, rows, total, title) {
@@ -78,5 +86,5 @@ function tableMarkdown(profile, rows, total, title) {
 }
 
 if (typeof module !== 'undefined') {
-    module.exports = { blameRows, largestWords, sortRows, tableText, tableMarkdown, codeSpan };
+    module.exports = { blameRows, largestWords, sortRows, cutRows, tableText, tableMarkdown, codeSpan };
 }
