@@ -27,13 +27,53 @@ class Frame:
         return f"{self.function} ({self.path}:{self.line})" if self.path else self.function
 
 
+_FOLDED = Frame("[folded together]", "", 0)  # smaller stacks, of a page that had to stay small
+
+
+class _Path:
+    """A stack as a link to its caller's: a recursion of 20,000 calls is 20,000 of these, and not as many tuples of up
+    to 20,000. One profile has one for each stack."""
+
+    __slots__ = ("above", "frame")
+
+    def __init__(self, above: "Optional[_Path]", frame: Optional[Frame]) -> None:
+        self.above = above
+        self.frame = frame  # None: the root
+
+    def frames(self) -> Tuple[Frame, ...]:
+        found: List[Frame] = []
+        path = self
+        while path.above is not None and path.frame is not None:
+            found.append(path.frame)
+            path = path.above
+        return tuple(reversed(found))
+
+
+class _Frames:
+    """`frames` of a dataclass: a tuple, or a _Path that it is made of each time somebody asks."""
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        if owner is None:
+            raise AttributeError("frames")
+        kept = owner.__dict__["frames"]
+        return kept.frames() if isinstance(kept, _Path) else kept
+
+    def __set__(self, owner: Any, frames: Any) -> None:
+        owner.__dict__["frames"] = frames
+
+
+class _WithFrames:
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**self.__dict__, "frames": self.frames}  # type: ignore[attr-defined]
+
+
 @dataclass(frozen=True)
-class Stack:
+class Stack(_WithFrames):
     """What one stack itself held at the peak. frames: outermost first."""
 
     bytes: int
     blocks: int
-    frames: Tuple[Frame, ...]
+    frames: Tuple[Frame, ...] = _Frames()  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -58,10 +98,10 @@ class Process:
 
 
 @dataclass(frozen=True)
-class Change:
+class Change(_WithFrames):
     """One stack before and after; 0 where it was not there."""
 
-    frames: Tuple[Frame, ...]
+    frames: Tuple[Frame, ...] = _Frames()  # type: ignore[assignment]
     before_bytes: int
     after_bytes: int
     before_blocks: int
@@ -106,15 +146,17 @@ class Profile:
     data: Dict[str, Any] = field(repr=False)  # the JSON report as it is (docs/json.md)
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """A row a stack: bytes, blocks, function, path, line (of the innermost frame), stack."""
+        """A row a stack: bytes, blocks, function, path, line (of the innermost frame), stack: a text, of more than 200
+        frames the outermost and the innermost 100."""
         try:
             import pandas
         except ImportError as error:
             raise PeaklineError("to_pandas() needs pandas, which is not installed") from error
         rows = []
         for stack in self.stacks:
-            top = stack.frames[-1] if stack.frames else Frame("[no stack]", "", 0)
-            text = ";".join(map(str, stack.frames))
+            frames = stack.frames
+            top = frames[-1] if frames else Frame("[no stack]", "", 0)
+            text = ";".join(map(str, frames if len(frames) <= 200 else (*frames[:100], "...", *frames[-100:])))
             rows.append((stack.bytes, stack.blocks, top.function, top.path, top.line, text))
         return pandas.DataFrame(
             rows, columns=["bytes", "blocks", "function", "path", "line", "stack"]
@@ -122,16 +164,46 @@ class Profile:
 
     def diff(self, other: "Profile") -> Diff:
         """From this one (before) to the other (after), stack by stack."""
-        before = {stack.frames: stack for stack in self.stacks}
-        after = {stack.frames: stack for stack in other.stacks}
-        none = Stack(0, 0, ())
+        numbers = _Numbers()
+        before = {numbers.of(stack): stack for stack in self.stacks}
+        after = {numbers.of(stack): stack for stack in other.stacks}
         changes = []
-        for frames in {**before, **after}:
-            old, new = before.get(frames, none), after.get(frames, none)
-            if (old.bytes, old.blocks) != (new.bytes, new.blocks):
-                changes.append(Change(frames, old.bytes, new.bytes, old.blocks, new.blocks))
+        for number in {**before, **after}:
+            old, new = before.get(number), after.get(number)
+            held = [(some.bytes, some.blocks) if some is not None else (0, 0) for some in (old, new)]
+            if held[0] != held[1]:
+                frames = (new or before[number]).__dict__["frames"]
+                changes.append(Change(frames, held[0][0], held[1][0], held[0][1], held[1][1]))
         changes.sort(key=lambda change: -abs(change.bytes))
         return Diff(self.peak_bytes, other.peak_bytes, changes)
+
+
+class _Numbers:
+    """Numbers for stacks, the same for the same frames in any profile."""
+
+    def __init__(self) -> None:
+        self._known: Dict[_Path, int] = {}
+        self._numbers: Dict[Tuple[int, Optional[Frame]], int] = {}
+
+    def of(self, stack: Stack) -> int:
+        kept: Union[_Path, Tuple[Frame, ...], None] = stack.__dict__["frames"]
+        if isinstance(kept, tuple):  # made by somebody else
+            return self._after(0, kept)
+        number, way = 0, []
+        while kept is not None and kept.above is not None:  # a loop: it may be 20,000 deep
+            if kept in self._known:
+                number = self._known[kept]
+                break
+            way.append(kept)
+            kept = kept.above
+        for path in reversed(way):
+            number = self._known[path] = self._after(number, (path.frame,))
+        return number
+
+    def _after(self, number: int, frames: Tuple[Optional[Frame], ...]) -> int:
+        for frame in frames:
+            number = self._numbers.setdefault((number, frame), len(self._numbers) + 1)
+        return number
 
 
 def _read_stacks(data: Dict[str, Any]) -> List[Stack]:
@@ -141,13 +213,18 @@ def _read_stacks(data: Dict[str, Any]) -> List[Stack]:
         for function, line in zip(data["frames"]["function"], data["frames"]["line"])
     ]
     columns = data["stacks"]
-    paths: List[Tuple[Frame, ...]] = []
-    merged: Dict[Tuple[Frame, ...], Stack] = {}
-    for parent, frame, held, blocks in zip(
+    rows: List[_Path] = []
+    paths: Dict[Tuple[_Path, Frame], _Path] = {}
+    merged: Dict[_Path, Stack] = {}
+    for parent, number, held, blocks in zip(
         columns["parent"], columns["frame"], columns["bytes"], columns["blocks"]
     ):
-        path = () if parent < 0 else paths[parent] + (frames[frame],)
-        paths.append(path)
+        if parent < 0:
+            path = _Path(None, None)
+        else:
+            above, frame = rows[parent], frames[number] if number >= 0 else _FOLDED
+            path = paths.get((above, frame)) or paths.setdefault((above, frame), _Path(above, frame))
+        rows.append(path)
         if held or blocks:
             known = merged.get(path)
             if known is not None:  # threads that differ only in who started them
@@ -178,6 +255,7 @@ def from_json(data: Dict[str, Any]) -> Profile:
                 row["kind"],
             )
             for row in data["blame"]
+            if row["bytes"] or row["blocks"]  # the others count at the end, or over the run
         ],
         processes=[
             Process(row["pid"], row["parent_pid"], row["peak_bytes"]) for row in data["processes"]
