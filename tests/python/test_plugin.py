@@ -367,6 +367,22 @@ def test_the_filter_sees_frames_as_memray_names_them(suite):
     ).assert_outcomes(passed=1)
 
 
+def test_a_filter_that_raises_fails_its_test_alone(suite):
+    result = suite(
+        LEAK.replace('stack.frames[0].function != "keep"', "stack.no_such_thing").format(", filter_fn=not_cache", "keep(5)")
+        + "\n    def test_after():\n        pass\n"
+    )
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "The filter_fn of limit_leaks raised AttributeError: *no_such_thing*",
+            "*test_it.py*line 6, in not_cache*",
+            "*return stack.no_such_thing*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*checks.py*")
+
+
 def test_both_markers_on_one_test(suite):
     both = LEAK.replace("    def test_leak", '    @pytest.mark.limit_memory("{} MB")\n    def test_leak')
     result = suite(both.format("", 100, "keep(5)"))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a test held against what it may hold. Each check gives None, or a Problem with what the user reads."""
 
+import traceback
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional
 
@@ -82,6 +83,10 @@ def check_increase(
     )
 
 
+def _of_the_suite(error: Exception) -> List[traceback.FrameSummary]:
+    return [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+
+
 def _as_memray(stack: MeasuredStack) -> Stack:
     return Stack(
         tuple(
@@ -120,7 +125,13 @@ def check_leaks(limit: Leaks, block: Block, path: str, root: str) -> Optional[Pr
     if limit.this_thread:
         stacks = [stack for stack in stacks if of_this_thread(stack)]
     if limit.filter_fn is not None:
-        stacks = [stack for stack in stacks if limit.filter_fn(_as_memray(stack))]
+        try:
+            stacks = [stack for stack in stacks if limit.filter_fn(_as_memray(stack))]
+        except Exception as error:  # of the suite's own function: this test's failure, not the session's end
+            return Problem(
+                f"The filter_fn of limit_leaks raised {type(error).__name__}: {error}.",
+                [line.rstrip() for line in traceback.format_list(_of_the_suite(error))],
+            )
     if not stacks:
         return None
     # Own code first, each part with the largest first.
