@@ -116,6 +116,11 @@ static int refuse_key(const struct reading *reading, const struct pk_toml_entry 
             }
         }
     }
+    if (entry->key[0] == '\0') { // `peakline = 3` below [tool]
+        return pk_failure_set(reading->failure, -EINVAL, PK_EXIT_USAGE,
+                              "%s:%d: " TABLE " is a table; write [" TABLE "] and keys below it",
+                              reading->path, entry->line);
+    }
     const char *nearest = pk_nearest(entry->key, keys);
     return pk_failure_set(reading->failure, -EINVAL, PK_EXIT_USAGE,
                   "%s:%d: [" TABLE "] has no key %s; %s%s%s", reading->path, entry->line,

@@ -100,6 +100,12 @@ def test_what_cannot_be_meant_is_one_sentence_with_file_and_line(project, run, t
     assert done.stderr == f"peakline: {tmp_path}/pyproject.toml:{line}: {sentence}\n"
 
 
+def test_a_value_where_the_table_should_be_is_one_sentence(project, run, tmp_path):
+    folder = project("[tool]\npeakline = true\n")
+    sentence = "tool.peakline is a table; write [tool.peakline] and keys below it"
+    assert run(folder).stderr == f"peakline: {tmp_path}/pyproject.toml:2: {sentence}\n"
+
+
 def test_values_are_checked_wherever_they_stand(project, run, tmp_path):
     folder = project('[tool.peakline]\ncolor = "blue"\n')
     place = f"color ({tmp_path}/pyproject.toml:2)"
