@@ -201,9 +201,12 @@ class Magic:
                 lines.append(f"  {format_size(size):>9}  {place}  {source}")
         lines += kept_lines(cells, number, self._shell)
         if output is not None:
-            with open(output, "w", encoding="utf-8") as file:
-                file.write(page)
-            lines.append(f"The page: {os.path.abspath(output)}")
+            try:
+                with open(output, "w", encoding="utf-8") as file:
+                    file.write(page)
+                lines.append(f"The page: {os.path.abspath(output)}")
+            except OSError as error:
+                lines.append(f"The page was not written to {output}: {error.strerror or error}.")
         if len(page) > MOST_BYTES:
             lines.append("The page is too large for a notebook; %%peakline -o FILE writes it to a file.")
             return Report("\n".join(lines), None)

@@ -93,6 +93,20 @@ def test_stacks_start_at_the_cell(notebook):
     )
 
 
+def test_kinds_of_memory_stay_with_their_stacks(notebook):
+    """Stacks that start at the cell have other numbers; what is C heap names them by number."""
+    # strdup: the C heap, without any of Python's own allocators
+    book = notebook(LOAD, "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.strdup.restype = ctypes.c_void_p\n"
+                    "text = b'x' * 3_000_000",
+                    "%%peakline\nheap = libc.strdup(text)\nobjects = bytearray(5_000_000)")
+    data = data_of(report(book.cells[2])[1])
+    stacks, kinds, frames = data["stacks"], data["kinds"], data["frames"]
+    rows = list(zip(kinds["stack"], kinds["kind"], kinds["bytes"]))
+    assert rows == sorted(rows) and all(size <= stacks["bytes"][stack] for stack, _, size in rows)
+    heap = [(frames["source"][stacks["frame"][stack]], size) for stack, kind, size in rows if kind == 1 and size > 1_000_000]
+    assert heap == [("heap = libc.strdup(text)", 3_000_001)]
+
+
 def test_the_cell_itself_is_untouched(notebook):
     body = 'text = """a\n    b\n\tc"""\nx = 1\nx = x + 1\nfor i in range(2):\n    y = i\nfrom math import *\nx'
     book = notebook(LOAD, "%%peakline\n" + body, "print(repr(text), x, y, floor(pi))")
@@ -185,6 +199,19 @@ def test_the_page_as_a_file(notebook, tmp_path):
     page = (tmp_path / "cell.html").read_text(encoding="utf-8")
     assert "<title>Cell [2]: 5.0 MiB - Peakline</title>" in page
     assert f"The page: {tmp_path}/cell.html" in report(book.cells[1])[0]
+
+
+def test_a_page_that_cannot_be_written_is_shown_all_the_same(notebook):
+    book = notebook(LOAD, "%%peakline -o /nowhere/at/all.html\nx = bytearray(5 << 20)")
+    text, html = report(book.cells[1])
+    assert "5.0 MiB" in text and "srcdoc" in html
+    assert "The page was not written to /nowhere/at/all.html: No such file or directory." in text
+
+
+def test_lines_of_libraries_are_named_from_the_package_on(notebook):
+    """Of a cell that does nothing, IPython's own lines are all there is."""
+    text, _ = report(notebook(LOAD, "%%peakline\npass").cells[1])
+    assert " IPython/core/" in text and "site-packages" not in text
 
 
 def test_words_that_are_not_understood_are_said_and_the_cell_runs(notebook):

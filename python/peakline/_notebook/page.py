@@ -8,7 +8,7 @@ import html as html_module
 import json
 import linecache
 import re
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Tuple
 
 _DATA = re.compile(
     r'(<script type="application/json" id="peakline-data" data-encoding=")([a-z0-9+]+)(">)(.*?)(</script>)',
@@ -58,10 +58,10 @@ def name_cells(data: Dict[str, Any], cells: Mapping[str, int]) -> None:
 
 
 class _Node:
-    __slots__ = ("frame", "values", "total", "children")
+    __slots__ = ("frame", "values", "total", "row", "children")
 
     def __init__(self, frame: int, columns: int) -> None:
-        self.frame, self.values, self.total = frame, [0] * columns, 0
+        self.frame, self.values, self.total, self.row = frame, [0] * columns, 0, 0
         self.children: Dict[int, "_Node"] = {}
 
     def child(self, frame: int) -> "_Node":
@@ -113,6 +113,21 @@ def start_at_cells(data: Dict[str, Any]) -> None:
         made.append(node)
         node.add(list(rows[at]))
     data["stacks"] = _write_stacks(root, columns)
+    if "kinds" in data:
+        data["kinds"] = _move_kinds(data["kinds"], made)
+
+
+def _move_kinds(kinds: Dict[str, List[int]], made: List[_Node]) -> Dict[str, List[int]]:
+    """Their rows name stacks by number: those have new ones, and several may have become one."""
+    columns = [name for name in kinds if name not in ("stack", "kind")]
+    sums: Dict[Tuple[int, int], List[int]] = {}
+    for stack, kind, *values in zip(kinds["stack"], kinds["kind"], *(kinds[name] for name in columns)):
+        key = (made[stack].row, kind)
+        sums[key] = [mine + more for mine, more in zip(sums.get(key, [0] * len(columns)), values)]
+    rows = sorted(sums.items())
+    moved = {"stack": [stack for (stack, _), _ in rows], "kind": [kind for (_, kind), _ in rows]}
+    moved.update({name: [values[at] for _, values in rows] for at, name in enumerate(columns)})
+    return moved
 
 
 def _empty_file(files: Dict[str, List[Any]]) -> int:
@@ -138,7 +153,7 @@ def _write_stacks(root: _Node, columns: List[str]) -> Dict[str, List[int]]:
     todo = [(root, 0)]
     while todo:
         node, parent = todo.pop()
-        at = len(stacks["up"])
+        at = node.row = len(stacks["up"])
         stacks["up"].append(at - parent)
         stacks["frame"].append(node.frame)
         for name, value in zip(columns, node.values):
@@ -157,7 +172,7 @@ def blame_lines(data: Dict[str, Any], most: int) -> List[Any]:
         if frame < 0 or not size:
             continue
         function = frames["function"][frame]
-        path = files["path"][functions["file"][function]]
+        path = re.sub(r"^/.*/(?:site|dist)-packages/", "", files["path"][functions["file"][function]])
         place = f"{path}:{frames['line'][frame]}" if path else functions["name"][function]
         rows.append((size, place, frames["source"][frame].strip()))
     return sorted(rows, key=lambda row: -row[0])[:most]
