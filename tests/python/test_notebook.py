@@ -107,6 +107,15 @@ def test_kinds_of_memory_stay_with_their_stacks(notebook):
     assert heap == [("heap = libc.strdup(text)", 3_000_001)]
 
 
+def test_only_files_without_lines_are_said_to_have_none(notebook):
+    """Cells are no files, but their lines are there."""
+    made = "exec(compile('def f():\\n    return bytearray(3_000_000)', '/gone/away.py', 'exec'))"
+    book = notebook(LOAD, "%%peakline\nx = bytearray(5 << 20)", made, "%%peakline\ny = f()")
+    texts = ["\n".join(data_of(report(book.cells[at])[1])["warnings"]) for at in (1, 3)]
+    assert "not readable" not in texts[0] and "lines are not shown: /gone/away.py." in texts[1]
+    assert "ipykernel" not in "".join(texts)
+
+
 def test_the_cell_itself_is_untouched(notebook):
     body = 'text = """a\n    b\n\tc"""\nx = 1\nx = x + 1\nfor i in range(2):\n    y = i\nfrom math import *\nx'
     book = notebook(LOAD, "%%peakline\n" + body, "print(repr(text), x, y, floor(pi))")

@@ -16,6 +16,8 @@ _DATA = re.compile(
 )
 _THREAD = 6  # functions.kind
 _USER = 0  # files.kind
+_MISSING = 1  # files.status
+_UNREADABLE = "Source not readable, lines are not shown: "  # src/report/facts.c; cells are no files, and are shown
 OUTSIDE = "[outside of the cell]"
 MOST_BYTES = 1 << 20  # of the page; it is stored in the notebook
 
@@ -43,6 +45,14 @@ def put_data(page: str, data: Dict[str, Any], title: str) -> str:
 def name_cells(data: Dict[str, Any], cells: Mapping[str, int]) -> None:
     """Files that are cells get their names and their source."""
     files, functions, frames = data["files"], data["functions"], data["frames"]
+    missing = [
+        path
+        for path, kind, status in zip(files["path"], files["kind"], files["status"])
+        if kind == _USER and status == _MISSING and path not in cells
+    ]
+    others = [text for text in data["warnings"] if not text.startswith(_UNREADABLE)]
+    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    data["warnings"] = others + [f"{_UNREADABLE}{path}{more}." for path in missing[:1]]
     for at, path in enumerate(files["path"]):
         if path in cells:
             files["kind"][at], files["status"][at] = _USER, 0
