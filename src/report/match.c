@@ -49,6 +49,8 @@ struct matcher {
     struct pk_match *matches;
     bool *is_anchor; /* by line before: it kept its order in the function */
     uint32_t *cells;
+    struct pk_similar_rename *renames; /* of functions, so that their calls are alike */
+    uint32_t rename_count;
 };
 
 static int compare_lines(const void *left, const void *right, void *context) {
@@ -360,6 +362,28 @@ static void match_carried(struct matcher *m) {
     }
 }
 
+/* "load" of "Reader.load"; NULL of "<module>" and the like, which nobody calls by name. */
+static const char *simple_name(const char *function) {
+    const char *dot = strrchr(function, '.');
+    const char *name = dot != NULL ? dot + 1 : function;
+    return name[0] == '<' || name[0] == '[' ? NULL : name;
+}
+
+static void list_renames(struct matcher *m) {
+    m->renames = pk_pool_array(&m->pool, m->before.unit_count, sizeof(*m->renames));
+    for (uint32_t i = 0; m->renames != NULL && i < m->before.unit_count; i++) {
+        const struct unit *unit = &m->before.units[i];
+        if (unit->other < 0) {
+            continue;
+        }
+        const char *left = simple_name(unit_name(&m->before, unit));
+        const char *right = simple_name(unit_name(&m->after, &m->after.units[unit->other]));
+        if (left != NULL && right != NULL && strcmp(left, right) != 0) {
+            m->renames[m->rename_count++] = (struct pk_similar_rename){left, right};
+        }
+    }
+}
+
 /* ---- lines ---- */
 
 static bool is_equal(const struct pk_match_line *a, const struct pk_match_line *b) {
@@ -470,7 +494,8 @@ static void match_gap(struct matcher *m, const uint32_t *before, uint32_t before
             for (uint32_t j = 0; j < after_count && text[0] != '\0'; j++) {
                 if (m->before.others[before[i]] < 0 && m->after.others[after[j]] < 0) {
                     unsigned percent =
-                        pk_similar_percent(text, m->after.lines[after[j]].source);
+                        pk_similar_percent_renamed(text, m->after.lines[after[j]].source,
+                                                   m->renames, m->rename_count);
                     if (percent > best) {
                         best = percent;
                         best_before = before[i];
@@ -608,6 +633,7 @@ int pk_match_lines(const struct pk_match_line *before, uint32_t before_count,
             }
         }
         match_carried(&m);
+        list_renames(&m);
         for (uint32_t i = 0; i < m.before.unit_count && r == 0; i++) {
             if (m.before.units[i].other >= 0) {
                 r = match_unit(&m, &m.before.units[i]);

@@ -19,3 +19,12 @@ uint32_t pk_similar_length(const char *text);
  * signs, as a share of all; a number counts as two, however long. Only the first 200 words of a
  * line are compared. */
 unsigned pk_similar_percent(const char *left, const char *right);
+
+/* A word that is another one on the right, as the name of a function that was renamed. */
+struct pk_similar_rename {
+    const char *left, *right;
+};
+
+/* The same, where the words of `renames` count as equal. */
+unsigned pk_similar_percent_renamed(const char *left, const char *right,
+                                    const struct pk_similar_rename *renames, uint32_t rename_count);

@@ -264,6 +264,16 @@ def test_page_says_what_changed_and_fits(page):
     assert page.locator("#blame .total").count() == 1
 
 
+def test_short_words_are_never_broken(page):
+    """At 400 px "before" stood as "bef" above "ore"."""
+    lines = page.evaluate("""() => [...document.querySelectorAll('#sides td, #sides th')].map((cell) => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        return [cell.textContent, new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size];
+    })""")
+    assert ["before", 1] in lines and all(count == 1 for text, count in lines if len(text) <= 10), lines
+
+
 def test_new_and_gone_are_both_boxes_and_levels_add_up(page):
     boxes = page.evaluate("peakline.layout()")
     gone = [box for box in boxes if box["label"].startswith("copy =")]

@@ -185,6 +185,28 @@ static void a_renamed_function_takes_its_comprehension_along(void) {
     EXPECT(1, 0, PK_MATCH_SIMILAR);
 }
 
+/* By its words alone the call is half another line. */
+static void a_renamed_function_takes_its_calls_along(void) {
+    const struct pk_match_line before[] = {
+        {"app.py", "Reader.rows", "    return [parse(line) for line in lines]", 5},
+        {"app.py", "<module>", "x = reader.rows(20_000)", 10},
+    };
+    const struct pk_match_line after[] = {
+        {"app.py", "Reader.read_everything", "    return [parse(line) for line in lines]", 5},
+        {"app.py", "<module>", "x = reader.read_everything(20_000)", 10},
+    };
+    MATCH(before, after);
+    EXPECT(1, 1, PK_MATCH_SIMILAR);
+    CHECK_EQ(matches[1].percent, 99);
+    // another function of that name is no renamed one
+    const struct pk_match_line other[] = {
+        {"app.py", "Reader.read_everything", "    weights = np.zeros((5000, 1000))", 5},
+        {"app.py", "<module>", "x = reader.read_everything(20_000)", 10},
+    };
+    MATCH(before, other);
+    EXPECT(1, -1, PK_MATCH_NONE);
+}
+
 static void two_candidates_for_a_renamed_function_are_not_clear(void) {
     const struct pk_match_line before[] = {
         {"app.py", "load", "    return parse(open(path), strict)", 4},
@@ -373,6 +395,7 @@ int main(int argc, char **argv) {
         TEST(two_lines_changed_places),
         TEST(a_function_was_renamed),
         TEST(a_renamed_function_takes_its_comprehension_along),
+        TEST(a_renamed_function_takes_its_calls_along),
         TEST(two_candidates_for_a_renamed_function_are_not_clear),
         TEST(a_function_was_replaced_by_another_of_its_name),
         TEST(a_file_was_renamed),
