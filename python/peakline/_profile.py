@@ -61,6 +61,10 @@ def profile(function: F) -> F:
 
     A call counts the whole process while it runs: other threads and, while an async function
     waits, other tasks too."""
+    if isinstance(function, (staticmethod, classmethod)):
+        return cast(F, type(function)(profile(function.__func__)))  # in either order
+    if not callable(function) or isinstance(function, type):
+        raise PeaklineError(f"@peakline.profile measures functions; {function!r} is none")
     calls = Calls()
 
     if inspect.iscoroutinefunction(function):

@@ -218,6 +218,36 @@ def test_results_read_back_from_every_form(run_api, peakline, tmp_path):
     assert any("one block of the program" in warning for warning in warnings)
 
 
+def test_methods_of_either_kind_are_decorated_in_either_order(run_api, each_python):
+    """A static method was callable in some versions only, and a class method in none."""
+    out = run_api(
+        """
+        import peakline
+
+        class Loader:
+            @peakline.profile
+            @staticmethod
+            def above(size):
+                return len(bytearray(size))
+
+            @staticmethod
+            @peakline.profile
+            def below(size):
+                return len(bytearray(size))
+
+            @peakline.profile
+            @classmethod
+            def named(cls, size):
+                return cls.__name__, len(bytearray(size))
+
+        print(Loader.above(1_000_000), Loader().above(1_000_000), Loader.below(1_000_000), Loader.named(1_000_000))
+        print([some.peakline.peak_bytes // 1_000_000 for some in (Loader.above, Loader.below, Loader.named)])
+        """,
+        python=each_python.path,
+    )
+    assert out == "1000000 1000000 1000000 ('Loader', 1000000)\n[1, 1, 1]\n"
+
+
 def test_bad_uses_have_one_sentence_each(run_api):
     out = run_api(
         """
@@ -243,12 +273,14 @@ def test_bad_uses_have_one_sentence_each(run_api):
         peakline.stop()
         ask(peakline.read, "missing")
         ask(peakline.read, __file__)
+        ask(peakline.profile, 3)
+        ask(peakline.profile, str)
         """
     )
     lines = out.splitlines()
     kinds = [line.split(" ")[:2] for line in lines]
     assert [kind for kind, _ in kinds] == (
-        ["NotMeasuringError"] * 3 + ["PeaklineError"] * 7 + ["ProgramError"]
+        ["NotMeasuringError"] * 3 + ["PeaklineError"] * 7 + ["ProgramError"] + ["PeaklineError"] * 2
     ), out
     assert {count for _, count in kinds} == {"0"}
 
