@@ -313,6 +313,16 @@ static int describe_all(struct gathering *g) {
     return r;
 }
 
+/* The first program of the run, or a fork of it, which runs the same text. */
+static bool is_program(const struct gathering *g, uint32_t index) {
+    const struct pk_view_process *process = &g->entries[index].process;
+    while (process->forked_from != 0 && process->parent >= 0 && (uint32_t)process->parent < index) {
+        index = (uint32_t)process->parent;
+        process = &g->entries[index].process;
+    }
+    return index == 0;
+}
+
 /* One ledger into the view. */
 static int add_ledger(struct gathering *g, struct pk_view_builder *builder,
                       struct pk_mapped *mapped, uint32_t index) {
@@ -334,7 +344,8 @@ static int add_ledger(struct gathering *g, struct pk_view_builder *builder,
                  : g->is_tree_peak   ? PK_SHARE_TREE
                                      : PK_SHARE_OWN,
         .tree_epoch = g->report->tree == NULL ? 0 : pk_tree_epoch(g->report->tree->peak),
-        .process = g->count > 1 ? entry->frame_name : NULL};
+        .process = g->count > 1 ? entry->frame_name : NULL,
+        .is_program = is_program(g, index)};
     r = pk_view_add(builder, snapshot, &source, &added);
     if (r == -ERANGE) {
         snprintf(why, sizeof(why), "%.400s holds more, with the others, than any machine has",

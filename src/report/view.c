@@ -253,6 +253,27 @@ static void charge_kind(struct pk_view_builder *builder, uint32_t node,
     charge(builder, node, parts, added);
 }
 
+/* In a run of a `-c` program its text is the source of `<string>`. So is called, too, what exec() or
+ * a .pth file runs, and the text of another process: these must not show the program's lines. (A
+ * function that exec() defines is not told apart.) */
+static uint32_t tell_strings_apart(struct pk_view_builder *builder,
+                                   const struct pk_view_source *source, uint32_t parent,
+                                   uint32_t function) {
+    const struct pk_view *view = builder->view;
+    struct pk_view_function known = view->functions[function];
+    if (!builder->names.rules.string_is_user || known.kind != PK_FUNCTION_PYTHON ||
+        strcmp(view->files[known.file].path, "<string>") != 0) {
+        return function;
+    }
+    int32_t caller = builder->frames[parent];
+    bool is_called = caller >= 0 && view->functions[view->frames[caller].function].kind == PK_FUNCTION_PYTHON;
+    if (source->is_program && !(is_called && strcmp(known.name, "<module>") == 0)) {
+        return function;
+    }
+    uint32_t file = pk_names_file(&builder->names, "<other string>");
+    return pk_names_function(&builder->names, known.name, file, known.kind, known.first_line);
+}
+
 /* The ledger's stacks below `base`. `nodes` gets the tree's number of each. */
 static bool add_nodes(struct pk_view_builder *builder, const struct pk_snapshot *snapshot,
                       const struct pk_view_source *source, uint32_t base,
@@ -279,6 +300,7 @@ static bool add_nodes(struct pk_view_builder *builder, const struct pk_snapshot 
             around = ident->line != 0 ? nodes[ident->line] : parent;
             frame = thread_frame(builder, function, around);
         } else {
+            function = tell_strings_apart(builder, source, parent, function);
             frame = pk_names_frame(&builder->names, function, ident->line, PK_FRAME_ROOT);
         }
         if (builder->names.failed) {
@@ -490,7 +512,7 @@ int pk_view_end(struct pk_view_builder *builder) {
 
 int pk_view_build(const struct pk_snapshot *snapshot, const struct pk_path_rules *rules,
                   struct pk_view *ret_view) {
-    const struct pk_view_source source = {.share = PK_SHARE_OWN};
+    const struct pk_view_source source = {.share = PK_SHARE_OWN, .is_program = true};
     struct pk_view_added added;
     struct pk_view_builder *builder = pk_view_begin(rules, ret_view);
     if (builder == NULL) {

@@ -196,6 +196,8 @@ struct pk_view_source {
     enum pk_view_share share;
     uint32_t tree_epoch;
     const char *process; /* name of its frame below the root; NULL: none, it is the only process */
+    bool is_program;     /* the program that the run began with, or a fork of it: if that was given
+                            with -c, `<string>` is its text */
 };
 
 /* What one ledger added, by column; and its frames. */

@@ -194,3 +194,35 @@ def test_a_redacted_page_has_the_lines_around_its_lines(report, run_peakline, re
     report("html", "--redact", "-o", page)
     context = page_data(page.read_text("utf-8"))["page"]["context"]["text"]
     assert "    # the rows of the year" in context and "    # all of them" in context
+
+
+STRINGS = """\
+import os, subprocess, sys
+mine = bytearray(2_000_000)
+def f(size): return bytearray(size)
+called = f(3_000_000)
+exec("import sys\\nby_exec = bytearray(5_000_000)")
+if os.fork() == 0:
+    f(1_000_000)
+    os._exit(0)
+os.wait()
+child = "first = 1\\nanother = bytearray(7_000_000)\\nimport os, time\\nos.write(1, b'.')\\nsys = 3\\ninput()"
+with subprocess.Popen([sys.executable, "-c", child], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    process.stdout.read(1)
+    process.communicate(b"\\n")
+"""
+
+
+def test_only_the_program_of_c_has_the_lines_of_its_text(run_peakline):
+    """What exec() runs, and what another process was given with -c, is `<string>` as well: the second line of all three
+    stood as the program's."""
+    run = run_peakline(["-c", STRINGS])
+    assert run.returncode == 0, run.stderr
+    document = json.loads(run_peakline([run.result, "--format", "json"], command="report").stdout)
+    lines = {(row["path"], row["line"]): row for row in document["blame"] if row["alloc_bytes"] > 900_000}
+    text = STRINGS.split("\n")
+    for number, size in ((2, 2_000_000), (3, 4_000_000), (5, 5_000_000)):
+        row = lines[("<string>", number)]
+        assert row["source"] == text[number - 1] and row["alloc_bytes"] - size < 200_000, row
+    other = lines[("<other string>", 2)]
+    assert other["source"] == "" and other["bytes"] - 7_000_000 < 200_000 and other["kind"] == 1
