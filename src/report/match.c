@@ -15,6 +15,7 @@
 #define FUNCTION_PERCENT 60u  /* of the text in the lines that are known of a function */
 #define FUNCTION_LEAD 10u     /* so much better than the second best */
 #define TELLING_CHARACTERS 10u /* shorter texts, such as `main()`, say little by themselves */
+#define MAX_RENAMES 64u       /* each is looked for in each word of lines that are compared */
 #define MAX_PAIRS 10000u      /* of files, functions or lines that are compared one by one */
 #define MAX_CELLS (1u << 20)  /* of the table for the longest common sequence */
 
@@ -370,8 +371,9 @@ static const char *simple_name(const char *function) {
 }
 
 static void list_renames(struct matcher *m) {
-    m->renames = pk_pool_array(&m->pool, m->before.unit_count, sizeof(*m->renames));
-    for (uint32_t i = 0; m->renames != NULL && i < m->before.unit_count; i++) {
+    m->renames = pk_pool_array(&m->pool, MAX_RENAMES, sizeof(*m->renames));
+    for (uint32_t i = 0;
+         m->renames != NULL && i < m->before.unit_count && m->rename_count < MAX_RENAMES; i++) {
         const struct unit *unit = &m->before.units[i];
         if (unit->other < 0) {
             continue;
