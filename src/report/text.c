@@ -25,6 +25,7 @@
 #define MAX_NOTES 2u
 #define MIN_WIDTH 40u
 #define MAX_WIDTH 500u
+#define TORN 20u /* columns of two lines that may stay empty where they are parted between words */
 #define GAP 2u /* columns between a place and its source line */
 #define LINE_ROOM (4u * MAX_WIDTH + 8u)
 
@@ -281,21 +282,26 @@ static unsigned lines_of(const struct summary *s, const char *text) {
     return text[0] == '\0' ? 0 : pk_text_columns(text, s->utf8) > s->width ? 2 : 1;
 }
 
+/* `spare`: lines that nobody else needs; the notes that are longer than one line get them, from the first on. */
 static void write_notes(const struct summary *s, const char *const *notes, unsigned count,
-                        unsigned more, bool two_lines) {
+                        unsigned more, unsigned spare) {
     for (unsigned i = 0; i < count; i++) {
-        char text[700];
+        char text[700], end[48] = "";
         if (i == count - 1 && more > 0) {
-            // the count must be seen, however long the sentence
-            char start[600], end[48];
             snprintf(end, sizeof(end), " (%u more in the report)", more);
+        }
+        size_t columns = pk_text_columns(notes[i], s->utf8) + strlen(end);
+        bool two_lines = columns > s->width && spare > 0;
+        if (end[0] != '\0' && columns > (two_lines ? 2 * s->width - TORN : s->width)) {
+            // the count must be seen, however long the sentence
+            char start[600];
             (void)pk_text_clean(start, sizeof(start), notes[i], s->width - strlen(end), s->utf8,
                                 false);
             snprintf(text, sizeof(text), "%s%s", start, end);
         } else {
-            snprintf(text, sizeof(text), "%s", notes[i]);
+            snprintf(text, sizeof(text), "%s%s", notes[i], end);
         }
-        (void)write_sentence(s, YELLOW, text, two_lines);
+        spare -= write_sentence(s, YELLOW, text, two_lines) - 1;
     }
 }
 
@@ -346,21 +352,24 @@ int pk_write_text(const struct pk_report *report, FILE *out,
     while (rows > SURE_ROWS && view->blame[rows - 1].bytes < view->peak_bytes / 100) {
         rows--;
     }
+    unsigned lines = 1 + note_count + (outcome[0] != '\0' ? 1u : 0u) + (path != NULL ? 1u : 0u);
     if (headline[0] != '\0') {
-        (void)write_sentence(&s, RED, headline, true);
+        lines += write_sentence(&s, RED, headline, true);
     }
     write_first_line(&s);
     if (holder[0] != '\0' && holder_lines > 0) {
-        (void)write_sentence(&s, "", holder, holder_lines > 1);
+        lines += write_sentence(&s, "", holder, holder_lines > 1);
     }
-    (void)write_resident(&s, long_resident);
+    lines += write_resident(&s, long_resident);
     if (view->peak_bytes > 0) {
         write_rows(&s, rows);
+        lines += rows;
         if (rows < view->peak_blame_count) {
             write_rest(&s, rows);
+            lines++;
         }
     }
-    write_notes(&s, notes, note_count, more_notes, one_long_note);
+    write_notes(&s, notes, note_count, more_notes, MAX_LINES - lines);
     if (outcome[0] != '\0') {
         (void)write_sentence(&s, RED, outcome, false);
     }

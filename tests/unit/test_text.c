@@ -340,6 +340,31 @@ static void losses_and_failures_become_warnings(void) {
     end_directory();
 }
 
+/* A small program's few lines leave room: a sentence is not cut where it could go on below. */
+static void sentences_are_whole_where_there_is_room(void) {
+    struct make_ledger make;
+    start_directory();
+    make_ledger_start(&make);
+    uint32_t code = make_ledger_function(&make, "f", "main.py", 1, PK_FUNCTION_PYTHON);
+    write_source("x\n");
+    uint32_t node = make_ledger_node(&make, PK_NODE_ROOT, code, 1);
+    make_ledger_hold(&make, node, 2048, 1);
+    make.header.failed_allocs = 2;
+    make.header.largest_failed_bytes = UINT64_C(8) << 30;
+    make.header.largest_failed_node = node;
+    struct pk_run_info info = usual_run();
+    static char *const warnings[] = {
+        "The address space limit of 390.6 MiB (ulimit -v) was reached: a request for 36.0 KiB got nothing.",
+        "Something else.", NULL};
+    info.warnings = warnings;
+    CHECK_OK(render(&make, &info, &plain));
+    CHECK(strstr(output, "2 allocations failed, the largest (8.0 GiB) at main.py:1.\n"
+                         "The address space limit of 390.6 MiB (ulimit -v) was reached: a request for 36.0\n"
+                         "  KiB got nothing. (1 more in the report)\n") != NULL);
+    CHECK(count_lines(80) <= 11);
+    end_directory();
+}
+
 static void hostile_texts_are_harmless(void) {
     struct make_ledger make;
     start_directory();
@@ -469,6 +494,7 @@ int main(int argc, char **argv) {
         TEST(endings_that_are_not_normal_are_said),
         TEST(a_ledger_alone_is_enough),
         TEST(losses_and_failures_become_warnings),
+        TEST(sentences_are_whole_where_there_is_room),
         TEST(hostile_texts_are_harmless),
         TEST(colours_are_used_only_when_asked_for),
         TEST(without_utf8_everything_is_ascii),
