@@ -46,6 +46,17 @@ static void stop_with_program(int number) {
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
+/* As process 1 of a container we are given the orphans of all others; the remains of those that ended
+ * would pile up until no process can be made. */
+static void collect_orphans(const struct watch *watch) {
+    siginfo_t info = {0};
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid > 0 &&
+           info.si_pid != watch->program && info.si_pid != watch->witness.pid &&
+           waitpid(info.si_pid, NULL, WNOHANG) > 0) {
+        info.si_pid = 0;
+    }
+}
+
 /* A child changed. Returns 1 when the program has ended, 0 when not, or a negative errno. */
 static int reap(struct watch *watch, struct pk_watched *watched) {
     if (watch->reporter > 0 && waitpid(watch->reporter, NULL, WNOHANG) == watch->reporter) {
@@ -58,6 +69,7 @@ static int reap(struct watch *watch, struct pk_watched *watched) {
         pid_t changed =
             wait4(watch->program, &watched->status, WNOHANG | WUNTRACED, &watched->usage);
         if (changed == 0) {
+            collect_orphans(watch);
             return 0;
         }
         if (changed < 0) {
@@ -186,6 +198,9 @@ static void wait_for_others(const struct watch *watch, struct pk_watched *watche
         int number = take_signal(look < deadline ? look : deadline);
         if (number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT) {
             break;
+        }
+        if (number == SIGCHLD) {
+            collect_orphans(watch);
         }
         watched->waited_ns = pk_sampler_now() - start;
     }

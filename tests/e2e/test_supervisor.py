@@ -343,6 +343,42 @@ def test_a_daemon_in_a_container_is_not_waited_for(peakline, python, tmp_path):
     assert (info["still_running"], info["waited_ns"]) == (1, 0)
 
 
+ORPHANS = """\
+import os, signal, time
+signal.alarm(60)  # if nobody collects them
+def orphan():
+    said, orphans = os.pipe()
+    if os.fork() == 0:
+        pid = os.fork()
+        if pid > 0:
+            os.write(orphans, b"%d" % pid)
+        os._exit(0)
+    os.wait()
+    return int(os.read(said, 20))
+def is_there(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+for pid in [orphan() for _ in range(5)]:
+    while is_there(pid):
+        time.sleep(0.001)
+print("collected")
+"""
+
+
+def test_orphans_in_a_container_are_collected(peakline, python, tmp_path):
+    """As process 1 Peakline stands where the program stood, which may have collected them by waiting for anybody's end.
+    A service that runs for weeks would fill the table of processes with their remains."""
+    words = [peakline, "run", "-q", "--no-open", "-o", tmp_path / "result", "--python", python]
+    inside = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    done = run_command([*inside, *words, "-W", "ignore", "-c", ORPHANS], cwd=tmp_path)
+    if "unshare: " in done.stderr:
+        pytest.skip("no containers here: " + done.stderr.strip())
+    assert (done.stdout, done.stderr, done.returncode) == ("collected\n", "", 0)
+
+
 def test_control_c_ends_the_waiting(start):
     program = leave(start, OTHERS_OUTPUT, FOREVER, "--wait=1000")
     child = find_child(program.result, program_pid(program.result))
