@@ -248,13 +248,19 @@ static int prepare(struct run *run, struct pk_failure *failure) {
 }
 
 /* Nothing was recorded: say why, as far as it can be known. */
-static void explain_nothing(const struct run *run) {
+static void explain_nothing(const struct run *run, const struct pk_watched *watched) {
     if (run->target.obstacle == PK_OBSTACLE_STATIC) {
         (void)pk_error_say(
             0,
             "nothing was recorded: %s is a static program and started no Python that could be "
             "recorded; run the Python it starts with `peakline run` itself",
             run->command.subject);
+    } else if (watched->user != geteuid()) {
+        (void)pk_error_say(
+            0,
+            "nothing was recorded: %s became another user, who may not write into %s; become that "
+            "user first, and let it start peakline",
+            run->command.subject, run->place.shown);
     } else if (run->command.kind == PK_COMMAND_PROGRAM) {
         (void)pk_error_say(
             0,
@@ -401,7 +407,7 @@ static int supervise(struct run *run, struct pk_failure *failure) {
     struct pk_report *report = NULL;
     int has_ledger = pk_place_has_ledger(run->place.path);
     if (has_ledger == 0) {
-        explain_nothing(run);
+        explain_nothing(run, &watched);
     } else if (has_ledger > 0) {
         report = report_run(run);
     }

@@ -53,7 +53,8 @@ enum pk_tree_note_kind {
     PK_NOTE_STATIC = 2,  /* a static (or musl, or foreign) program: it hands the variables on by itself, if it does */
     PK_NOTE_NO_SLOT = 3, /* more processes than PK_TREE_SLOTS: those beyond are not part of the tree's peak */
     PK_NOTE_NO_LEDGER = 4, /* a Python started, but its ledger could not be made (disk, descriptors, limits) */
-    PK_NOTE_OUT_OF_REACH = 5, /* started where the runtime's file cannot be read (another user, another root) */
+    PK_NOTE_OUT_OF_REACH = 5, /* started where the runtime's file cannot be read, or the result directory not
+                                * written (another user, another root) */
     PK_NOTE_NO_HANDLERS = 6, /* a child made without fork(), by clone or the bare system call: it records nothing */
 };
 
@@ -61,7 +62,7 @@ struct pk_tree_note {
     uint32_t kind; /* enum pk_tree_note_kind; written last */
     uint32_t pid;  /* of the process that met it */
     uint32_t count; /* how often */
-    char text[116]; /* the program's path, NUL-terminated, cut */
+    char text[116]; /* the program's path, NUL-terminated, cut; of NO_LEDGER the reason, or nothing */
 };
 
 struct pk_tree_slot {

@@ -342,13 +342,14 @@ static void warn_about_note(struct pk_report *report, const struct pk_tree_note 
         break;
     case PK_NOTE_NO_LEDGER:
         warn(report,
-             "No record could be made for %u Python process%s (%s): not measured, not in the peak.",
-             note->count, note->count == 1 ? "" : "es", text);
+             "No record could be made for %u Python process%s%s%s%s: not measured, not in the peak.",
+             note->count, note->count == 1 ? "" : "es", note->text[0] == '\0' ? "" : " (",
+             note->text, note->text[0] == '\0' ? "" : ")");
         break;
     case PK_NOTE_OUT_OF_REACH:
         warn(report,
              "%s was started as another user, or in another root directory, where Peakline cannot "
-             "be loaded: it and what ran below it is not measured.",
+             "be loaded or write its record: it and what ran below it is not measured.",
              text);
         break;
     case PK_NOTE_NO_HANDLERS:

@@ -119,24 +119,25 @@ int pk_runtime_open_ledger(const char *directory) {
     return 0;
 }
 
-bool pk_runtime_start(const char *directory) {
+int pk_runtime_start(const char *directory) {
     struct pk_runtime *runtime = &pk_runtime;
-    if (pk_runtime_open_ledger(directory) < 0) {
-        return false;
+    int result = pk_runtime_open_ledger(directory);
+    if (result < 0) {
+        return result;
     }
     runtime->header->flags |= pk_real_is_first() ? 0 : PK_FLAG_OTHER_MALLOC;
     pk_threads_init();
     struct pk_thread *self = pk_thread_make(runtime->node_start);
     if (self == NULL) {
         pk_writer_close(&runtime->writer);
-        return false;
+        return -ENOMEM;
     }
     self->main = 1;
     pk_lock_init(&runtime->lock, &self->holder);
     // Without the kernel's barrier a thread that was not seen coming could not be told from none: always lock.
     runtime->threads |= !runtime->lock.can_bias;
     pk_process_enter(directory);
-    return true;
+    return 0;
 }
 
 void pk_runtime_finish(void) {
@@ -199,7 +200,8 @@ static void begin(void) {
     if (directory == NULL || !pk_python_present()) {
         return; // another program on the way to Python: untouched, but what it starts is measured again (launch.c)
     }
-    if (pk_runtime_start(directory)) {
+    int result = pk_runtime_start(directory);
+    if (result == 0) {
         struct pk_thread *self = pk_self;
         self->open = 0;
         pk_python_attach();
@@ -207,7 +209,7 @@ static void begin(void) {
         self->open = 1;
         pk_runtime.active = true;
     } else {
-        pk_process_note(PK_NOTE_NO_LEDGER, "");
+        pk_process_note_no_ledger(result);
     }
 }
 

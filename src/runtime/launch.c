@@ -78,8 +78,9 @@ static bool wants_ours(const struct pk_launch *launch, enum pk_program program) 
     default:
         break;
     }
-    // Another user, another root: the loader would complain about a library that it cannot open.
-    if (!pk_program_can_read(pk_environment_runtime())) {
+    // Another user, another root: the loader would complain about a library that it cannot open, and who cannot write a
+    // record cannot say so either, when the page of the processes is out of reach too.
+    if (!pk_program_can_read(pk_environment_runtime()) || !pk_program_can_write(pk_environment_directory())) {
         note_unmeasured(PK_NOTE_OUT_OF_REACH, launch);
         return false;
     }

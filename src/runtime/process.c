@@ -2,6 +2,7 @@
  * See process.h. */
 #include "runtime/process.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -157,6 +158,40 @@ void pk_process_note(enum pk_tree_note_kind kind, const char *text) {
     }
 }
 
+void pk_process_note_no_ledger(int error) {
+    const char *why = "";
+    switch (-error) {
+    case EACCES:
+    case EPERM:
+        why = "its user may not write into the result directory";
+        break;
+    case ENOENT:
+    case ENOTDIR:
+        why = "the result directory is not where it was, or in another root";
+        break;
+    case ENOSPC:
+    case EDQUOT:
+        why = "the disk is full";
+        break;
+    case EFBIG:
+        why = "at the limit of file sizes, ulimit -f";
+        break;
+    case EMFILE:
+    case ENFILE:
+        why = "no file descriptor was left";
+        break;
+    case ENOMEM:
+        why = "no memory was left";
+        break;
+    case EROFS:
+        why = "the disk cannot be written";
+        break;
+    default:
+        break;
+    }
+    pk_process_note(PK_NOTE_NO_LEDGER, why);
+}
+
 // ---- fork ----------------------------------------------------------------------------------------------------
 
 static struct pk_thread *forking; // between the handlers of fork(), and what the child does not get of it
@@ -244,20 +279,22 @@ static void forget_parents_stacks(struct pk_thread *self) {
     self->main = 1; // Python, too, takes the thread that forked for its main thread
 }
 
-static bool begin_ledger(struct pk_thread *self) {
+static int begin_ledger(struct pk_thread *self) {
     const struct pk_ledger_header *parents = pk_runtime.header;
-    if (pk_writer_fork(&pk_runtime.writer, pk_sys_getpid()) < 0) {
-        return false;
+    int result = pk_writer_fork(&pk_runtime.writer, pk_sys_getpid());
+    if (result < 0) {
+        return result;
     }
     pk_runtime.header = pk_runtime.writer.header;
     copy_identity(parents);
     (void)pk_sys_munmap((void *)(uintptr_t)parents, PK_LEDGER_HEADER_BYTES);
-    if (pk_ledger_fork(&pk_runtime.ledger, &pk_runtime.header->account, &parents_account) < 0) {
-        return false;
+    result = pk_ledger_fork(&pk_runtime.ledger, &pk_runtime.header->account, &parents_account);
+    if (result < 0) {
+        return result;
     }
     pk_runtime_begin_record();
     forget_parents_stacks(self);
-    return true;
+    return 0;
 }
 
 PK_COLD struct pk_thread *pk_process_forked(struct pk_thread *self) {
@@ -265,8 +302,9 @@ PK_COLD struct pk_thread *pk_process_forked(struct pk_thread *self) {
     self->busy = 1;
     pk_threads_forked(self);
     pk_runtime.dropped = 0;
-    if (!begin_ledger(self)) {
-        pk_process_note(PK_NOTE_NO_LEDGER, "");
+    int result = begin_ledger(self);
+    if (result < 0) {
+        pk_process_note_no_ledger(result);
         self->busy = 0;
         pk_runtime_abandon();
         return NULL;

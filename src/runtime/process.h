@@ -39,6 +39,8 @@ void pk_process_follow(void);
 void pk_process_spawning(void);
 /* Tells the tree what could not be measured. In any program of a run, in a vfork child and in signal handlers too. */
 void pk_process_note(enum pk_tree_note_kind kind, const char *text);
+/* The same of this process, a Python whose ledger could not be made for `error`, a negative errno. */
+void pk_process_note_no_ledger(int error);
 /* An event in a process in which the kernel has wiped `self`: in the child of a fork() before our own handler, or a child
  * made without handlers, which records nothing from now on. */
 void pk_process_wiped(struct pk_thread *self);

@@ -4,6 +4,7 @@
 
 #include <alloca.h>
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
@@ -225,6 +226,10 @@ enum pk_program pk_program_inspect_name(const char *name) {
             return PK_PROGRAM_NONE;
         }
     }
+}
+
+bool pk_program_can_write(const char *path) {
+    return pk_sys6(SYS_faccessat, AT_FDCWD, (long)path, W_OK | X_OK, 0, 0, 0) != -EACCES;
 }
 
 bool pk_program_can_read(const char *path) {

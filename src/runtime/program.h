@@ -22,3 +22,5 @@ enum pk_program pk_program_inspect_file(int fd);
 enum pk_program pk_program_inspect_name(const char *name);
 /* May the program that this process becomes read the file at `path`? */
 bool pk_program_can_read(const char *path);
+/* False: its user may not make files in the directory at `path`. Whether it is there is not asked. */
+bool pk_program_can_write(const char *path);

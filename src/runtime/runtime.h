@@ -109,8 +109,8 @@ struct pk_runtime {
 
 extern struct pk_runtime pk_runtime;
 
-/* init.c: begins recording into `directory`. False: nothing was begun. */
-bool pk_runtime_start(const char *directory);
+/* init.c: begins recording into `directory`. 0, or a negative errno: nothing was begun. */
+int pk_runtime_start(const char *directory);
 /* init.c: the half of it that makes the ledger, with pk_runtime.writer and ledger zeroed before. `directory` NULL: in
  * memory that nobody reads. 0 or negative errno. */
 int pk_runtime_open_ledger(const char *directory);

@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,6 +59,15 @@ static void collect_orphans(const struct watch *watch) {
     }
 }
 
+/* The user of a process that is not reaped yet. */
+static uid_t find_user(pid_t pid) {
+    char path[32];
+    struct stat status;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+    return stat(path, &status) == 0 ? status.st_uid : geteuid();
+}
+
 /* A child changed. Returns 1 when the program has ended, 0 when not, or a negative errno. */
 static int reap(struct watch *watch, struct pk_watched *watched) {
     if (watch->reporter > 0 && waitpid(watch->reporter, NULL, WNOHANG) == watch->reporter) {
@@ -65,6 +76,7 @@ static int reap(struct watch *watch, struct pk_watched *watched) {
     // While it is not reaped its limits can still be asked for: it may have set them itself.
     (void)prlimit(watch->program, RLIMIT_AS, NULL, &watched->address_space);
     (void)prlimit(watch->program, RLIMIT_DATA, NULL, &watched->data);
+    watched->user = find_user(watch->program);
     for (;;) {
         pid_t changed =
             wait4(watch->program, &watched->status, WNOHANG | WUNTRACED, &watched->usage);

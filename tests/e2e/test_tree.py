@@ -186,6 +186,34 @@ end(children[0])
     assert at(5) == (20_000_003, 1)
 
 
+@pytest.mark.parametrize(
+    "before, reason",
+    [
+        ("os.setgid(65534); os.setuid(65534)", "its user may not write into the result directory"),
+        ("os.mkdir('cell'); os.chroot('cell')", "the result directory is not where it was, or in another root"),
+        (
+            "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))",
+            "no file descriptor was left",
+        ),
+    ],
+    ids=["another user", "another root", "no descriptor"],
+)
+def test_a_child_without_a_record_is_said_with_the_reason(tree, before, reason):
+    """A daemon that has given its rights away, say. Its own record goes on; what its children hold is not known."""
+    if os.geteuid() != 0 and "descriptor" not in reason:
+        pytest.skip("only root can become another user or change the root")
+    report, at = tree(
+        f"{before}\nKEEP = X * 1_000_000\nchild = os.fork()\nif child == 0:\n"
+        "    other = X * 3_000_000\n    os._exit(0)\nprint(os.waitpid(child, 0)[1])\n"
+    )
+    assert at(2) == (1_000_000, 1)
+    assert at(5) == (0, 0)
+    assert len(report["processes"]) == 1
+    assert report["warnings"] == [
+        f"No record could be made for 1 Python process ({reason}): not measured, not in the peak."
+    ]
+
+
 def test_the_peak_before_there_was_a_second_process(tree):
     """A process that was alone when it held the most: its own peak is the tree's."""
     report, at = tree(

@@ -388,6 +388,30 @@ def test_another_user_who_cannot_read_the_runtime(one_place, peakline, tmp_path)
     assert "env was started as another user" in read_warnings(peakline, tmp_path / "result")
 
 
+BECOME_NOBODY = "import os\nos.setgid(65534); os.setuid(65534)\nos.execvp('env', ['env', 'true'])\n"
+
+
+def test_another_user_who_cannot_write_the_record(one_place, peakline):
+    """A server that starts its workers as another user: nobody would know of them."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    place = one_place
+    words = place.write_app(f"show(subprocess.call([PYTHON, '-c', {BECOME_NOBODY!r}]))\n")
+    place.pids.write_text("")
+    ours = place.check(words, 1)
+    assert "env was started as another user" in read_warnings(peakline, ours.result)
+
+
+def test_a_program_that_becomes_another_user_before_python(run_peakline, tmp_path):
+    """As an entry point of a container does: nothing of it can be recorded, and the sentence says why."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("only root can become another user, with setpriv")
+    become = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    done = run_peakline(["--", *become, "/bin/sh", "-c", "exit 4"])
+    assert done.returncode == 4
+    assert done.stderr.startswith("peakline: nothing was recorded: setpriv became another user, who may not write into ")
+
+
 def test_a_32_bit_program_is_left_alone(one_place, peakline, tmp_path):
     """Its loader would complain about a library of another kind. None may be here: its head is enough."""
     place = one_place

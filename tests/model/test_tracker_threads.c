@@ -315,7 +315,7 @@ static void remove_directory(void) {
 static void threads_that_come_and_go_share_one_account(void) {
     CHECK(mkdtemp(directory) != NULL);
     CHECK_OK(pk_tree_create(directory, 1, 1));
-    CHECK(pk_runtime_start(directory));
+    CHECK_OK(pk_runtime_start(directory));
     begin_interpreter();
     pk_runtime.active = true;
     struct pk_thread *self = pk_thread_current();
