@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,6 +134,65 @@ static int refuse(const struct pk_place *place, int error, struct pk_failure *fa
                           place->shown, strerror(-error));
 }
 
+/* Does process `pid` have the file at `path` mapped? */
+static bool has_mapped(int pid, const char *path) {
+    char name[32], line[PATH_MAX + 128];
+    bool found = false;
+
+    (void)snprintf(name, sizeof(name), "/proc/%d/maps", pid);
+    FILE *maps = fopen(name, "re");
+    while (maps != NULL && !found && fgets(line, sizeof(line), maps) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        const char *start = strchr(line, '/');
+        found = start != NULL && strcmp(start, path) == 0;
+    }
+    if (maps != NULL) {
+        (void)fclose(maps);
+    }
+    return found;
+}
+
+/* A process that still writes a ledger in the directory, or 0. */
+static int find_recorder(const char *path) {
+    char whole[PATH_MAX], ledger[PATH_MAX + NAME_MAX + 2];
+    int recorder = 0;
+    DIR *directory = realpath(path, whole) == NULL ? NULL : opendir(whole);
+
+    if (directory == NULL) {
+        return 0;
+    }
+    for (struct dirent *entry = readdir(directory); entry != NULL && recorder == 0;
+         entry = readdir(directory)) {
+        if (strncmp(entry->d_name, PK_LEDGER_PREFIX, strlen(PK_LEDGER_PREFIX)) == 0) {
+            int pid = atoi(entry->d_name + strlen(PK_LEDGER_PREFIX));
+            (void)snprintf(ledger, sizeof(ledger), "%s/%s", whole, entry->d_name);
+            recorder = pid > 0 && has_mapped(pid, ledger) ? pid : 0;
+        }
+    }
+    (void)closedir(directory);
+    return recorder;
+}
+
+/* Two runs in one directory would take each other's records for their own, or for an older result. */
+static int take_for_us(struct pk_place *place, struct pk_failure *failure) {
+    place->lock = open(place->shown, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (place->lock >= 0 && flock(place->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        (void)close(place->lock);
+        return pk_failure_set(failure, -EBUSY, PK_EXIT_FAILED,
+                              "%s belongs to a run that is still going on; wait for its end, or "
+                              "name another directory with -o DIR",
+                              place->shown);
+    }
+    int recorder = find_recorder(place->shown);
+    if (recorder != 0) {
+        return pk_failure_set(failure, -EBUSY, PK_EXIT_FAILED,
+                              "process %d of an older run still records into %s; end it, or name "
+                              "another directory with -o DIR",
+                              recorder, place->shown);
+    }
+    return 0;
+}
+
 static int create_named(const char *wanted, bool force, struct pk_place *place,
                         struct pk_failure *failure) {
     if (snprintf(place->shown, sizeof(place->shown), "%s", wanted) >= PATH_MAX) {
@@ -145,11 +205,15 @@ static int create_named(const char *wanted, bool force, struct pk_place *place,
     int error = create_parents(wanted);
     if (error == 0 && mkdir(wanted, 0700) == 0) {
         place->created = true;
-        return 0;
+        return take_for_us(place, failure);
     }
     error = error != 0 ? error : -errno;
     if (error != -EEXIST) {
         return refuse(place, error, failure);
+    }
+    error = take_for_us(place, failure);
+    if (error != 0) {
+        return error;
     }
     int entries = look_inside(wanted, force);
     if (entries == -ENOTDIR) {
@@ -205,6 +269,7 @@ static int create_default(const char *name, time_t now, struct pk_place *place,
 int pk_place_create(const char *wanted, bool force, const char *name, time_t now,
                     struct pk_place *ret_place, struct pk_failure *failure) {
     memset(ret_place, 0, sizeof(*ret_place));
+    ret_place->lock = -1;
     if (wanted != NULL && wanted[0] == '\0') {
         return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE, "-o needs the name of a directory");
     }

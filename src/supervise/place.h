@@ -17,11 +17,13 @@ struct pk_place {
     char shown[PATH_MAX]; /* as the user would type it: relative if it was given so */
     bool created;         /* it did not exist before */
     bool dated;           /* named by us: peakline-result/<time>-<name> */
+    int lock; /* descriptor of the directory, locked until this process ends; -1: cannot be locked */
 };
 
 /* Make the result directory. `wanted` is -o DIR, or NULL for peakline-result/<time>-<name>. An
  * existing non-empty `wanted` is refused unless `force`, which removes the files of an older result
- * and leaves all others. Returns 0, or a negative errno with `failure` filled (exit status 125,
+ * and leaves all others. One that another run writes into, or a process that outlived an older
+ * run, is refused in any case. Returns 0, or a negative errno with `failure` filled (exit status 125,
  * nothing left behind). */
 int pk_place_create(const char *wanted, bool force, const char *name, time_t now,
                     struct pk_place *ret_place, struct pk_failure *failure);

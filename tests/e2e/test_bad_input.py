@@ -10,7 +10,8 @@ import subprocess
 import sys
 
 import pytest
-from running import run_command
+from reports import read_report
+from running import run_command, wait_for_end
 
 
 def check_refused(done, status, *words):
@@ -228,6 +229,44 @@ def test_force_replaces_our_files_and_no_others(run_into, tmp_path):
     assert (tmp_path / "out" / "thesis.txt").read_text() == "only copy"
     assert (tmp_path / "out" / "report.html").read_text() != "old"
     assert old_ledgers.isdisjoint(path.name for path in (tmp_path / "out").glob("ledger-*"))
+
+
+@pytest.fixture
+def running(peakline, python, tmp_path):
+    """A run into out/ of a program that has said its pid and waits for its standard input to end."""
+    code = "import os, sys; keep = b'x' * 20_000_003; print(os.getpid(), flush=True); sys.stdin.read()"
+    words = [peakline, "run", "-q", "--no-open", "-o", "out", "--python", python, "-c", code]
+    process = subprocess.Popen(words, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process.program = int(process.stdout.readline())
+    yield process
+    process.stdin.close()
+    process.stdout.close()
+    process.wait()
+
+
+def test_two_runs_into_one_directory(run_into, running, peakline, tmp_path):
+    """As `force = true` and an `output` for the whole project ask for when two programs are profiled at once. The second
+    would take the first one's records for an older result, and the first would report what the second held."""
+    check_refused(run_into("-o", "out", "--force"), 125, "out belongs to a run that is still going on", "-o DIR")
+    check_refused(run_into("-o", "out"), 125, "out belongs to a run that is still going on")
+    running.stdin.close()
+    assert running.wait() == 0
+    report = read_report(peakline, tmp_path / "out")
+    assert report["run"]["command"][-1].endswith("sys.stdin.read()")
+    assert report["peak_bytes"] > 20_000_003
+    assert run_into("-o", "out", "--force").returncode == 0
+
+
+def test_a_process_of_an_older_run_that_still_records(run_into, running, tmp_path):
+    """Its supervisor was killed. What it starts from now on would be taken for the new run's."""
+    running.kill()
+    running.wait()
+    check_refused(
+        run_into("-o", "out", "--force"), 125, f"process {running.program} of an older run still records into out", "-o DIR"
+    )
+    running.stdin.close()
+    wait_for_end(running.program)
+    assert run_into("-o", "out", "--force").returncode == 0
 
 
 def test_existing_empty_directory_and_missing_parents_are_fine(run_into, tmp_path):
