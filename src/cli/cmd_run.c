@@ -184,6 +184,25 @@ static int find_python(struct run *run, struct pk_failure *failure) {
     return error;
 }
 
+/* A script that does not exist is for Python to complain about, and nothing to measure: no result takes
+ * an older one's place for it. Returns only when there is something to run, or with `failure` filled. */
+static int check_script(const struct run *run, struct pk_failure *failure) {
+    const char *name = run->command.subject;
+    char path[PATH_MAX];
+
+    if (run->command.kind != PK_COMMAND_SCRIPT || access(name, F_OK) == 0 || errno != ENOENT) {
+        return 0;
+    }
+    if (strchr(name, '/') == NULL && pk_target_find(name, getenv("PATH"), path) == 0) {
+        return pk_failure_set(failure, -ENOENT, PK_EXIT_NOT_FOUND,
+                              "there is no script %s; to run the command of that name, write "
+                              "`peakline run -- %s`",
+                              name, name);
+    }
+    (void)execv(run->program, run->command.argv);
+    return 0;
+}
+
 static int64_t to_nanoseconds(const struct timespec *time) {
     return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
 }
@@ -438,6 +457,9 @@ static int run_run(size_t count, char **words) {
     if (error == 0) {
         error = run->command.kind == PK_COMMAND_PROGRAM ? find_program(run, &failure)
                                                         : find_python(run, &failure);
+    }
+    if (error == 0) {
+        error = check_script(run, &failure);
     }
     if (error == 0) {
         error = prepare(run, &failure);

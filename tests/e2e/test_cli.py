@@ -127,6 +127,35 @@ def test_a_bad_script_is_for_python_to_complain_about(same_as_python, tmp_path, 
     assert same_as_python(words).returncode in (1, 2)
 
 
+def test_a_script_that_does_not_exist_takes_no_results_place(peakline, python, tmp_path, app):
+    """Somebody mistypes: Python's own sentence and no more. What was measured last stays the latest."""
+    words = [peakline, "run", "--no-open", "--python", python]
+    assert run_command([*words, "-q", "app.py"], cwd=tmp_path).returncode == 0
+    before = sorted(os.walk(tmp_path / "peakline-result")), os.readlink(tmp_path / "peakline-result" / "latest")
+    plain = run_command([python, "ap.py", "x"], cwd=tmp_path)
+    ours = run_command([*words, "ap.py", "x"], cwd=tmp_path)
+    assert (ours.returncode, ours.stdout, ours.stderr) == (plain.returncode, plain.stdout, plain.stderr)
+    assert plain.returncode == 2 and "No such file" in plain.stderr
+    after = sorted(os.walk(tmp_path / "peakline-result")), os.readlink(tmp_path / "peakline-result" / "latest")
+    assert after == before
+
+
+def test_a_command_in_a_scripts_place(peakline, python, tmp_path):
+    """`peakline run pytest` is meant for the command, which stands behind two dashes."""
+    (tmp_path / "tool").write_text("#!/bin/sh\n")
+    (tmp_path / "tool").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    (tmp_path / "elsewhere").mkdir()
+    done = run_command(
+        [peakline, "run", "--python", python, "tool", "-x"], cwd=tmp_path / "elsewhere", env=environment
+    )
+    assert (done.returncode, done.stdout) == (127, "")
+    assert done.stderr == (
+        "peakline: there is no script tool; to run the command of that name, write `peakline run -- tool`\n"
+    )
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_an_unreadable_script(same_as_python, app):
     app.chmod(0)
