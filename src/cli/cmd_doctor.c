@@ -51,7 +51,7 @@ static bool check_python(const char *wanted, struct pk_interpreter *ret_interpre
     }
     if (pk_interpreter_ask(ret_interpreter->path, ret_interpreter->name, &facts) != 0) {
         (void)snprintf(text, sizeof(text),
-                       "%s does not start; repair it or name another with --python PATH",
+                       "%s does not start as a Python 3; repair it or name another with --python PATH",
                        ret_interpreter->path);
         return say(false, "Python", text);
     }

@@ -183,9 +183,9 @@ static void warn_about_python(struct pk_report *report) {
     if (first != NULL) {
         warn(report,
              "Stacks of this Python (%s) cannot be read%s, its memory is shown as unknown Python "
-             "stack.%s%s",
+             "stack%s%s.",
              first->python[0] == '\0' ? "no version" : first->python,
-             in_processes(report, unreadable, where), first->python_note[0] == '\0' ? "" : " ",
+             in_processes(report, unreadable, where), first->python_note[0] == '\0' ? "" : ": ",
              first->python_note);
     } else if (pythons == 0 && view->peak_bytes > 0) {
         warn(report, "No Python was found in the program: its memory is shown without stacks.");

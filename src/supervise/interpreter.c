@@ -176,7 +176,7 @@ static int check_answer(const struct pk_interpreter *interpreter, struct pk_fail
     if (error != 0) {
         return pk_failure_set(
             failure, error, PK_EXIT_FAILED,
-            "%s is not a Python: it %s; give a CPython with --python PATH", interpreter->name,
+            "%s is not a Python 3: it %s; give a CPython with --python PATH", interpreter->name,
             error == -ETIMEDOUT ? "did not answer within 10 seconds" : "does not answer as one");
     }
     if (strcmp(facts.implementation, "cpython") != 0) {

@@ -399,3 +399,7 @@ def test_old_interpreters_are_measured_without_stacks(same_as_python, peakline, 
             "[unknown Python stack]",
             "[before Python]",
         }
+        assert [text.partition(") ")[2] for text in report["warnings"]] == [
+            "cannot be read, its memory is shown as unknown Python stack: "
+            "this version of Python is not known to this version of Peakline."
+        ]

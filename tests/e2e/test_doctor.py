@@ -2,6 +2,7 @@
 """`peakline doctor` on machines that lack something: each finding has its line, its word and its
 fix; a note leaves the exit status 0, a problem makes it 1."""
 
+import glob
 import os
 import resource
 import shutil
@@ -123,6 +124,16 @@ def test_a_directory_that_cannot_be_written(doctor, tmp_path):
     place.mkdir()
     done = doctor(f"mount --bind {place} {place}; mount -o remount,ro,bind {place}; cd {place}")
     check(done, "results", "PROBLEM", "not writable", "-o DIR")
+
+
+def test_a_python_2(doctor, peakline):
+    """One that starts, but does not know the options of the question."""
+    old = sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/2.*/bin/python")))
+    if not old:
+        pytest.skip("no Python 2 here")
+    done = run_command([peakline, "doctor", "--python", old[0]])
+    assert done.returncode == 1
+    assert "does not start as a Python 3" in done.stdout and "--python PATH" in done.stdout
 
 
 def test_not_a_cpython(doctor, peakline):
