@@ -328,6 +328,23 @@ static void warn_about_tree_sum(struct pk_report *report) {
     }
 }
 
+/* Maps of one object in several processes are a part of the peak in each. Nobody tells which maps are the same object; but where
+ * all of the peak was resident, and far less of it with each page counted once, maps that are shared are the one cause: what a fork
+ * shares is in the peak once. */
+static void warn_about_sharing(struct pk_report *report) {
+    const struct pk_run_info *run = report->run;
+    uint64_t peak = report->view.peak_bytes;
+    uint64_t maps = report->view.totals[pk_kind_column(PK_MEMORY_MAP, PK_PEAK_BYTES)];
+    char mapped[PK_NUMBER_ROOM], once[PK_NUMBER_ROOM];
+    if (run != NULL && run->processes_most > 1 && run->pss_peak_bytes > 0 && maps > peak / 5 &&
+        run->rss_peak_bytes > peak - peak / 5 && run->pss_peak_bytes < peak - peak / 5) {
+        warn(report,
+             "Shared memory counts in each process that maps it (%s of the peak are maps). With each "
+             "page counted once, %s were resident.",
+             pk_format_bytes(mapped, maps), pk_format_bytes(once, run->pss_peak_bytes));
+    }
+}
+
 static void warn_about_note(struct pk_report *report, const struct pk_tree_note *note) {
     const char *text = note->text[0] == '\0' ? "a program" : note->text;
     switch (note->kind) {
@@ -428,6 +445,7 @@ int pk_report_derive(struct pk_report *report, const struct pk_load_warnings *lo
     warn_about_in_process(report);
     warn_about_losses(report);
     warn_about_sums(report);
+    warn_about_sharing(report);
     warn_about_processes(report);
     warn_about_sources(report);
     int r = pk_holder_find(&report->view, &report->holder);

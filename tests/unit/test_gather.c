@@ -406,6 +406,45 @@ static void who_still_runs_and_what_was_not_measured_is_said(void) {
     end();
 }
 
+/* 20 MiB of shared memory that parent and child have mapped: 40 of the peak, and 20 of the machine. */
+static void shared_memory_that_counts_in_each_is_said(void) {
+    static const struct {
+        uint64_t rss, pss;
+        uint32_t kind, most;
+        bool is_said;
+    } cases[] = {
+        {50, 25, PK_FUNCTION_MAP, 2, true},
+        {50, 25, PK_FUNCTION_HEAP, 2, false}, // shared otherwise: by a fork, and that counts once
+        {50, 45, PK_FUNCTION_MAP, 2, false},  // maps, but each process has its own
+        {20, 10, PK_FUNCTION_MAP, 2, false},  // not touched
+        {50, 0, PK_FUNCTION_MAP, 2, false},   // not known
+        {50, 25, PK_FUNCTION_MAP, 1, false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        start();
+        page->peak = 40 * MIB;
+        struct one one[2] = {start_process(100, 0, 1), start_process(101, 100, 2)};
+        for (int p = 0; p < 2; p++) {
+            uint32_t kind = make_ledger_function(&one[p].make, "[kind]", "", 0, cases[i].kind);
+            one[p].node = make_ledger_node(&one[p].make, one[p].node, kind, 0);
+            allocate(&one[p], 20 * MIB, 20 * MIB);
+            save_ledger(&one[p]);
+        }
+        save_tree();
+        struct pk_run_info info = {.outcome = PK_RUN_EXIT,
+                                   .rss_peak_bytes = cases[i].rss * MIB,
+                                   .pss_peak_bytes = cases[i].pss * MIB,
+                                   .processes_most = cases[i].most};
+        CHECK_OK(pk_run_info_write(directory, &info));
+        CHECK_OK(load());
+        CHECK_EQ(report->view.peak_bytes, 40 * MIB);
+        CHECK_EQ(says("Shared memory counts in each process that maps it (40.0 MiB of the peak are maps). With "
+                      "each page counted once, 25.0 MiB were resident."),
+                 cases[i].is_said);
+        end();
+    }
+}
+
 /* The supervisor said who ran on; when the report is made again later, they may have ended. */
 static void that_processes_have_ended_since_is_said(void) {
     for (int is_ended = 0; is_ended < 2; is_ended++) {
@@ -595,6 +634,7 @@ int main(int argc, char **argv) {
         TEST(a_tree_file_that_is_damaged_is_said_and_the_largest_shown),
         TEST(a_killed_process_has_its_share),
         TEST(who_still_runs_and_what_was_not_measured_is_said),
+        TEST(shared_memory_that_counts_in_each_is_said),
         TEST(that_processes_have_ended_since_is_said),
         TEST(workers_that_run_the_same_code_are_a_group),
         TEST(processes_are_called_what_people_call_them),
