@@ -259,9 +259,7 @@ static int prepare(struct run *run, struct pk_failure *failure) {
     error = pk_run_info_write(run->place.path, &run->info);
     if (error != 0) {
         pk_place_discard(&run->place);
-        return pk_failure_set(failure, error, PK_EXIT_FAILED,
-                              "cannot write into %s: %s; name another directory with -o DIR",
-                              run->place.shown, strerror(-error));
+        return pk_place_refuse(&run->place, error, failure);
     }
     return 0;
 }

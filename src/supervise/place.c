@@ -111,7 +111,7 @@ static int probe_space(const char *directory) {
     return error;
 }
 
-static int refuse(const struct pk_place *place, int error, struct pk_failure *failure) {
+int pk_place_refuse(const struct pk_place *place, int error, struct pk_failure *failure) {
     if (error == -ENOSPC || error == -EDQUOT) {
         return pk_failure_set(
             failure, error, PK_EXIT_FAILED,
@@ -129,9 +129,10 @@ static int refuse(const struct pk_place *place, int error, struct pk_failure *fa
             failure, error, PK_EXIT_FAILED,
             "the name of the result directory is too long; name a shorter one with -o DIR");
     }
-    return pk_failure_set(failure, error, PK_EXIT_FAILED,
-                          "cannot write results into %s: %s; name another directory with -o DIR",
-                          place->shown, strerror(-error));
+    return pk_failure_set(failure, error, PK_EXIT_FAILED, "cannot write results into %s: %s; %s",
+                          place->shown, strerror(-error),
+                          error == -EMFILE ? "raise ulimit -n"
+                                           : "name another directory with -o DIR");
 }
 
 /* Does process `pid` have the file at `path` mapped? */
@@ -196,7 +197,7 @@ static int take_for_us(struct pk_place *place, struct pk_failure *failure) {
 static int create_named(const char *wanted, bool force, struct pk_place *place,
                         struct pk_failure *failure) {
     if (snprintf(place->shown, sizeof(place->shown), "%s", wanted) >= PATH_MAX) {
-        return refuse(place, -ENAMETOOLONG, failure);
+        return pk_place_refuse(place, -ENAMETOOLONG, failure);
     }
     for (size_t end = strlen(place->shown); end > 1 && place->shown[end - 1] == '/'; end--) {
         place->shown[end - 1] = '\0';
@@ -209,7 +210,7 @@ static int create_named(const char *wanted, bool force, struct pk_place *place,
     }
     error = error != 0 ? error : -errno;
     if (error != -EEXIST) {
-        return refuse(place, error, failure);
+        return pk_place_refuse(place, error, failure);
     }
     error = take_for_us(place, failure);
     if (error != 0) {
@@ -222,7 +223,7 @@ static int create_named(const char *wanted, bool force, struct pk_place *place,
                               wanted);
     }
     if (entries < 0) {
-        return refuse(place, entries, failure);
+        return pk_place_refuse(place, entries, failure);
     }
     if (entries > 0 && !force) {
         return pk_failure_set(
@@ -245,7 +246,7 @@ static int create_default(const char *name, time_t now, struct pk_place *place,
         (void)snprintf(stamp, sizeof(stamp), "%lld", (long long)now);
     }
     if (mkdir(PK_RESULTS_DIRECTORY, 0700) != 0 && errno != EEXIST) {
-        return refuse(place, -errno, failure);
+        return pk_place_refuse(place, -errno, failure);
     }
     for (int attempt = 1; attempt < MAX_CLASHES; attempt++) {
         char number[16] = "";
@@ -260,10 +261,10 @@ static int create_default(const char *name, time_t now, struct pk_place *place,
             return 0;
         }
         if (errno != EEXIST) {
-            return refuse(place, -errno, failure);
+            return pk_place_refuse(place, -errno, failure);
         }
     }
-    return refuse(place, -EEXIST, failure);
+    return pk_place_refuse(place, -EEXIST, failure);
 }
 
 int pk_place_create(const char *wanted, bool force, const char *name, time_t now,
@@ -282,7 +283,7 @@ int pk_place_create(const char *wanted, bool force, const char *name, time_t now
                                                                 : probe_space(ret_place->shown);
     if (error != 0) {
         pk_place_discard(ret_place);
-        return refuse(ret_place, error, failure);
+        return pk_place_refuse(ret_place, error, failure);
     }
     return 0;
 }

@@ -28,6 +28,9 @@ struct pk_place {
 int pk_place_create(const char *wanted, bool force, const char *name, time_t now,
                     struct pk_place *ret_place, struct pk_failure *failure);
 
+/* Fills `failure`: nothing can be written there for `error`, a negative errno. Returns `error`. */
+int pk_place_refuse(const struct pk_place *place, int error, struct pk_failure *failure);
+
 /* Point peakline-result/latest at it, if it lies there. A convenience: failing to is no reason to
  * stop. */
 void pk_place_link_latest(const struct pk_place *place);

@@ -313,6 +313,14 @@ def test_result_on_a_full_disk(peakline, python, tmp_path):
     assert done.stderr.count("\n") == 1 and "full" in done.stderr and "-o DIR" in done.stderr
 
 
+def test_no_descriptors(peakline, python, tmp_path):
+    """Another directory would not help."""
+    words = [peakline, "run", "--python", python, "-o", "out", "-c", "print('ran')"]
+    done = run_command(["sh", "-c", 'ulimit -n 4; exec "$@"', "sh", *words], cwd=tmp_path)
+    check_refused(done, 125, "out: Too many open files; raise ulimit -n")
+    assert not (tmp_path / "out").exists()
+
+
 def test_file_size_limit(run_into, tmp_path):
     import resource
 
