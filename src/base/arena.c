@@ -2,6 +2,7 @@
  * See arena.h. */
 #include "base/arena.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -45,11 +46,65 @@ static int make_large_room(struct pk_arena *arena) {
     return 1;
 }
 
+// ---- chunks ----------------------------------------------------------------------------------------------------
+
+static void keep_spares(struct pk_arena *arena) {
+    for (size_t i = 0; i < PK_ARENA_SPARES && arena->spares[i] == NULL; i++) {
+        arena->spares[i] = pk_sys_mmap(NULL, PK_ARENA_CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    }
+}
+
+static char *take_spare(struct pk_arena *arena) {
+    for (size_t i = PK_ARENA_SPARES; i > 0; i--) {
+        char *chunk = arena->spares[i - 1];
+        if (chunk != NULL) {
+            arena->spares[i - 1] = NULL;
+            arena->own_bytes += PK_ARENA_CHUNK;
+            return chunk;
+        }
+    }
+    return NULL;
+}
+
+static int begin_chunk(struct pk_arena *arena) {
+    char *chunk = map_memory(arena, PK_ARENA_CHUNK);
+    if (chunk != NULL) {
+        keep_spares(arena);
+    } else {
+        chunk = take_spare(arena);
+    }
+    if (chunk == NULL) {
+        return 0;
+    }
+    memcpy(chunk, &arena->chunks, sizeof arena->chunks);
+    arena->chunks = chunk;
+    arena->next = chunk + 16;
+    arena->end = chunk + PK_ARENA_CHUNK;
+    return 1;
+}
+
+// The kernel has no page for a piece of its own: cut it from a chunk, to which it does not come back.
+PK_COLD static void *cut_large(struct pk_arena *arena, size_t size) {
+    for (int attempt = 0; attempt < 2 && size <= PK_ARENA_CHUNK / 4; attempt++) {
+        size_t gap = round_up((uintptr_t)arena->next, 4096) - (uintptr_t)arena->next;
+        if ((size_t)(arena->end - arena->next) >= gap + size) {
+            char *piece = arena->next + gap;
+            arena->next = piece + size;
+            return piece;
+        }
+        if (!begin_chunk(arena)) {
+            break;
+        }
+    }
+    return NULL;
+}
+
 static void *alloc_large(struct pk_arena *arena, size_t size) {
     void *piece = make_large_room(arena) ? map_memory(arena, size) : NULL;
-    if (piece != NULL) {
-        arena->large[arena->large_count++] = (struct pk_arena_large){piece, size};
+    if (piece == NULL) {
+        return cut_large(arena, size);
     }
+    arena->large[arena->large_count++] = (struct pk_arena_large){piece, size};
     return piece;
 }
 
@@ -57,10 +112,10 @@ static void free_large(struct pk_arena *arena, void *piece, size_t size) {
     for (size_t i = arena->large_count; i > 0; i--) {
         if (arena->large[i - 1].piece == piece) {
             arena->large[i - 1] = arena->large[--arena->large_count];
-            break;
+            unmap_memory(arena, piece, size);
+            return;
         }
     }
-    unmap_memory(arena, piece, size);
 }
 
 // ---- the arena -------------------------------------------------------------------------------------------------
@@ -91,14 +146,9 @@ void *pk_arena_alloc(struct pk_arena *arena, size_t size) {
     }
     if ((size_t)(arena->end - arena->next) < size) {
         // The rest of the old chunk is lost: at most 4 KiB of 256.
-        char *chunk = map_memory(arena, PK_ARENA_CHUNK);
-        if (chunk == NULL) {
+        if (!begin_chunk(arena)) {
             return NULL;
         }
-        memcpy(chunk, &arena->chunks, sizeof arena->chunks);
-        arena->chunks = chunk;
-        arena->next = chunk + 16;
-        arena->end = chunk + PK_ARENA_CHUNK;
     }
     piece = arena->next;
     arena->next += size;
@@ -130,6 +180,11 @@ void pk_arena_release(struct pk_arena *arena) {
         memcpy(&before, chunk, sizeof before);
         (void)pk_sys_munmap(chunk, PK_ARENA_CHUNK);
         chunk = before;
+    }
+    for (size_t i = 0; i < PK_ARENA_SPARES; i++) {
+        if (arena->spares[i] != NULL) {
+            (void)pk_sys_munmap(arena->spares[i], PK_ARENA_CHUNK);
+        }
     }
     *arena = (struct pk_arena){0};
 }

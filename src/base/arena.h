@@ -2,7 +2,8 @@
  * The runtime's only allocator: memory straight from the kernel, zeroed, in 16-byte steps.
  *
  * Small pieces (up to PK_ARENA_SMALL) are cut from chunks and recycled through one free list a size; larger ones
- * are maps of their own. Nothing is returned to the kernel except large pieces, until all is. Not thread-safe: guarded by
+ * are maps of their own. Some address space is kept for the time when the kernel gives no more (ulimit -v): the program then
+ * still allocates in what it has, and that is to be recorded. Nothing is returned to the kernel except large pieces, until all is. Not thread-safe: guarded by
  * whatever guards its owner (the ledger's lock). Never fails loudly: NULL when the kernel has no more. */
 #pragma once
 
@@ -11,6 +12,7 @@
 
 #define PK_ARENA_SMALL 4096u
 #define PK_ARENA_CHUNK (256u * 1024u)
+#define PK_ARENA_SPARES 2u /* the index of 1 MiB of the smallest objects takes 256 KiB, its tables 16 KiB for 4 MiB */
 
 struct pk_arena_large {
     void *piece;
@@ -23,6 +25,7 @@ struct pk_arena {
     uint64_t own_bytes; /* taken from the kernel and not given back */
     uint32_t fail_countdown; /* for tests. 0: off; n: the n-th allocation from now on and all later ones get NULL */
     char *chunks;            /* the newest; each begins with the address of the one before it */
+    char *spares[PK_ARENA_SPARES]; /* not touched, not in own_bytes; for when the kernel has no more */
     struct pk_arena_large *large; /* pieces that are maps of their own */
     size_t large_count, large_room;
     void *free_lists[PK_ARENA_SMALL / 16u + 1u]; /* by size / 16; first word links */

@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from reports import read_report
 from running import run_command, wait_for_end
 from test_accuracy_routes import SOME
 
@@ -241,6 +242,39 @@ def test_an_address_space_limit_that_ends_the_program(run_peakline):
         "3.0 GiB got nothing."
     )
     assert "Out of memory" in done.stderr
+
+
+FILL = """\
+import ctypes, resource
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+MALLOC = libc.malloc
+rooms = [MALLOC(100_000) for _ in range(15)]
+guard = MALLOC(100_000)
+held = (ctypes.c_void_p * 30_000)()
+for room in rooms:
+    libc.free(room)
+before = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (4096, before[1]))
+for i in range(30_000):
+    held[i] = MALLOC(24 if i % 2 else 40)
+resource.setrlimit(resource.RLIMIT_AS, before)
+peak = bytes(2_000_000)
+print(all(held))
+"""
+
+
+def test_nothing_is_lost_at_an_address_space_limit(run_peakline, peakline, python, tmp_path):
+    """When the kernel gives no more, the program goes on in the memory that it has: 1.2 MB of small blocks, where large ones
+    were. Their index takes 1 KiB a page, so more than the arena's chunk of 256 KiB."""
+    path = tmp_path / "app.py"
+    path.write_text(FILL)
+    done = run_peakline(["-S", path], python=python)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+    report = read_report(peakline, done.result)
+    assert report["ledger"]["dropped_events"] == 0
+    line = FILL[: FILL.index("held[i] =")].count("\n") + 1
+    assert report.kinds_at(path, line)[1] == (30_000 * 32, 30_000)
 
 
 def test_the_whole_group_dies_and_the_report_still_tells(peakline, python, tmp_path):

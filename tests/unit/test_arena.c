@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The runtime's only allocator: zeroed, recycled, honest about what it took, and without fear of having nothing. */
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "check.h"
 
@@ -74,6 +75,40 @@ static void what_the_kernel_does_not_have_is_null(void) {
     CHECK(pk_arena_alloc(&arena, 16) != NULL);
 }
 
+static void take_all(struct pk_arena *arena, size_t *ret_taken) {
+    *ret_taken = 0;
+    for (char *piece = pk_arena_alloc(arena, 1024); piece != NULL; piece = pk_arena_alloc(arena, 1024)) {
+        CHECK(is_zero(piece, 1024));
+        memset(piece, 1, 1024);
+        *ret_taken += 1024;
+    }
+}
+
+/* `ulimit -v`: the program still has room in memory that it had before, and what it does there is to be recorded. */
+static void at_the_limit_something_is_left(void) {
+    static struct pk_arena arena;
+    struct rlimit before, none;
+    CHECK(pk_arena_alloc(&arena, 16) != NULL);
+    CHECK_EQ(arena.own_bytes, PK_ARENA_CHUNK); // what is left for then is only address space
+    CHECK_OK(getrlimit(RLIMIT_AS, &before));
+    none = (struct rlimit){.rlim_cur = 4096, .rlim_max = before.rlim_max};
+    for (int again = 0; again < 2; again++) {
+        CHECK_OK(setrlimit(RLIMIT_AS, &none));
+        char *large = pk_arena_alloc(&arena, 16384);
+        size_t taken;
+        take_all(&arena, &taken);
+        char *none_left = pk_arena_alloc(&arena, 16384);
+        CHECK_OK(setrlimit(RLIMIT_AS, &before));
+        CHECK(large != NULL && is_zero(large, 16384));
+        CHECK(none_left == NULL);
+        CHECK(taken > PK_ARENA_SPARES * PK_ARENA_CHUNK - 65536);
+        pk_arena_free(&arena, large, 16384);
+        CHECK(pk_arena_alloc(&arena, 1024) != NULL); // there is memory again, and some is left for the next time
+    }
+    pk_arena_release(&arena);
+    CHECK_EQ(arena.own_bytes, 0);
+}
+
 static void a_countdown_makes_it_fail_for_ever(void) {
     static struct pk_arena arena;
     arena.fail_countdown = 3;
@@ -115,6 +150,7 @@ int main(int argc, char **argv) {
         TEST(nothing_is_a_size_and_null_can_be_freed),
         TEST(what_the_kernel_does_not_have_is_null),
         TEST(releasing_gives_everything_back),
+        TEST(at_the_limit_something_is_left),
         TEST(a_countdown_makes_it_fail_for_ever),
     };
     return check_run(argc, argv, tests, sizeof tests / sizeof tests[0]);
