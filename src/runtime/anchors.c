@@ -47,16 +47,18 @@ static void add_anchor(struct pk_thread *self, uint32_t level, const void *objec
             anchors->list[kept++] = *anchor;
         }
     }
-    anchors->count = kept;
-    if (kept < PK_ANCHORS) {
-        if (object != NULL) {
-            watch_object(object);
+    if (kept == PK_ANCHORS) { // further apart from now on: a way back up reads a little more
+        for (kept = 0; kept < PK_ANCHORS / 2; kept++) {
+            anchors->list[kept] = anchors->list[2 * kept];
         }
-        anchors->list[kept] =
-            (struct pk_anchor){.frame = self->spots[level].frame, .object = (uintptr_t)object, .level = level};
-        anchors->count = kept + 1;
-        anchors->newest = level;
     }
+    if (object != NULL) {
+        watch_object(object);
+    }
+    anchors->list[kept] =
+        (struct pk_anchor){.frame = self->spots[level].frame, .object = (uintptr_t)object, .level = level};
+    anchors->count = kept + 1;
+    anchors->newest = level;
     pk_runtime_unlock(self);
     self->busy = 0;
 }

@@ -3,7 +3,7 @@ one line after another with nothing allocated in between."""
 
 import sys
 
-sys.setrecursionlimit(5_000)
+sys.setrecursionlimit(20_000)
 X = b"x"
 KEEP = [None] * 16
 
@@ -29,6 +29,12 @@ def deep_churn(depth, then):
         return deep_churn(depth - 1, then)
     churn(100)
     return then()
+
+
+def climb(depth, place, size, chain=None):
+    """Allocates at each level of the way there and back: more anchors than are kept."""
+    kept = climb(depth - 1, place, size, [chain]) if depth else leaf(place, size)
+    return [kept]
 
 
 def generator():
@@ -72,6 +78,8 @@ def main():
             down(300, 5, 60_013)  #8
     deep_churn(200, lambda: down(100, 6, 70_001))  #9
     deep_churn(200, lambda: down(100, 7, 80_021))  #10
+    climb(9000, 10, 90_001)  #11
+    climb(9000, 11, 95_003)  #12
     KEEP[15] = X * 50_000_000  # the peak is now, whatever frames took before
 
 
