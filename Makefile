@@ -17,7 +17,7 @@ REPORT_ONLY := $(foreach name,page page_archive page_views exports diff cli sett
                  --ignore=tests/e2e/test_$(name).py)
 SANITIZED_SUITES := --suite unit --suite model
 
-.PHONY: help setup setup-demo chromium gfortran build checked demo check unit asan tsan fuzz web e2e e2e-checked suites soak soak-minute pythons bench bench-trees bench-threads \
+.PHONY: help setup setup-demo chromium gfortran build checked demo check unit asan tsan fuzz web e2e e2e-checked suites soak soak-minute pythons bench bench-trees bench-threads bench-versions \
         page-bench screenshots setup-wheel wheel wheel-aarch64 docs clean
 .DEFAULT_GOAL := help
 
@@ -124,6 +124,9 @@ bench-trees: setup build ## what several processes cost: pools, forks, the tree'
 
 bench-threads: setup build ## how threads that only allocate scale, with the interpreter lock and without; ARGS=... are passed on
 	@$(PY) bench/threads.py $(ARGS)
+
+bench-versions: setup build ## what six programs cost on every Python of this machine; ARGS=... are passed on
+	@$(PY) bench/versions.py $(ARGS)
 
 page-bench: setup build ## the report page: time to build, size, first paint, answers (needs Chromium)
 	@$(PY) bench/page.py $(ARGS)
