@@ -37,6 +37,9 @@ int pk_writer_fork(struct pk_writer *writer, int pid);
 /* The same without a file: one small extent a table in private memory, a header nobody reads; tables cannot grow.
  * 0 or -ENOMEM. */
 int pk_writer_open_nowhere(struct pk_writer *writer);
+/* The file may soon be out of reach (the process becomes another user): lets the tables grow now, as far as most programs
+ * ever need. What cannot be had is not missed before it is needed. */
+void pk_writer_stock_up(struct pk_writer *writer);
 /* Publishes the counts of what was appended since. Data first, then counts. */
 void pk_writer_publish(struct pk_writer *writer);
 /* Unmaps everything; the file stays. */

@@ -117,6 +117,11 @@ static void resolve(void *(*find)(const char *name)) {
     FIND(popen);
     FIND(_exit);
     FIND(quick_exit);
+    FIND(setuid);
+    FIND(seteuid);
+    FIND(setreuid);
+    FIND(setresuid);
+    FIND(chroot);
     FIND(_Fork);
 #undef FIND
     found.glibc_malloc = is_in_libc(*(void **)&found.malloc);

@@ -39,6 +39,11 @@ struct pk_real {
     void *(*popen)(const char *, const char *);
     void (*_exit)(int);
     void (*quick_exit)(int);
+    int (*setuid)(uid_t);
+    int (*seteuid)(uid_t);
+    int (*setreuid)(uid_t, uid_t);
+    int (*setresuid)(uid_t, uid_t, uid_t);
+    int (*chroot)(const char *);
     pid_t (*_Fork)(void); /* glibc 2.34 and later */
     int glibc_malloc; /* malloc is glibc's own: its chunk header may be read */
 };

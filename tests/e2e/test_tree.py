@@ -214,6 +214,32 @@ def test_a_child_without_a_record_is_said_with_the_reason(tree, before, reason):
     ]
 
 
+@pytest.mark.parametrize(
+    "before",
+    ["os.setuid(65534)", "os.seteuid(65534)", "os.setreuid(65534, 65534)", "os.setresuid(65534, 65534, 65534)",
+     "os.mkdir('cell'); os.chroot('cell')"],
+)
+def test_a_worker_that_gives_its_rights_away_keeps_its_stacks(tree, before):
+    """As gunicorn's do. The ledger is out of reach from then on; all 3,000 stacks that come later have a place in it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user or change the root")
+    report, at = tree(
+        f"""\
+def work():
+    {before}
+    lines = "".join("KEEP.append(X * %d)\\n" % (1_000 + i) for i in range(3_000))
+    exec(compile(lines, "<later>", "exec"), {{"KEEP": KEEP, "X": X}})
+    return X * 20_000_003
+KEEP = []
+child = fork(work)
+end(child)
+"""
+    )
+    assert report["warnings"] == []
+    assert at(5) == (20_000_003, 1)
+    assert len([line for path, line in report.rows if path == "<later>"]) == 3_000
+
+
 def test_the_peak_before_there_was_a_second_process(tree):
     """A process that was alone when it held the most: its own peak is the tree's."""
     report, at = tree(

@@ -15,7 +15,7 @@ EXPORTS = set(
     """malloc calloc realloc reallocarray free posix_memalign aligned_alloc memalign valloc pvalloc free_sized
     free_aligned_sized mmap mmap64 munmap mremap mprotect pthread_create dlopen
     execve execv execvp execvpe execl execlp execle fexecve execveat posix_spawn posix_spawnp system popen
-    _exit _Exit quick_exit _Fork
+    _exit _Exit quick_exit _Fork setuid seteuid setreuid setresuid chroot
     peakline_start peakline_stop peakline_state peakline_ledger_path peakline_numbers peakline_count_threads
     peakline_block_begin peakline_block_read peakline_block_write peakline_block_free
     peakline_block_write_kept peakline_block_gained peakline_thread_restart peakline_tree_mark
