@@ -38,6 +38,11 @@ test('counts, plurals and durations read as people write them', () => {
     }
 });
 
+test('a number stays with its unit, wherever the sentence was made', () => {
+    assert.equal(W.keepUnits('The 2 Besten hold 548.7 MiB (88.0 %), 3 B and 4 GiB.'),
+        'The 2 Besten hold 548.7~MiB (88.0~%), 3~B and 4~GiB.'.replaceAll('~', SPACE));
+});
+
 test('characters that would lie are shown as Python writes them', () => {
     assert.equal(W.visibleText('a\x1b[31m\0\u202eb\u2028\x9b'),
                  'a\\x1b[31m\\x00\\u202eb\\u2028\\x9b');

@@ -89,7 +89,7 @@ function showAnswer(profile, rows) {
     byId('answer').replaceChildren(
         many.length > 1 ? 'Memory of ' + formatPlural(many.length, 'process', 'processes') + ' peaked at '
             : 'Memory peaked at ', make('strong', '', formatBytes(all)), when + '. ',
-        peak.holder ? visibleText(peak.holder.text) + ' ' : '',
+        peak.holder ? keepUnits(visibleText(peak.holder.text)) + ' ' : '',
         ['', 'One line holds ', 'Two lines hold ', 'Three lines hold '][first.length],
         make('strong', '', share), ' of it.');
     const facts = [

@@ -48,6 +48,11 @@ function formatShare(part, whole) {
     return text + '\u00a0%';
 }
 
+/* A sentence made elsewhere: no line ends between a number and its unit. */
+function keepUnits(text) {
+    return text.replace(/(\d) (?=%|[KMGT]?i?B\b)/g, '$1\u00a0');
+}
+
 function formatDuration(seconds) {
     if (seconds < 99.95) {
         return seconds.toFixed(1) + '\u00a0s';
@@ -109,7 +114,7 @@ function describeEnding(outcome) {
 }
 
 if (typeof module !== 'undefined') {
-    module.exports = { cut, joined, formatCount, splitBytes, formatBytes, formatPlural, formatShare,
+    module.exports = { cut, joined, formatCount, splitBytes, formatBytes, formatPlural, formatShare, keepUnits,
                        formatDuration, visibleText, shortenPath, shortestTails, quoteArgument,
                        describeEnding };
 }
