@@ -105,6 +105,16 @@ static bool is_passing(int error) {
            error == -EAGAIN;
 }
 
+// Opens the file again for one extent more.
+static int extend(struct pk_writer *writer, struct pk_store *store, uint64_t bytes) {
+    int fd = pk_sys_open(writer->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+    int result = fd < 0 ? fd : add_extent(writer, fd, store, bytes);
+    if (fd >= 0) {
+        (void)pk_sys_close(fd);
+    }
+    return result;
+}
+
 static int grow_table(struct pk_store *store, uint64_t need) {
     struct pk_writer *writer = store->owner;
     uint64_t limit = writer->limits[store->table];
@@ -125,11 +135,7 @@ static int grow_table(struct pk_store *store, uint64_t need) {
     if (!is_passing(writer->error)) {
         return writer->error;
     }
-    int fd = pk_sys_open(writer->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
-    int result = fd < 0 ? fd : add_extent(writer, fd, store, bytes);
-    if (fd >= 0) {
-        (void)pk_sys_close(fd);
-    }
+    int result = extend(writer, store, bytes);
     if (result < 0) {
         writer->error = result;
         if (!is_passing(result)) {
@@ -257,12 +263,11 @@ int pk_writer_open_nowhere(struct pk_writer *writer) {
 }
 
 void pk_writer_stock_up(struct pk_writer *writer) {
-    for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
+    bool fine = is_passing(writer->error);
+    for (uint32_t table = 0; table < PK_TABLE_COUNT && fine; table++) {
         struct pk_store *store = &writer->stores[table];
-        uint64_t enough = writer->limits[table] / STOCK_SHARE;
-        if (store->capacity < enough && grow_table(store, enough) < 0) {
-            return;
-        }
+        uint64_t enough = writer->limits[table] / STOCK_SHARE / PK_LEDGER_PAGE * PK_LEDGER_PAGE;
+        fine = store->capacity >= enough || extend(writer, store, enough - store->capacity) == 0;
     }
 }
 
