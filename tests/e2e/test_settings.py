@@ -134,7 +134,8 @@ def test_a_file_that_cannot_be_read_is_said(project, run, tmp_path):
     assert re.fullmatch(r"peakline: cannot read \S+pyproject\.toml: .*\n", done.stderr)
 
 
-def test_the_programs_own_python_and_variables_are_not_touched(project, run):
+def test_the_programs_own_python_and_variables_are_not_touched(project, run, monkeypatch):
+    monkeypatch.delenv("PEAKLINE_CACHE", raising=False)  # where the tests' Pythons are
     folder = project("[tool.peakline]\nquiet = true\n")
     (folder / "app.py").write_text("import os\nprint(sorted(n for n in os.environ if n.startswith('PEAKLINE_')))\n")
     assert run(folder, PEAKLINE_WAIT="1").stdout == "['PEAKLINE_WAIT']\n"

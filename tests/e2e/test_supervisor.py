@@ -289,7 +289,7 @@ def test_a_child_that_ends_soon_after_is_waited_for(start):
     assert program.finish()[1:] == ("", 0)
     info = run_info(program.result)
     assert info["still_running"] == 0 and info["warnings"] == []
-    assert info["processes_most"] == 2
+    assert info["processes_most"] in (1, 2), "seen at one time: the two may have ended before the second look"
     assert Timeline(program.result).header["process_count"] == 2
 
 
