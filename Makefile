@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # A thin index of verbs: `make help` lists them. The real build is meson's (meson.build).
 # Everything made lands in .venv, build*/, examples/data, peakline-result, and ${PEAKLINE_CACHE:-~/.cache/peakline}.
 
@@ -18,7 +19,7 @@ REPORT_ONLY := $(foreach name,page page_archive page_views exports diff cli sett
 SANITIZED_SUITES := --suite unit --suite model
 
 .PHONY: help setup setup-demo chromium gfortran build checked demo check unit asan tsan fuzz web e2e e2e-checked suites soak soak-minute pythons bench bench-trees bench-threads bench-versions \
-        page-bench screenshots setup-wheel wheel wheel-aarch64 docs clean
+        bench-page bench-ledger screenshots setup-wheel wheel wheel-aarch64 docs clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -55,8 +56,8 @@ build/build.ninja: | setup-demo
 build: setup-demo build/build.ninja ## release build in build/
 	@ninja -C build
 
-checked: setup ## build-checked/: every invariant verified after every event
-	@test -f build-checked/build.ninja || meson setup build-checked --buildtype=debugoptimized -Dcheck_level=3
+checked: setup ## build-checked/: our logic asserted, the whole ledger verified again and again
+	@test -f build-checked/build.ninja || meson setup build-checked --buildtype=debugoptimized -Dchecked=true
 	@ninja -C build-checked
 
 # ---- for a newcomer ----
@@ -74,7 +75,7 @@ check: setup chromium gfortran build checked ## set up everything and run every 
 
 # ---- tests ----
 
-unit: setup build ## unit, model, runtime and meta tests in C
+unit: setup build ## unit and model tests in C, a short run of each fuzz target
 	@meson test -C build --print-errorlogs
 
 asan: setup ## unit and model tests under the address and undefined-behaviour sanitizers
@@ -128,8 +129,11 @@ bench-threads: setup build ## how threads that only allocate scale, with the int
 bench-versions: setup build ## what six programs cost on every Python of this machine; ARGS=... are passed on
 	@$(PY) bench/versions.py $(ARGS)
 
-page-bench: setup build ## the report page: time to build, size, first paint, answers (needs Chromium)
+bench-page: setup build ## the report page: time to build, size, first paint, answers (needs Chromium)
 	@$(PY) bench/page.py $(ARGS)
+
+bench-ledger: setup build ## nanoseconds of one allocation and its free in the ledger alone, bytes of ours a block
+	@ninja -C build bench-ledger >/dev/null && build/bench-ledger
 
 screenshots: setup chromium build ## pictures of the reports of the demo and of the tutorials, for docs/ (needs Chromium)
 	@$(PY) examples/make_data.py

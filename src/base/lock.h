@@ -11,8 +11,7 @@
  *
  * Threads that compete (they find the word taken, or the owner inside for a quarter of the time) take longer turns:
  * who waits lets the owner go on for a tenth of a millisecond, and is then the owner itself. An exchange of the word
- * between cores costs more than what it guards: four threads of nothing but malloc and free on two cores ran 2.0 s
- * instead of 2.9 to 3.2.
+ * between cores costs more than what it guards (docs/decisions/0009-threads-in-turns.md has the numbers).
  *
  * No recursion: the caller's own re-entry guard must keep a thread from taking it twice. Lock rank: a leaf; nothing
  * is called under it that takes another lock or allocates with libc. */

@@ -38,5 +38,5 @@ void pk_version_print(FILE *out) {
     (void)fprintf(out, "libc:     glibc %d.%d when built, %s here\n", __GLIBC__, __GLIBC_MINOR__,
                   gnu_get_libc_version());
 #endif
-    (void)fprintf(out, "checks:   level %d\n", PK_CHECK_LEVEL);
+    (void)fprintf(out, "checks:   %s\n", PK_CHECKED ? "on" : "off");
 }

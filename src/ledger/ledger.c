@@ -21,10 +21,12 @@ int pk_ledger_init(struct pk_ledger *ledger, struct pk_account *account, struct 
 void pk_ledger_done(struct pk_ledger *ledger) {
     pk_arena_release(&ledger->arena);
     // Field by field: the struct is far too large for a stranger's stack.
+    void *context = ledger->context;
     void (*code_freed)(void *, uint64_t) = ledger->code_freed;
     void (*file_mapped)(void *, uint32_t, int64_t) = ledger->file_mapped;
     void (*peak_ended)(void *) = ledger->peak_ended;
     memset(ledger, 0, offsetof(struct pk_ledger, blocks));
+    ledger->context = context;
     ledger->code_freed = code_freed;
     ledger->file_mapped = file_mapped;
     ledger->peak_ended = peak_ended;
@@ -148,7 +150,7 @@ PK_COLD void pk_ledger_heed(struct pk_ledger *ledger, enum pk_account_note note)
             ((struct pk_large *)(void *)(ledger->larges.entries->base + at))->epoch = 0;
         }
     } else if (ledger->peak_ended != NULL) {
-        ledger->peak_ended(ledger->peak_context);
+        ledger->peak_ended(ledger->context);
     }
 }
 
@@ -277,7 +279,7 @@ PK_INLINE void release_block(struct pk_ledger *ledger, uint32_t stack, uint64_t 
 
 PK_COLD static void report_code_freed(struct pk_ledger *ledger, uint64_t address) {
     if (ledger->code_freed != NULL) {
-        ledger->code_freed(ledger->code_context, address);
+        ledger->code_freed(ledger->context, address);
     }
 }
 
@@ -397,7 +399,7 @@ void pk_ledger_resize_abort(struct pk_ledger *ledger, struct pk_block old, uint6
 static void note_file(struct pk_ledger *ledger, const struct pk_map *map, int64_t bytes) {
     *(map->kind == PK_MAP_FILE ? &ledger->file_map_bytes : &ledger->noreserve_bytes) += (uint64_t)bytes;
     if (ledger->file_mapped != NULL) {
-        ledger->file_mapped(ledger->file_context, map->file, bytes);
+        ledger->file_mapped(ledger->context, map->file, bytes);
     }
 }
 

@@ -65,15 +65,13 @@ struct pk_ledger {
     struct pk_sampled sampled[PK_SAMPLED_MAX];
     uint32_t sampled_count;
     uint64_t sampled_bytes;   /* of all of them, in the account */
+    void *context; /* handed to the next three */
     /* Told when a block flagged PK_BLOCK_CODE dies; may be NULL. */
     void (*code_freed)(void *context, uint64_t address);
-    void *code_context;
     /* Told when `bytes` more (or fewer) of a map that is listed and not counted are mapped: its `file`; may be NULL. */
     void (*file_mapped)(void *context, uint32_t file, int64_t bytes);
-    void *file_context;
     /* Told at the first change after a peak, before it is complete: the time to note when the peak was; may be NULL. */
     void (*peak_ended)(void *context);
-    void *peak_context;
     struct pk_blocks blocks; /* last: large and mostly untouched; pk_ledger_done() counts on it */
 };
 

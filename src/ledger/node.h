@@ -110,9 +110,7 @@ struct pk_large {
     uint64_t total_blocks; \
     uint64_t peak_blocks; \
     uint64_t peak_mono_ns; /* when the peak ended (coarse clock); 0: it is now */ \
-    uint64_t tree_peak_bytes; /* room for the process tree */ \
-    uint32_t tree_epoch; \
-    uint32_t reserved_account;
+    uint64_t reserved_account[2];
 
 struct pk_account {
     PK_ACCOUNT_FIELDS

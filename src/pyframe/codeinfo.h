@@ -34,9 +34,6 @@ void pk_code_read(const struct pk_layout *layout, const void *code, struct pk_co
 /* Only what lines are found by: first_line, line_kind and the table; the texts are left as they are. */
 void pk_code_read_lines(const struct pk_layout *layout, const void *code, struct pk_code_info *ret_info);
 
-/* Room that holds any text of this length as UTF-8 with its NUL. */
-#define PK_UTF8_ROOM(length) ((size_t)(length) * 4 + 1)
-
 /* Writes the text as UTF-8 and a NUL, at most `size` bytes in all (size >= 1); a text that does not
  * fit is cut between two characters. Surrogates become U+FFFD. Returns the bytes written, without
  * the NUL. */

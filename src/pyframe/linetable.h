@@ -46,6 +46,6 @@ struct pk_location {
 };
 
 /* The same with the whole expression, from the tables of 3.11+ (PK_LINES_LOCATIONS). False, and all
- * of *ret_location none, if the table gives no line. */
+ * of *ret_location none, if the table gives no line. For checks: the runtime asks pk_columns_at() only. */
 bool pk_location_at(const uint8_t *table, size_t length, int32_t first_line, uint32_t byte_offset,
                     struct pk_location *ret_location);

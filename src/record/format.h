@@ -73,12 +73,12 @@ enum pk_python_status {
 #define PK_FLAG_DISK_FULL 4u     /* a table could not grow: no space on the disk (or file size limit) */
 #define PK_FLAG_TABLE_FULL 8u    /* a table could not grow: its own limit */
 #define PK_FLAG_CHECKED 16u      /* written by the checked build */
-#define PK_FLAG_UNREACHABLE 128u /* a table could not grow: the file is gone or may not be opened any more */
+#define PK_FLAG_ALLOCATORS_LATE 32u /* PYTHONMALLOC or -X dev replaced the allocators; wrapped again soon after */
 #define PK_FLAG_OTHER_MALLOC 64u /* malloc is not ours: an allocator linked into the program, or preloaded before us */
+#define PK_FLAG_UNREACHABLE 128u /* a table could not grow: the file is gone or may not be opened any more */
 #define PK_FLAG_IN_PROCESS 256u  /* begun by the program itself: what was there before is unknown */
 #define PK_FLAG_BLOCK 512u       /* not a whole recording: what one block of the program held, above its start */
 #define PK_FLAG_NO_LARGE 1024u   /* the largest blocks of some nodes are not known: no memory, or no room */
-#define PK_FLAG_ALLOCATORS_LATE 32u /* PYTHONMALLOC or -X dev replaced the allocators; wrapped again soon after */
 
 struct pk_ledger_header {
     char magic[8];
@@ -115,9 +115,9 @@ struct pk_ledger_header {
     uint64_t merged_stacks;  /* look-ups of stacks that could not be kept; their bytes are charged to an outer frame */
     uint64_t unknown_frees;  /* frees of blocks never seen */
     uint64_t failed_allocs;  /* allocation calls that got NULL */
-    uint64_t last_failed_bytes;
+    uint64_t missed_frees;   /* an address was given out again though its block was never seen freed */
     uint64_t largest_failed_bytes;
-    uint32_t last_failed_node;
+    uint32_t reserved1;
     uint32_t largest_failed_node;
     uint64_t noreserve_bytes; /* anonymous MAP_NORESERVE maps: reserved, not counted */
 

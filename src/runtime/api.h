@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The functions that the library exports for Python's ctypes; python/peakline/_native.py is the other side, and must have
- * the same fields in the same order. Everything but peakline_start needs a recording: -1 or NULL without one. */
+ * the same fields in the same order. All are called with the GIL held (ctypes.PyDLL), from any thread. Where nothing is
+ * recorded, peakline_start begins; the state is PEAKLINE_OFF, the path "", a block NULL; writing a block of an ended
+ * recording gives -ESTALE, all else -1. 0 or negative errno where nothing else is said. */
 #pragma once
 
 #include <stddef.h>
@@ -37,8 +39,9 @@ int peakline_count_threads(void);
 int peakline_thread_restart(void);
 /* See pk_process_mark(). */
 int peakline_tree_mark(void);
+/* 1 if other processes took part, else 0. */
 int peakline_tree_unmark(int mark, uint64_t *ret_bytes);
-/* See block.h. */
+/* See block.h. The caller owns the block and gives it back with peakline_block_free(), which takes NULL too. */
 struct pk_block_run *peakline_block_begin(void);
 int peakline_block_read(struct pk_block_run *run, int end, struct pk_block_numbers *ret_numbers);
 int peakline_block_write(struct pk_block_run *run, const char *directory);

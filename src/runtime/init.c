@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Start and end of the runtime. Order of the start, and why:
  *   real functions      everything else may allocate
+ *   environment         cleaned before Python copies it into os.environ
  *   ledger file         without it nothing is recorded; the program runs as if we were not there
  *   ledger, threads     before the first event
- *   environment         cleaned before Python copies it into os.environ
  *   Python's allocators before Py_Initialize takes its first block
  *   active              last */
 #include <dlfcn.h>
@@ -77,7 +77,7 @@ static void begin_header(void) {
     header->parent_pid = (uint32_t)pk_sys_getppid();
     header->start_unix_ns = pk_clock_ns(CLOCK_REALTIME);
     header->start_mono_ns = pk_clock_ns(CLOCK_MONOTONIC);
-    header->flags |= PK_CHECK_LEVEL >= 3 ? PK_FLAG_CHECKED : 0;
+    header->flags |= PK_CHECKED ? PK_FLAG_CHECKED : 0;
 }
 
 void pk_runtime_begin_record(void) {
@@ -142,11 +142,8 @@ int pk_runtime_start(const char *directory) {
 
 void pk_runtime_finish(void) {
     pk_runtime_sync();
-    if (PK_CHECK_LEVEL >= 3) {
-        const char *wrong = pk_ledger_is_valid(&pk_runtime.ledger);
-        if (wrong != NULL) {
-            pk_check_failed(wrong, __FILE__, __LINE__);
-        }
+    if (PK_CHECKED) {
+        pk_track_audit();
     }
     pk_runtime.header->end_mono_ns = pk_clock_ns(CLOCK_MONOTONIC);
     pk_runtime.header->state = PK_STATE_ENDED;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The interpreter in this process: found by its exported symbols, never by its headers. Its three allocator
- * domains and its arena allocator are wrapped (what lies below stays in place); its layout is chosen by version,
- * cross-checked with its own debug offsets, and proved by a self-test in a pending call. */
+ * The interpreter in this process: found by its exported symbols, never by its headers. Its layout is chosen by version,
+ * cross-checked with its own debug offsets, and proved by a self-test in a pending call. domains.h wraps its allocators. */
 #pragma once
 
 #include <stdbool.h>

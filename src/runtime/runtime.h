@@ -2,17 +2,19 @@
  * The one global of the preloaded library, and what its files call of each other.
  *
  *   hooks_*.c  interception only: get the real function, tell track.c, return
- *   python.c   the interpreter: its symbols, its allocators, its layout, the self-test
+ *   real.c     the functions that we stand before
+ *   python.c   the interpreter: its symbols, its layout, the self-test; domains.c wraps its allocators
  *   thread.c   per-thread state: re-entry, the kept walk
  *   stack.c    which stack is this? the kept walk verified, changed levels looked up
  *   anchors.c  frames known not to have returned: deep stacks are verified down to one
  *   codes.c    code object -> function
  *   small.h    the whole way of a small object, inline
  *   track.c    event in, stack attached, ledger called under its lock
+ *   sample.c   resident bytes of maps without reservation, now and then
  *   process.c  this process among others: the shared page, fork
  *   environment.c, program.c, launch.c   starting other programs: what they are handed, what they are
- *   inprocess.c  a recording that the program itself begins and ends; redirect.c and domains.c serve it
- *   block.c, api.c  peaks inside blocks of the program, and what Python calls
+ *   inprocess.c  a recording that the program itself begins and ends; redirect.c serves it
+ *   block.c, block_file.c, api.c  peaks inside blocks of the program, their ledgers, and what Python calls
  *   init.c     constructor and destructor, the order of everything
  *
  * Locks: `lock` guards ledger, writer and codes. It is a leaf; a thread inside it has self->busy set, so a
@@ -54,7 +56,7 @@ struct pk_heap_node {
 #define PK_HEAP_BITS 9 /* 4 KiB */
 
 /* How far a function's line table was read: code mostly runs forwards, and a module's table has tens of thousands of
- * bytes. A quarter of our instructions in an import of pandas were spent reading tables from their start. */
+ * bytes. Reading tables from their start was a third of our instructions in an import of pandas. */
 struct pk_line_mark {
     uint32_t function;
     struct pk_line_cursor cursor;
@@ -93,7 +95,7 @@ struct pk_runtime {
 
     bool maps_change; /* the tree of maps is being changed: not to be read. Under the lock */
     uint64_t dropped; /* events dropped since a handler interrupted us. Atomic. */
-    uint64_t checked_events; /* checked build: events since the last full walk */
+    uint64_t unaudited_events; /* checked build: since the last audit of the whole ledger */
     struct pk_ledger_header *header;
     struct pk_anchors anchors;
     struct pk_codes codes;

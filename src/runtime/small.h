@@ -15,7 +15,7 @@ PK_INLINE void pk_small_enter(struct pk_thread *self) {
 }
 
 PK_INLINE void pk_small_leave(struct pk_thread *self) {
-    if (PK_CHECK_LEVEL >= 3) {
+    if (PK_CHECKED) {
         pk_track_check();
     }
     pk_runtime_unlock(self);

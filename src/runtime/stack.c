@@ -18,7 +18,7 @@ static uint32_t find_kept(const struct pk_thread *self, uint32_t level, uintptr_
     return 0;
 }
 
-// The highest level at or below `level` from which outwards nothing can have moved, or 0.
+// The number (from 1) of the highest anchor at or below `level`: from there outwards nothing can have moved. 0: none.
 static uint32_t find_anchor(const struct pk_thread *self, uint32_t level) {
     const struct pk_anchors *anchors = &pk_runtime.anchors;
     if (!self->main) {

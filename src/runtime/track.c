@@ -12,14 +12,25 @@
 #include "runtime/sample.h"
 #include "runtime/small.h"
 
-#define CHECK_EVERY 65536u /* events between two walks over the whole ledger in the checked build */
+// Events between two audits: about as many as an audit has blocks and stacks to read, so that it costs each event the same.
+#define AUDIT_LEAST 4096u
+#define AUDIT_MOST 65536u
+
+void pk_track_audit(void) {
+    const char *wrong = pk_ledger_is_valid(&pk_runtime.ledger);
+    if (wrong != NULL) {
+        pk_check_failed(wrong, __FILE__, __LINE__);
+    }
+}
 
 void pk_track_check(void) {
-    if (++pk_runtime.checked_events % CHECK_EVERY == 0) {
-        const char *wrong = pk_ledger_is_valid(&pk_runtime.ledger);
-        if (wrong != NULL) {
-            pk_check_failed(wrong, __FILE__, __LINE__);
-        }
+    const struct pk_ledger *ledger = &pk_runtime.ledger;
+    PK_ASSERT(ledger->account->peak_bytes >= ledger->account->total_bytes);
+    uint64_t due = ledger->blocks.count + ledger->stacks.node_count;
+    due = due < AUDIT_LEAST ? AUDIT_LEAST : due > AUDIT_MOST ? AUDIT_MOST : due;
+    if (++pk_runtime.unaudited_events >= due) {
+        pk_runtime.unaudited_events = 0;
+        pk_track_audit();
     }
 }
 
@@ -29,6 +40,7 @@ void pk_runtime_sync(void) {
     header->own_bytes = ledger->arena.own_bytes + pk_runtime.kept.own_bytes;
     header->dropped_events = ledger->dropped + __atomic_load_n(&pk_runtime.dropped, __ATOMIC_RELAXED);
     header->unknown_frees = pk_runtime.in_process ? 0 : ledger->unknown_frees; // blocks from before are no surprise
+    header->missed_frees = ledger->missed_frees;
     header->file_map_bytes = ledger->file_map_bytes;
     header->noreserve_bytes = ledger->noreserve_bytes;
     header->sampled_bytes = ledger->sampled_bytes;
@@ -45,7 +57,7 @@ PK_COLD void pk_track_peak_ended(void *context) {
     pk_runtime_sync();
 }
 
-// The running thread's state, or NULL for a thread that has none (reference: docs/architecture.md).
+// The running thread's state, or NULL for a thread that has none.
 PK_INLINE const void *thread_state(const struct pk_layout *layout, const struct pk_thread *self) {
     const void *running = pk_runtime.thread_state();
     if (pk_runtime.detached_is_null) {
@@ -128,8 +140,6 @@ PK_COLD void pk_track_failed(struct pk_thread *self, size_t size) {
     pk_small_enter(self);
     uint32_t node = lock_and_locate(self);
     struct pk_ledger_header *header = pk_runtime.header;
-    header->last_failed_bytes = size;
-    header->last_failed_node = node;
     if (size >= header->largest_failed_bytes) {
         header->largest_failed_bytes = size;
         header->largest_failed_node = node;

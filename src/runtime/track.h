@@ -47,8 +47,10 @@ void pk_track_peak_ended(void *context);
 /* Python's own arenas: known for what they are, not counted (their blocks are). Negative: unmapped. */
 void pk_track_arena(struct pk_thread *self, int64_t bytes);
 
-/* Checked build, under the lock, after each event: now and then the whole ledger is audited. */
+/* Checked build, under the lock, after each event: the totals, and every 4,096 to 65,536 events the whole ledger. */
 void pk_track_check(void);
+/* Checked build, under the lock: aborts with a word if anything in the ledger does not add up. */
+void pk_track_audit(void);
 
 /* The node this thread is in right now, for a thread it starts. */
 uint32_t pk_track_here(struct pk_thread *self);

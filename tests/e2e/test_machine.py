@@ -399,7 +399,7 @@ print(sys.getsizeof(b""))
 
 
 def test_threads_that_allocate_at_once(same_as_python, peakline, python, app):
-    """The checked build proves the books after every event here; the sizes prove them from outside."""
+    """The checked build proves the books again and again here; the sizes prove them from outside."""
     path = app(STRESS)
     done = same_as_python(["-S", path], python=python)
     report = read_report(peakline, done.result)

@@ -279,7 +279,7 @@ TURNS = CHOSEN + [each for each in FREE_THREADED if each not in CHOSEN]
 @pytest.mark.parametrize("python", TURNS, ids=ids(TURNS))
 def test_what_one_thread_made_another_frees(profile, python):
     """On every core at once where there is no lock. What each keeps is there to the byte, and nothing is left of the
-    rest. The checked build proves its books at each event."""
+    rest. The checked build proves its books again and again."""
     report = profile(FREE, python.path)
     header, workers, free = report.printed
     assert free == python.free_threaded

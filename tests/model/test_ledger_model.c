@@ -119,9 +119,8 @@ static struct world *make_world(uint64_t seed, bool starving_allowed) {
     }
     pk_ledger_keep_large(&world->ledger, &world->stores[4], NULL);
     world->ledger.code_freed = count_code_freed;
-    world->ledger.code_context = world;
+    world->ledger.context = world;
     world->ledger.file_mapped = count_file_mapped;
-    world->ledger.file_context = world;
     world->share = (struct pk_share){.peak = &world->tree_peak, .tell = count_tell, .context = world};
     world->ledger.blocks.spread_bytes = one_in(world, 2) ? UINT32_MAX : 0; // or: finer pages cost nothing yet
     world->model.page_bytes = one_in(world, 4) ? 20ull << 30 : 4096;

@@ -312,7 +312,6 @@ static void utf8_is_cut_between_characters(void) {
         CHECK_EQ(buffer[expected[size]], '\0');
         CHECK_EQ(buffer[size], '#');
     }
-    CHECK(PK_UTF8_ROOM(4) >= 11);
 }
 
 static void equal_functions_have_equal_hashes(void) {

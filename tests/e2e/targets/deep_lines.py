@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Deep stacks that differ only far out: the same three hundred frames at the same places, called from
 one line after another with nothing allocated in between."""
 

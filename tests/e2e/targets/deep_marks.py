@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """For 3.8 to 3.10: deep enough for anchors, which are marks in f_trace_lines there. Prints what the program can see of them."""
 
 import ctypes
