@@ -10,6 +10,7 @@
 #include "base/sys.h"
 
 #define SPINS 100
+#define NAP_NS 50000
 #define SAMPLES 32      /* looks at the owner, some microseconds in all */
 #define SLICE_NS 100000 /* for a busy owner to go on, at full speed, before another becomes it */
 
@@ -33,16 +34,37 @@ static void nap(long nanoseconds) {
     (void)pk_sys6(SYS_nanosleep, (long)&time, 0, 0, 0, 0, 0);
 }
 
+static struct pk_lock_holder deciding; // in a lender's place while somebody looks whether to take the lock over
+
+static bool change_lender(struct pk_lock *lock, struct pk_lock_holder *from, struct pk_lock_holder *to) {
+    return __atomic_compare_exchange_n(&lock->lender, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+// The word as it is: held, and from here on by the caller. Looks at the lender after claiming its place: if it sleeps then, no
+// copy of the process is being made, and any later one will see that the lock was taken over.
+static bool take_over(struct pk_lock *lock) {
+    struct pk_lock_holder *lender = __atomic_load_n(&lock->lender, __ATOMIC_ACQUIRE);
+    if (lender == NULL || lender == &deciding || !change_lender(lock, lender, &deciding)) {
+        return false;
+    }
+    bool taken = pk_sys_is_asleep(lock->lender_tid);
+    __atomic_store_n(&lock->lender, taken ? NULL : lender, __ATOMIC_RELEASE);
+    return taken;
+}
+
 // Threads that compete for longer than a short spin nap instead of being woken, which keeps a release one plain store.
 static void take_word(struct pk_lock *lock) {
-    for (;;) {
+    for (int naps = 0;; naps++) {
         for (int i = 0; i < SPINS; i++) {
             if (__atomic_load_n(&lock->word, __ATOMIC_RELAXED) == 0 && try_word(lock)) {
                 return;
             }
             relax();
         }
-        nap(50000);
+        if (naps >= PK_LOCK_LENT_NS / NAP_NS && take_over(lock)) {
+            return;
+        }
+        nap(NAP_NS);
     }
 }
 
@@ -75,7 +97,7 @@ static void take_ownership_away(struct pk_lock *lock, struct pk_lock_holder *own
         if (i < SPINS * 10) {
             relax();
         } else { // it was put to sleep, or stopped: no yielding, which a real-time thread would do for ever
-            nap(50000);
+            nap(NAP_NS);
         }
     }
 }
@@ -134,6 +156,32 @@ PK_NOINLINE void pk_lock_release_slow(struct pk_lock *lock, struct pk_lock_holde
     release_word(lock);
 }
 
+void pk_lock_lend(struct pk_lock *lock, struct pk_lock_holder *self, int tid) {
+    take_word(lock);
+    struct pk_lock_holder *owner = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
+    if (owner != NULL) {
+        take_ownership_away(lock, owner);
+    }
+    lock->last = NULL;
+    lock->lender_tid = tid;
+    __atomic_store_n(&lock->lender, self, __ATOMIC_RELEASE);
+}
+
+bool pk_lock_end_lending(struct pk_lock *lock, struct pk_lock_holder *self) {
+    while (!change_lender(lock, self, NULL)) {
+        if (__atomic_load_n(&lock->lender, __ATOMIC_ACQUIRE) != &deciding) {
+            return false;
+        }
+        nap(NAP_NS);
+    }
+    release_word(lock);
+    return true;
+}
+
+bool pk_lock_is_lent(const struct pk_lock *lock) {
+    return __atomic_load_n(&lock->lender, __ATOMIC_ACQUIRE) != NULL;
+}
+
 void pk_lock_init(struct pk_lock *lock, struct pk_lock_holder *first) {
     lock->wanted = PK_LOCK_STREAK;
 #if defined(__SANITIZE_THREAD__)
@@ -151,5 +199,6 @@ void pk_lock_reset(struct pk_lock *lock) {
     lock->word = 0;
     lock->owner = NULL;
     lock->last = NULL;
+    lock->lender = NULL;
     lock->streak = 0;
 }

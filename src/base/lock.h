@@ -24,6 +24,7 @@
 
 #define PK_LOCK_STREAK 500u
 #define PK_LOCK_STREAK_MAX (1u << 20)
+#define PK_LOCK_LENT_NS 20000000
 
 /* One for each thread that uses the lock; must stay readable for as long as the lock lives. */
 struct pk_lock_holder {
@@ -37,6 +38,8 @@ struct pk_lock {
     uint32_t wanted;              /* streak that makes an owner; under the word */
     struct pk_lock_holder *owner; /* changed under the word; atomic */
     struct pk_lock_holder *last;  /* under the word */
+    struct pk_lock_holder *lender; /* holds the word, and may lose it: below; atomic */
+    int lender_tid;
     bool can_bias;
 };
 
@@ -44,6 +47,14 @@ struct pk_lock {
 void pk_lock_init(struct pk_lock *lock, struct pk_lock_holder *first);
 /* In a forked child, which has one thread: free, and nobody's. */
 void pk_lock_reset(struct pk_lock *lock);
+
+/* Takes the lock to keep it while code of others runs that may wait for a thread which waits for this lock: that thread takes
+ * it over after PK_LOCK_LENT_NS if it then finds thread `tid`, the lender's own, asleep. False from the end: it was taken over,
+ * and `self` holds nothing any more; else the lock is released. */
+void pk_lock_lend(struct pk_lock *lock, struct pk_lock_holder *self, int tid);
+bool pk_lock_end_lending(struct pk_lock *lock, struct pk_lock_holder *self);
+/* In a copy of the process made meanwhile: was nothing taken over before that? */
+bool pk_lock_is_lent(const struct pk_lock *lock);
 
 /* While held by the word: `self` is not to be the owner, because it will not stay readable. */
 void pk_lock_renounce(struct pk_lock *lock, const struct pk_lock_holder *self);

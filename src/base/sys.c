@@ -86,6 +86,34 @@ static uint64_t signal_bit(int number) {
     return (uint64_t)1 << (number - 1);
 }
 
+size_t pk_sys_decimal(uint32_t number, char *ret_digits) {
+    size_t count = 1;
+    for (uint32_t rest = number; rest >= 10; rest /= 10) {
+        count++;
+    }
+    for (size_t i = count; i > 0; number /= 10) {
+        ret_digits[--i] = (char)('0' + number % 10);
+    }
+    return count;
+}
+
+int pk_sys_is_asleep(int tid) {
+    char path[48] = "/proc/self/task/", text[64];
+    size_t at = strlen(path);
+    at += pk_sys_decimal((uint32_t)tid, path + at);
+    memcpy(path + at, "/stat", sizeof "/stat");
+    int fd = pk_sys_open(path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0) {
+        return 0;
+    }
+    long bytes = pk_sys6(SYS_read, fd, (long)text, sizeof text, 0, 0, 0); // "TID (name of 15) S ..."
+    (void)pk_sys_close(fd);
+    while (bytes > 0 && text[bytes - 1] != ')') {
+        bytes--;
+    }
+    return bytes > 0 && bytes + 1 < (long)sizeof text && text[bytes + 1] == 'S';
+}
+
 uint64_t pk_sys_hold_signals(void) {
     uint64_t held = ~(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGFPE) | signal_bit(SIGILL) |
                       signal_bit(SIGTRAP));
@@ -99,18 +127,14 @@ void pk_sys_release_signals(uint64_t before) {
 }
 
 _Noreturn void pk_check_failed(const char *condition, const char *file, int line) {
-    char digits[12];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + line % 10);
-        line /= 10;
-    } while (line > 0 && at > 0);
+    char digits[PK_SYS_DECIMAL];
+    size_t count = pk_sys_decimal((uint32_t)line, digits);
     (void)pk_sys_write(2, "peakline: check failed: ", 24);
     (void)pk_sys_write(2, condition, strlen(condition));
     (void)pk_sys_write(2, " at ", 4);
     (void)pk_sys_write(2, file, strlen(file));
     (void)pk_sys_write(2, ":", 1);
-    (void)pk_sys_write(2, digits + at, sizeof digits - at);
+    (void)pk_sys_write(2, digits, count);
     (void)pk_sys_write(2, "\n", 1);
     __builtin_trap();
 }

@@ -61,6 +61,12 @@ int pk_sys_check_file_limit(uint64_t bytes);
 int pk_sys_getpid(void);
 int pk_sys_getppid(void);
 int pk_sys_gettid(void);
+/* Writes the number's digits, without a NUL, and returns how many: at most PK_SYS_DECIMAL. */
+#define PK_SYS_DECIMAL 10u
+size_t pk_sys_decimal(uint32_t number, char *ret_digits);
+/* Does this thread of ours sleep in the kernel until something wakes it (state S)? A thread in the middle of fork()'s own
+ * work does not. False if that cannot be told. */
+int pk_sys_is_asleep(int tid);
 /* Holds all signals of this thread but those of a fault, and returns which were held before; and lets them go again. */
 uint64_t pk_sys_hold_signals(void);
 void pk_sys_release_signals(uint64_t before);

@@ -32,22 +32,17 @@ static size_t append_text(char *path, size_t at, const char *text) {
     return at + bytes;
 }
 
-static size_t append_number(char *path, size_t at, uint64_t number) {
-    char digits[24];
-    size_t first = sizeof digits - 1;
-    digits[first] = '\0';
-    do {
-        digits[--first] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    return append_text(path, at, digits + first);
+static size_t append_number(char *path, size_t at, uint32_t number) {
+    char digits[PK_SYS_DECIMAL + 1];
+    digits[pk_sys_decimal(number, digits)] = '\0';
+    return append_text(path, at, digits);
 }
 
 static int create_file(struct pk_writer *writer, const char *directory, int pid) {
-    for (uint64_t attempt = 1; attempt < 1000; attempt++) {
+    for (uint32_t attempt = 1; attempt < 1000; attempt++) {
         size_t at = append_text(writer->path, 0, directory);
         at = append_text(writer->path, at < PK_PATH_MAX ? at : 0, "/" PK_LEDGER_PREFIX);
-        at = append_number(writer->path, at, (uint64_t)pid);
+        at = append_number(writer->path, at, (uint32_t)pid);
         if (attempt > 1) {
             at = append_text(writer->path, at, ".");
             at = append_number(writer->path, at, attempt);

@@ -39,18 +39,8 @@ static void end(struct pk_thread *self, uint64_t before) {
 
 // The path behind a descriptor, "" when unknown. Writes "/proc/self/fd/N" without libc.
 static void descriptor_path(int fd, char *path, size_t size) {
-    char link[32] = "/proc/self/fd/";
-    size_t at = 14;
-    char digits[12];
-    size_t count = 0;
-    do {
-        digits[count++] = (char)('0' + fd % 10);
-        fd /= 10;
-    } while (fd > 0);
-    while (count > 0) {
-        link[at++] = digits[--count];
-    }
-    link[at] = '\0';
+    char link[32] = "/proc/self/fd/"; // zeros behind it
+    (void)pk_sys_decimal((uint32_t)fd, link + strlen(link));
     long bytes = pk_sys6(SYS_readlinkat, AT_FDCWD, (long)link, (long)path, (long)size - 1, 0, 0);
     path[bytes < 0 ? 0 : bytes] = '\0';
 }

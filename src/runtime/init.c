@@ -202,7 +202,6 @@ static void begin(void) {
         struct pk_thread *self = pk_self;
         self->open = 0;
         pk_python_attach();
-        pk_process_watch_forks();
         self->open = 1;
         pk_runtime.active = true;
     } else {

@@ -197,11 +197,18 @@ void pk_process_note_no_ledger(int error) {
 static struct pk_thread *forking; // between the handlers of fork(), and what the child does not get of it
 static struct pk_thread forkings_state;
 
-// The forking thread holds the lock over the fork, so that the ledger is whole in both processes.
+// The forking thread holds the lock over the fork, so that the ledger is whole in both processes. Handlers of others that
+// were registered before ours run in between, and may wait for another thread (OpenBLAS ends its own; an allocator waits for
+// its locks) which waits for the lock: then that thread takes it over, and the child records nothing.
 static void before_fork(void) {
     struct pk_thread *self = pk_runtime.active ? pk_thread_current() : NULL;
     if (self != NULL) {
-        pk_runtime_enter(self);
+        self->open = 0;
+        self->busy = 1;
+        if (pk_runtime.threads) {
+            pk_lock_lend(&pk_runtime.lock, &self->holder, pk_sys_gettid());
+            self->lending = 1;
+        }
         self->forking = 1;
         stop_being_alone();
         parents_account = *pk_runtime.ledger.account;
@@ -215,14 +222,30 @@ static void after_fork_in_parent(void) {
     if (self->forking) {
         self->forking = 0;
         forking = NULL;
-        pk_runtime_leave(self);
+        if (self->lending) {
+            self->lending = 0;
+            (void)pk_lock_end_lending(&pk_runtime.lock, &self->holder);
+        }
+        self->busy = 0;
+        self->open = 1;
     }
+}
+
+static bool is_whole(const struct pk_thread *self) {
+    return self == forking && (!forkings_state.lending || pk_lock_is_lent(&pk_runtime.lock));
 }
 
 // One thread, with the lock's memory as it was.
 static void after_fork_in_child(void) {
+    if (!pk_runtime.active) {
+        return;
+    }
     struct pk_thread *self = pk_self;
-    if (self != forking) { // a signal handler forked inside the ledger, or nothing is recorded
+    if (!is_whole(self)) { // a signal handler forked inside the ledger, or another thread may be inside
+        if (self == forking) {
+            pk_process_note(PK_NOTE_NO_LEDGER, "the program's own fork handlers waited for its other threads");
+        }
+        forking = NULL;
         pk_runtime_abandon();
         return;
     }
@@ -231,6 +254,7 @@ static void after_fork_in_child(void) {
     pk_lock_reset(&pk_runtime.lock);
     self->holder = (struct pk_lock_holder){0};
     self->forking = 0;
+    self->lending = 0;
     self->locked = 0;
     self->busy = 0;
     self->forked = 1; // it is not open: the next event comes to pk_process_forked()
@@ -246,6 +270,11 @@ PK_COLD void pk_process_wiped(struct pk_thread *self) {
 }
 
 void pk_process_watch_forks(void) {
+    static bool watching;
+    if (watching) {
+        return;
+    }
+    watching = true;
     (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 

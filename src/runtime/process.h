@@ -26,7 +26,8 @@ int pk_process_mark(void);
 /* Ends it. True: other processes took part, and `ret_bytes` is the most that all held together above what they held when
  * it was set, exact to PK_TREE_STEP a process. */
 bool pk_process_unmark(int mark, uint64_t *ret_bytes);
-/* From the constructor, last: forks are noticed from now on. */
+/* Forks are noticed from now on; once is enough. As early as can be: our handler is then the last to run before the fork,
+ * and the first after it. */
 void pk_process_watch_forks(void);
 /* A recording begins or ends: all that names nodes, functions or lines of the tables there were is forgotten. Under the
  * lock. */

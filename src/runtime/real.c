@@ -7,6 +7,8 @@
 #include <link.h>
 #include <string.h>
 
+#include "runtime/process.h"
+
 static char bootstrap[16384] __attribute__((aligned(16)));
 static size_t bootstrap_used;
 // Volatile: glibc declares dlsym a leaf, so the compiler believes that it never comes back to us.
@@ -132,6 +134,7 @@ static void resolve(void *(*find)(const char *name)) {
 
 PK_COLD void pk_real_resolve(void) {
     resolve(next_symbol);
+    pk_process_watch_forks(); // before any allocator below us does
 }
 
 // What the program's own calls reach. In a program at fixed addresses the name may lead to a jump inside the program

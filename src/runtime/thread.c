@@ -34,6 +34,9 @@ static struct pk_thread *only_thread;
 #define SPINS 1000   /* for the only thread to leave the ledger: it stays for tens of nanoseconds */
 #define NAPS 2000    /* ... unless it was put to sleep there: 0.1 s in all */
 
+// Ended threads not in the line yet: a thread that ends waits for nobody, whoever may be waiting for it (a handler of fork()).
+static struct pk_thread *just_ended;
+
 static void append_ended(struct pk_thread *thread) {
     thread->next = NULL;
     *ended_last = thread;
@@ -48,9 +51,9 @@ static void end_thread(void *context) {
     if (self == __atomic_load_n(&only_thread, __ATOMIC_RELAXED)) {
         pk_threads_expect(self);
     }
-    pk_runtime_enter(self);
-    append_ended(self);
-    pk_runtime_leave(self);
+    self->next = __atomic_load_n(&just_ended, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&just_ended, &self->next, self, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+    }
 }
 
 // Memory that a child which is a copy of this process does not get: there it reads as zero.
@@ -78,6 +81,11 @@ static bool is_gone(const struct pk_thread *thread) {
 
 // The struct of a thread that is gone, or NULL. One that is not gone yet goes to the end of the line.
 static struct pk_thread *take_ended(void) {
+    struct pk_thread *next;
+    for (struct pk_thread *fresh = __atomic_exchange_n(&just_ended, NULL, __ATOMIC_ACQUIRE); fresh != NULL; fresh = next) {
+        next = fresh->next;
+        append_ended(fresh);
+    }
     for (int i = 0; i < LOOKS && ended != NULL; i++) {
         struct pk_thread *thread = ended;
         ended = thread->next;
@@ -102,7 +110,7 @@ void pk_threads_init(void) {
 }
 
 void pk_threads_forked(struct pk_thread *self) {
-    ended = NULL; // theirs are wiped
+    just_ended = ended = NULL; // theirs are wiped
     ended_last = &ended;
     self->tid = pk_sys_gettid();
     pk_runtime.threads = !pk_runtime.lock.can_bias;

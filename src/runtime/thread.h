@@ -31,7 +31,8 @@ struct pk_thread {
     uint8_t locked;  /* ... holding its lock */
     uint8_t main;    /* the thread that ran the constructor */
     uint8_t met_python; /* a frame was seen on this thread */
-    uint8_t forking; /* holds the lock over a fork */
+    uint8_t forking; /* between the handlers of fork() */
+    uint8_t lending; /* ... and held the lock when that began: others may have taken it over */
     uint8_t forked;  /* in a forked child that has had no event yet; not open */
     uint8_t moved_pages; /* the last realloc moved its pages: old and new were never there together */
     struct pk_lock_holder holder;

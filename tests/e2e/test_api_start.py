@@ -379,3 +379,28 @@ def test_memory_mapped_without_reservation_counts_by_what_is_touched(run_api):
     )
     peak, kept = map(int, out.split())
     assert kept == 32 and 32 <= peak <= 65  # the object that was written into it, too
+
+
+FORKS = """
+    import ctypes, os, sys, warnings
+    warnings.simplefilter("ignore")
+    library = ctypes.CDLL(sys.argv[1])  # its handler is there before ours
+    import peakline
+    kept = []
+    with peakline.track() as t:
+        for allocates_last in (0, 1, 0):
+            assert library.start_worker(allocates_last)
+            pid = os.fork()
+            if pid == 0:
+                os._exit(int(peakline.is_measuring()))
+            print(os.waitpid(pid, 0)[1] >> 8)
+            kept.append(bytearray(1_000_000))
+    print(t.peak_bytes >= 3_000_000 and t.kept_bytes >= 3_000_000)
+"""
+
+
+def test_a_library_that_waits_for_its_threads_before_a_fork(run_api, compiler, python):
+    """OpenBLAS does: import numpy, start, multiply, fork, and again. A thread that only ends is waited for as ever; for one
+    that allocates, the lock is let go, and that child goes unrecorded."""
+    out = run_api(FORKS, str(compiler.library("joining")), python=python)
+    assert out.split() == ["1", "0", "1", "True"]

@@ -463,3 +463,32 @@ os.waitpid(child, 0)
 """
     )
     assert at(8)[1] in range(1, 64)  # two lists, and the small ones that hold them
+
+
+JOINING = """\
+import ctypes, os, sys
+library = ctypes.CDLL(sys.argv[1])
+for allocates_last in (0, 1, 0):
+    assert library.start_worker(allocates_last)
+    pid = os.fork()
+    if pid == 0:
+        held = bytearray(5_000_000)  # child
+        os._exit(7)
+    assert os.waitpid(pid, 0)[1] >> 8 == 7
+kept = bytearray(9_000_000)  # parent
+"""
+
+
+def test_a_library_that_waits_for_its_threads_before_a_fork(run_peakline, peakline, compiler, python, tmp_path):
+    """It was there before us, so its handler comes after ours, while the ledger stands still. A thread of its that allocates
+    then takes the ledger over; that child is not recorded, which is said."""
+    library = compiler.library("joining")
+    path = tmp_path / "app.py"
+    path.write_text(JOINING)
+    done = run_peakline(["-W", "ignore", path, library], python=python, env={**os.environ, "LD_PRELOAD": str(library)})
+    assert (done.returncode, done.stderr) == (0, "")
+    report = read_report(peakline, done.result)
+    assert len(report["processes"]) == 3
+    assert report.sum_at(path, JOINING.splitlines().index("kept = bytearray(9_000_000)  # parent") + 1)[0] > 9_000_000
+    (warning,) = report["warnings"]
+    assert "handlers waited for its other threads" in warning

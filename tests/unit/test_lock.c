@@ -4,8 +4,10 @@
 #include "check.h"
 
 #include <pthread.h>
+#include <time.h>
 
 #include "base/lock.h"
+#include "base/sys.h"
 #include "ledger/ledger.h"
 #include "store_memory.h"
 
@@ -137,6 +139,55 @@ static void a_thread_in_streaks_and_others_coming_by(void) {
     CHECK_EQ(entered, sum);
 }
 
+// ---- the lock over code of others ---------------------------------------------------------------------------------
+
+static uint32_t arrived; /* atomic */
+
+static void *come_once(void *context) {
+    struct worker *worker = context;
+    __atomic_store_n(&arrived, 1, __ATOMIC_RELEASE);
+    pk_lock_take(&lock, &worker->holder);
+    entered++;
+    pk_lock_release(&lock, &worker->holder);
+    return NULL;
+}
+
+static void lend_and_start_one(struct pk_lock_holder *self) {
+    start_lock();
+    arrived = 0;
+    workers[0] = (struct worker){.number = 1};
+    pk_lock_lend(&lock, self, pk_sys_gettid());
+    CHECK(pk_lock_is_lent(&lock));
+    CHECK_EQ(pthread_create(&workers[0].thread, NULL, come_once, &workers[0]), 0);
+}
+
+/* A handler of fork() that waits for a thread, which waits for us. */
+static void a_lent_lock_is_taken_over_from_a_sleeper(void) {
+    lend_and_start_one(&main_holder);
+    pthread_join(workers[0].thread, NULL);
+    CHECK_EQ(entered, 1);
+    CHECK(!pk_lock_is_lent(&lock));
+    CHECK(!pk_lock_end_lending(&lock, &main_holder));
+    pk_lock_take(&lock, &main_holder); // it is free
+    pk_lock_release(&lock, &main_holder);
+}
+
+/* fork() itself, which may take seconds: the process is being copied, and must hold still. */
+static void a_lent_lock_stays_with_who_is_awake(void) {
+    lend_and_start_one(&main_holder);
+    while (__atomic_load_n(&arrived, __ATOMIC_ACQUIRE) == 0) {
+    }
+    struct timespec begin, now;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - begin.tv_sec) * 1000000000 + now.tv_nsec - begin.tv_nsec < 4 * PK_LOCK_LENT_NS);
+    CHECK(pk_lock_is_lent(&lock));
+    CHECK(pk_lock_end_lending(&lock, &main_holder));
+    pthread_join(workers[0].thread, NULL);
+    CHECK_EQ(entered, 1);
+}
+
 // Each holder lives for one entry only, on the stack, as a thread's first one does: never may it become the owner.
 static bool passing_owner_seen; /* atomic */
 
@@ -248,6 +299,8 @@ int main(int argc, char **argv) {
     static const struct check_test tests[] = {
         TEST(one_at_a_time),
         TEST(a_thread_in_streaks_and_others_coming_by),
+        TEST(a_lent_lock_is_taken_over_from_a_sleeper),
+        TEST(a_lent_lock_stays_with_who_is_awake),
         TEST(passing_holders_never_own_it),
         TEST(a_forked_child_finds_it_free),
         TEST(many_threads_keep_one_ledger),
