@@ -61,7 +61,8 @@ class Track:
             return self
         self._holds = True
         self._pid = os.getpid()
-        _measure._state.blocks.add(self)
+        with _measure._state.lock:
+            _measure._state.blocks.add(self)
         self._at_end = _native.BlockNumbers()
         library = self._library = _native.load()
         self._handle = library.peakline_block_begin()  # what follows in here is part of the block
@@ -71,13 +72,14 @@ class Track:
 
     def stop(self) -> None:
         """Ends the block; what leaving `with` does. Harmless if it has ended."""
-        if self._handle is not None and self._final is None and self._pid == os.getpid():
-            if self._library.peakline_block_read(self._handle, 1, self._at_end) == 0:
-                self._final = self._at_end
-            self._free = weakref.finalize(self, _free, self._handle)
-        if self._holds:
-            self._holds = False
-            _measure.release()
+        with _measure._state.lock:
+            if self._handle is not None and self._final is None and self._pid == os.getpid():
+                if self._library.peakline_block_read(self._handle, 1, self._at_end) == 0:
+                    self._final = self._at_end
+                self._free = weakref.finalize(self, _free, self._handle)
+            if self._holds:
+                self._holds = False
+                _measure.release()
 
     def __enter__(self) -> "Track":
         return self.start()
@@ -155,18 +157,17 @@ class Track:
 
     def _write(self) -> str:
         """The directory with the block's ledger; written at the first time of asking."""
-        if self._directory is not None:
-            return self._directory
-        self._numbers()
-        if self._final is None:
-            raise PeaklineError("the block still runs; its stacks are known when it has ended")
-        directory = _measure.make_directory()
-        weakref.finalize(self, _measure.remove_directory, directory, os.getpid())
-        result = _native.load().peakline_block_write(self._handle, os.fsencode(directory))
-        if result != 0:
-            _measure.raise_for(result)
-        self._directory = directory
-        return directory
+        with _measure._state.lock:
+            if self._directory is not None:
+                return self._directory
+            self._numbers()
+            if self._final is None:
+                raise PeaklineError("the block still runs; its stacks are known when it has ended")
+            directory = _measure.make_directory()
+            weakref.finalize(self, _measure.remove_directory, directory, os.getpid())
+            _measure.write_block(self._handle, directory)
+            self._directory = directory
+            return directory
 
     def profile(self) -> "Profile":
         """All that is known of the block's peak."""
@@ -185,11 +186,7 @@ class Track:
 
         directory = _measure.make_directory()
         try:
-            result = _native.load().peakline_block_write_kept(
-                self._handle, os.fsencode(directory)
-            )
-            if result != 0:
-                _measure.raise_for(result)
+            _measure.write_block(self._handle, directory, kept=True)
             return read(directory)
         finally:
             _measure.remove_directory(directory, os.getpid())

@@ -194,12 +194,21 @@ def snapshot() -> "Profile":
 
     directory = make_directory()
     try:
-        result = _native.load().peakline_block_write(None, os.fsencode(directory))
-        if result != 0:
-            raise_for(result)
+        write_block(None, directory)
         return read(directory)
     finally:
         remove_directory(directory, os.getpid())
+
+
+def write_block(handle: Optional[int], directory: str, kept: bool = False) -> None:
+    """Writes a block's ledger (None: what is held now). Keeps the end of the measurement away, as nothing else does without
+    the GIL."""
+    library = _native.load()
+    write = library.peakline_block_write_kept if kept else library.peakline_block_write
+    with _state.lock:
+        result = write(handle, os.fsencode(directory))
+    if result != 0:
+        raise_for(result)
 
 
 ESTALE = 116

@@ -210,7 +210,7 @@ int pk_block_write(struct pk_block_run *run, const char *directory) {
     if (run->running || run->shares == NULL || !is_ours(run)) {
         return -ESTALE;
     }
-    // In the recording of now: its tables only grow, so they may be read without the lock. The GIL keeps its end away.
+    // In the recording of now: its tables only grow, so they may be read without the lock. The caller keeps its end away.
     return pk_block_file_write(directory, &run->about, run->shares, run->share_count);
 }
 

@@ -25,7 +25,8 @@ struct pk_block_run *pk_block_begin(void);
 /* What is known now; the first call with `end` ends it. False: it belongs to a recording that has ended and was not ended
  * before, or to the process this one was forked from. */
 bool pk_block_read(struct pk_block_run *run, bool end, struct pk_block_numbers *ret_numbers);
-/* Writes DIR/ledger-<pid> of a block that has ended; NULL: of what is live now. 0 or negative errno: -ESTALE as above. */
+/* Writes DIR/ledger-<pid> of a block that has ended; NULL: of what is live now. 0 or negative errno: -ESTALE as above. The
+ * caller sees to it that the recording does not end meanwhile. */
 int pk_block_write(struct pk_block_run *run, const char *directory);
 /* The same, with what the block left behind in place of its peak: each stack's share is what it holds at the block's end,
  * above its start. */

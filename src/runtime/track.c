@@ -142,7 +142,7 @@ PK_COLD void pk_track_failed(struct pk_thread *self, size_t size) {
     struct pk_ledger_header *header = pk_runtime.header;
     if (size >= header->largest_failed_bytes) {
         header->largest_failed_bytes = size;
-        header->largest_failed_node = node;
+        header->largest_failed_node = node - pk_runtime.ledger.stacks.first; // a forked child's file begins there
     }
     header->failed_allocs++;
     pk_small_leave(self);

@@ -472,3 +472,24 @@ def test_a_table_for_pandas(run_api, tmp_path):
     )
     assert fake.exists()
     assert out.splitlines() == ["to_pandas() needs pandas, which is not installed", "True 6 True"]
+
+
+def test_blocks_are_written_while_other_threads_end_the_measurement(run_api, each_python):
+    """Without the GIL the last block to end takes away what another thread is writing from, unless it waits."""
+    out = run_api(
+        """
+        import threading
+        import peakline
+        def work():
+            for _ in range(150):
+                with peakline.track() as t:
+                    x = [bytearray(2000 + i) for i in range(200)]
+                t._write()
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for each in threads: each.start()
+        for each in threads: each.join()
+        print(peakline.is_measuring())
+        """,
+        python=each_python.path,
+    )
+    assert out == "False\n"

@@ -492,3 +492,31 @@ def test_a_library_that_waits_for_its_threads_before_a_fork(run_peakline, peakli
     assert report.sum_at(path, JOINING.splitlines().index("kept = bytearray(9_000_000)  # parent") + 1)[0] > 9_000_000
     (warning,) = report["warnings"]
     assert "handlers waited for its other threads" in warning
+
+
+FAILS = """\
+import os
+def load():
+    try:
+        return bytearray(1 << 46)  # fails
+    except MemoryError:
+        return None
+pid = os.fork()
+if pid == 0:
+    load()
+    for number in range(50):
+        exec(compile("\\n" * number + "kept = bytearray(100)", "innocent.py", "exec"))
+    os._exit(0)
+os.waitpid(pid, 0)
+"""
+
+
+def test_a_request_that_fails_in_a_child_is_on_its_line(run_peakline, peakline, python, tmp_path):
+    path = tmp_path / "app.py"
+    path.write_text(FAILS)
+    done = run_peakline(["-S", "-W", "ignore", path], python=python)
+    assert (done.returncode, done.stderr) == (0, "")
+    report = read_report(peakline, done.result)
+    assert report["failed"]["bytes"] > 1 << 46 and report["failed"]["count"] == 1
+    frame = report.frames[report["failed"]["frame"]]
+    assert (frame.path, frame.line) == (str(path), 4)

@@ -9,7 +9,7 @@ import sys
 import types
 from typing import Any, Container, Dict, Iterable, Iterator, List, Mapping, Set
 
-from .. import _measure, _native
+from .. import _measure
 from .._errors import ProgramError
 from .._program import find_program
 from .._suite.sizes import format_size
@@ -35,9 +35,7 @@ def bytes_by_cell(cells: Mapping[str, int]) -> Dict[int, int]:
         return {}
     directory = _measure.make_directory()
     try:
-        result = _native.load().peakline_block_write(None, os.fsencode(directory))
-        if result != 0:
-            _measure.raise_for(result)
+        _measure.write_block(None, directory)
         return _add_up(directory, cells)
     finally:
         _measure.remove_directory(directory, os.getpid())
