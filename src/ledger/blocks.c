@@ -370,6 +370,9 @@ static inline bool try_store(struct pk_blocks *blocks, struct pk_page *page, uin
 PK_COLD static int put_reshaped(struct pk_blocks *blocks, struct pk_page *page, uint64_t address, uint64_t size,
                                 uint32_t stack, uint32_t flags, bool even, struct pk_block *ret_old) {
     uint32_t step = pk_page_step(address);
+    if (PK_UNLIKELY(page->live == PK_PAGE_STEPS)) { // a block at every step: the one known here makes room for this one
+        *ret_old = page_take(blocks, address);
+    }
     if (reshape(blocks, page, step, size, even) < 0 && page->cells == NULL) {
         return -ENOMEM;
     }

@@ -24,9 +24,22 @@ _Static_assert(PK_SHARE_EPOCH_BITS == PK_TREE_QUANTUM_BITS && PK_SHARE_STEP == P
 
 // ---- the tree ------------------------------------------------------------------------------------------------
 
+static void take_slot(void) {
+    slot = page == NULL ? PK_TREE_NO_SLOT : pk_tree_enter(page, pk_runtime.header->pid);
+    pk_runtime.header->tree_slot = pk_runtime.in_process ? PK_TREE_NO_SLOT : slot; // no file of it for a report
+}
+
+// A slot dies with the thread that took it: not the main one, if that did not begin the recording.
+static void renew_slot(void) {
+    if (slot != PK_TREE_NO_SLOT && PK_UNLIKELY(!pk_tree_is_alive(page, slot))) {
+        take_slot();
+    }
+}
+
 static void tell(void *context, uint64_t total_bytes) {
     (void)context;
     uint64_t mono_ns = pk_clock_ns(CLOCK_MONOTONIC_COARSE);
+    renew_slot();
     if (slot != PK_TREE_NO_SLOT) {
         pk_tree_publish(page, slot, total_bytes, mono_ns);
     }
@@ -39,15 +52,13 @@ static void join(void) {
     pk_ledger_join(&pk_runtime.ledger, &share);
 }
 
-static void take_slot(void) {
-    slot = page == NULL ? PK_TREE_NO_SLOT : pk_tree_enter(page, pk_runtime.header->pid);
-    pk_runtime.header->tree_slot = pk_runtime.in_process ? PK_TREE_NO_SLOT : slot; // no file of it for a report
-}
-
 // What is told at every step otherwise, now.
 static void tell_now(void) {
-    share.told_bytes = pk_runtime.ledger.account->total_bytes;
-    pk_tree_publish(page, slot, share.told_bytes, 0);
+    renew_slot();
+    if (slot != PK_TREE_NO_SLOT) {
+        share.told_bytes = pk_runtime.ledger.account->total_bytes;
+        pk_tree_publish(page, slot, share.told_bytes, 0);
+    }
 }
 
 void pk_process_enter(const char *directory) {

@@ -493,3 +493,38 @@ def test_blocks_are_written_while_other_threads_end_the_measurement(run_api, eac
         python=each_python.path,
     )
     assert out == "False\n"
+
+
+def test_a_measurement_begun_by_a_thread_that_has_ended_counts_with_its_children(run_api, each_python):
+    """What the process holds in the sum of all is published under a lock that dies with its thread."""
+    out = run_api(
+        """
+        import ctypes, os, threading, warnings
+        warnings.simplefilter("ignore")
+        import peakline
+        from peakline import _native
+        thread = threading.Thread(target=peakline.start)
+        thread.start()
+        thread.join()
+        while len(os.listdir("/proc/self/task")) > 1:  # joined before the kernel has let go of it
+            pass
+        library = _native.load()
+        mark = library.peakline_tree_mark()
+        keep = bytearray(50_000_000)
+        ready, go = os.pipe(), os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            held = bytearray(10_000_000)
+            os.write(ready[1], b"x")
+            os.read(go[0], 1)
+            os._exit(0)
+        os.read(ready[0], 1)
+        os.write(go[1], b"x")
+        os.waitpid(pid, 0)
+        most = ctypes.c_uint64()
+        print(library.peakline_tree_unmark(mark, most), most.value)
+        """,
+        python=each_python.path,
+    )
+    others, most = map(int, out.split())
+    assert others == 1 and 60_000_000 - 2 * 65536 <= most <= 60_200_000

@@ -177,6 +177,22 @@ static void a_page_full_of_the_smallest_blocks_holds_them_all(void) {
     CHECK(pk_blocks_is_valid(&blocks));
 }
 
+/* An inner page of a pool has no header: 256 blocks of 16 bytes, none of which was seen freed. */
+static void a_block_that_fits_no_full_page_takes_the_place_of_the_forgotten_one(void) {
+    for (uint32_t at = 0; at < 256; at += 51) {
+        start();
+        for (uint32_t step = 0; step < 256; step++) {
+            CHECK_EQ(put_even(POOL + step * 16, 16, 5), 0);
+        }
+        CHECK_EQ(put_even(POOL + at * 16, 48, 6), 0);
+        CHECK_EQ(old.stack, 5);
+        CHECK_EQ(old.size, 16);
+        CHECK(holds(POOL + at * 16, 48, 6));
+        CHECK_EQ(blocks.count, 256);
+        CHECK(pk_blocks_is_valid(&blocks));
+    }
+}
+
 static void an_empty_page_forgets_that_it_was_fine(void) {
     start();
     for (uint32_t i = 0; i < 256; i++) {
@@ -344,6 +360,7 @@ int main(int argc, char **argv) {
         TEST(neighbours_get_a_finer_page_while_that_is_cheap),
         TEST(neighbours_share_when_finer_pages_would_cost_too_much),
         TEST(a_page_full_of_the_smallest_blocks_holds_them_all),
+        TEST(a_block_that_fits_no_full_page_takes_the_place_of_the_forgotten_one),
         TEST(an_empty_page_forgets_that_it_was_fine),
         TEST(an_address_given_out_twice_returns_the_forgotten_block),
         TEST(what_does_not_fit_a_page_lives_to_the_side),
