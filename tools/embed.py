@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn the report page into a C file: page.html with its style and scripts put in, cut at the title and the data.
 
-    embed.py NAME OUTPUT.c PAGE.html STYLE.css SCRIPT.js...
+    embed.py NAME OUTPUT.c PAGE.html FILE...
 
+The files are styles (.css) and scripts (.js), each kind in the order in which it takes effect.
 NAME begins the names of the arrays: pk_page gives pk_page_head, pk_page_middle and pk_page_tail.
 The page has four slots, in this order of need: <!--STYLE--> and <!--SCRIPTS-->, filled here, and <!--TITLE--> and
 <!--DATA-->, filled by src/report/html.c for each report. A slot may stand inside its own <style> or <script> element;
@@ -46,14 +47,16 @@ def c_array(name, text):
 
 def main(arguments):
     if len(arguments) < 5:
-        fail("usage: embed.py NAME OUTPUT.c PAGE.html STYLE.css SCRIPT.js...")
+        fail("usage: embed.py NAME OUTPUT.c PAGE.html FILE...")
     name = arguments[0]
-    output, page_path, style_path, *script_paths = map(Path, arguments[1:])
+    output, page_path, *paths = map(Path, arguments[1:])
     page = page_path.read_text(encoding="utf-8")
-    style = style_path.read_text(encoding="utf-8")
-    script = strip.join_scripts([path.read_text(encoding="utf-8") for path in script_paths])
-    style = strip.strip_style(style)
-    check_inlined(style_path, style, "style")
+    styles, scripts = ([path.read_text(encoding="utf-8") for path in paths if path.suffix == end] for end in (".css", ".js"))
+    if len(styles) + len(scripts) != len(paths):
+        fail("a file is neither .css nor .js")
+    style = strip.strip_style("\n".join(styles))
+    script = strip.join_scripts(scripts)
+    check_inlined("a style", style, "style")
     check_inlined("a script", script, "script")
     page = fill(strip.strip_page(page), "<!--STYLE-->", "style", style)
     page = fill(page, "<!--SCRIPTS-->", "script", script)

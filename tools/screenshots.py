@@ -11,11 +11,12 @@ with Chromium."""
 
 import base64
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from chromium import FLAGS, find_chromium
 
 ROOT = Path(__file__).resolve().parents[1]
 PEAKLINE = os.environ.get("PEAKLINE", str(ROOT / "build/src/cli/peakline"))
@@ -97,9 +98,7 @@ def main(arguments):
     target = Path(arguments[0])
     with tempfile.TemporaryDirectory() as work, sync_playwright() as playwright:
         pages = [Path(word) for word in arguments[1:]] or make_pages(Path(work))
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
-            args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         for page_path, pictures in zip(pages, (PICTURES, DIFF_PICTURES)):
             for name, (width, height), scheme, act in pictures:
                 page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)

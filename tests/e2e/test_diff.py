@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from chromium import FLAGS, find_chromium
 from running import REPOSITORY, run_command
 from test_page_archive import page_data
 
@@ -219,9 +220,7 @@ def test_bad_input_gets_one_sentence(diff, runs, words, status, say):
 
 # ---- the page of the diff, in a browser ----
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--no-first-run"]
+CHROMIUM = find_chromium()
 
 
 @pytest.fixture(scope="module")

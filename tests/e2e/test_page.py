@@ -4,48 +4,23 @@
 The pages are stitched from src/report/web by tests/web/build_page.py, as the C program does it."""
 
 import copy
-import shutil
 import sys
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from chromium import FIRST_PAINT, FLAGS, TIMED, find_chromium
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "web"))
 import build_page  # noqa: E402
 import profiles  # noqa: E402
 
 playwright_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = find_chromium()
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--no-first-run"]
 ROW = 21
 MIB = 1 << 20
-
-# Notes when the graph has been painted for the first time.
-FIRST_PAINT = """
-    const look = () => {
-        const canvas = document.getElementById('canvas');
-        if (window.peakline && (window.peakline.error || canvas.width > 0)) {
-            requestAnimationFrame(() => { window.paintedAt = performance.now(); });
-        } else {
-            requestAnimationFrame(look);
-        }
-    };
-    document.addEventListener('DOMContentLoaded', look);
-"""
-# The promise ends after what was asked for has been painted.
-TIMED = """async ([act, argument]) => {
-    const frame = () => new Promise((done) => requestAnimationFrame(done));
-    await frame();
-    const start = performance.now();
-    peakline[act](argument);
-    await frame();
-    await frame();
-    return performance.now() - start;
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -711,7 +686,7 @@ def test_the_page_is_small_and_has_its_slots():
     whole = build_page.build_page(profiles.small(), "json")
     data = build_page.data_element(profiles.small(), "json")
     assert len(whole.encode()) - len(data.encode()) <= 60 * 1024, "page code as it is embedded"
-    for name in build_page.SCRIPTS + ("style.css",):
-        text = (build_page.WEB / name).read_text("utf-8").lower()
+    for path in build_page.SOURCES[1:]:
+        text = path.read_text("utf-8").lower()
         for trap in ("</script", "</style", "<!--", "innerhtml", "http:", "https:"):
-            assert trap not in text, name
+            assert trap not in text, path

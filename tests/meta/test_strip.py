@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.append(str(REPOSITORY / "tools"))
+sys.path.append(str(REPOSITORY / "tests/web"))
 
 import strip  # noqa: E402
+from build_page import find_sources  # noqa: E402
 
 HARD = r"""
 // a comment with "quotes" and `ticks`
@@ -114,23 +115,13 @@ def test_style_and_page_keep_what_they_mean():
     assert page == '<p id=one title="a b" lang="">\na="b" <b>b</b>\n<!--DATA-->\n</p>\n'
 
 
-def _sources(page):
-    """The files of a page, in the order of src/report/meson.build."""
-    build = (REPOSITORY / "src/report/meson.build").read_text()
-    names = re.findall(r"'(web/[^']+)'", build)
-    starts = [index for index, name in enumerate(names) if name.endswith(".html")]
-    start = names.index(f"web/{page}")
-    end = min([each for each in starts if each > start], default=len(names))
-    return [REPOSITORY / "src/report" / name for name in names[start:end]]
-
-
 @pytest.mark.parametrize("page", ["page.html", "diff.html"])
 def test_the_page_runs_what_the_tests_of_its_modules_run(page, tmp_path):
     """The scripts of a page just as they are embedded, but for what starts them, pass the tests of the files."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node on this machine")
-    texts = {path.name: path.read_text() for path in _sources(page)[2:]}
+    texts = {path.name: path.read_text() for path in find_sources(page) if path.suffix == ".js"}
     last = list(texts)[-1]
     assert texts[last].endswith("\nmain();\n"), "the page starts with its last line"
     texts[last] = texts[last][: -len("main();\n")]
@@ -156,7 +147,7 @@ def _embedded_bytes(page, tmp_path):
     """What the page weighs as it is embedded."""
     output = tmp_path / "page.c"
     subprocess.run([sys.executable, str(REPOSITORY / "tools/embed.py"), "pk_page", str(output)]
-                   + [str(path) for path in _sources(page)], check=True)
+                   + [str(path) for path in find_sources(page)], check=True)
     sizes = re.findall(r"const unsigned char \w+\[(\d+)\]", output.read_text())
     return sum(int(size) - 1 for size in sizes)
 

@@ -8,14 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import debian
+import elf
+import emulate
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.append(str(REPOSITORY / "tools"))  # last: tests/e2e has a pythons.py too
-
-import debian  # noqa: E402
-import elf  # noqa: E402
-import emulate  # noqa: E402
 
 ANSWER = "int answer(void) { return %d; }\n"
 ASK = '#include <stdio.h>\nint answer(void);\nint main(void) { printf("%d\\n", answer()); return 0; }\n'

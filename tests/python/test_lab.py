@@ -2,7 +2,6 @@
 """The notebook magic in JupyterLab, in Chromium: what a person sees. Skipped where either is missing."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -10,11 +9,12 @@ import time
 import urllib.request
 
 import pytest
+from chromium import find_chromium
 
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("jupyterlab")
 playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = find_chromium()
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 
 import pytest
+from chromium import find_chromium
 from conftest import MIB, find_program
 
 nbformat = pytest.importorskip("nbformat")
@@ -262,7 +263,7 @@ CODE_SANDBOX = "allow-scripts allow-same-origin allow-forms allow-pointer-lock a
 
 def test_the_page_works_under_the_rules_of_code_s_notebook_view(notebook, tmp_path):
     api = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    chromium = find_chromium()
     if chromium is None:
         pytest.skip("no Chromium here")
     _, output = report(notebook(LOAD, "%%peakline\nx = bytearray(5 << 20)").cells[1])

@@ -14,9 +14,18 @@ WEB = ROOT / "src" / "report" / "web"
 sys.path.insert(0, str(ROOT / "tools"))
 import strip  # noqa: E402
 
-SCRIPTS = ("words.js", "profile.js", "stacks.js", "table.js", "listing.js", "link.js", "strip.js", "flame.js", "page.js",
-           "app.js")
 PACK_ABOVE = 200_000
+
+
+def find_sources(page):
+    """The files of a page, itself first, in the order of src/report/meson.build."""
+    names = re.findall(r"'web/([^']+)'", (WEB.parent / "meson.build").read_text("utf-8"))
+    starts = [index for index, name in enumerate(names) if name.endswith(".html")] + [len(names)]
+    start = names.index(page)
+    return [WEB / name for name in names[start:min(each for each in starts if each > start)]]
+
+
+SOURCES = find_sources("page.html")
 
 
 def encode_json(data):
@@ -41,13 +50,14 @@ def title(data):
 
 
 def build_page(data, encoding=None):
+    texts = {end: [path.read_text("utf-8") for path in SOURCES if path.suffix == end] for end in (".html", ".css", ".js")}
     slots = {
         "<!--TITLE-->": title(data),
-        "<!--STYLE-->": strip.strip_style((WEB / "style.css").read_text("utf-8")),
-        "<!--SCRIPTS-->": strip.join_scripts([(WEB / name).read_text("utf-8") for name in SCRIPTS]),
+        "<!--STYLE-->": strip.strip_style(texts[".css"][0]),
+        "<!--SCRIPTS-->": strip.join_scripts(texts[".js"]),
         "<!--DATA-->": data_element(data, encoding),
     }
-    page = strip.strip_page((WEB / "page.html").read_text("utf-8"))
+    page = strip.strip_page(texts[".html"][0])
     pieces = []
     while True:
         found = [(page.find(slot), slot) for slot in slots if slot in page]

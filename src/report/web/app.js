@@ -1,78 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The page at work: what is looked at, what follows from it, mouse, keyboard and history.
+ * The report at work: what its controls, keys and links do, and its graph as it is drawn.
  *
- * May use: all other files, the document.
- * Must stay true: `state` alone says what is shown, and a link or the back button restores it. */
+ * May use: all other files, the document. No network, ever.
+ * Must stay true: whatever changes `state` goes through go(), so that a link or the back button restores it. */
 'use strict';
 
-const FIRST_ROWS = 7;
-const MORE_ROWS = 100;
 const STRIP_HEIGHT = 54; /* as in style.css */
 const HINT = 'Click a box to zoom, \u25b8 opens what is folded. Keys: arrows move, Enter zooms, e opens, ' +
              'Backspace goes back, Escape resets, / searches, n and N step, i inverts, s shows the source.';
 
-let profile = null; /* readProfile() */
-let kinds = null;   /* of the frames, by the reader's say */
-let blame = null;   /* blameStacks() */
-let rows = [];      /* of the table */
-let tree = null;    /* what is drawn: weighTree() or invertTree() */
-let boxes = null;   /* layoutFlame() */
-let sources = null; /* collectLines() */
-let palette = null;
-const state = { ...START };
-const now = { /* what follows from it, or is not worth a link */
-    focus: 0, selected: null, hovered: null, matches: null, marked: null, hits: [], match: -1, row: null,
-    paths: null, onPaper: false, painting: 0, sort: 'bytes', rising: false, shown: FIRST_ROWS, built: {},
-};
 const backs = [];
-
-/* ---- from the state to all that follows ---- */
-
-/* Makes what `key` says, unless it was made for the same key. */
-function once(name, key, build) {
-    if (!now.built[name] || now.built[name].key !== key) {
-        now.built[name] = { key, value: build() };
-    }
-    return now.built[name].value;
-}
-
-function own() {
-    return once('own', state.measure + state.kind, () => weighKind(profile, state.measure, state.kind));
-}
-
-function total() {
-    return tree.bytes[0];
-}
-
-function placeOf(row) {
-    const words = profile.describe(row.frame);
-    return words.path || words.label;
-}
-
-function build() {
-    const { mine, measure, inverted } = state;
-    state.measure = profile.measures.includes(measure) ? measure : profile.measures[0];
-    state.kind = profile.hasKinds && MEMORY_KINDS[state.kind] ? state.kind : '';
-    const weight = state.measure + state.kind;
-    kinds = once('kinds', mine, () => kindsOfFrames(profile, readMine(mine)));
-    blame = once('blame', mine, () => blameStacks(profile, kinds));
-    const folds = ['library', 'imports', 'recursion', 'threads', 'processes'].map((name) => state[name]);
-    const shape = [mine, folds, state.open].join();
-    const grouped = once('grouped', shape, () => groupStacks(profile, kinds, {
-        ...state, open: new Set(state.open ? state.open.split('.') : []) }));
-    const weighed = once('weighed', shape + weight, () => weighTree(grouped, own()));
-    tree = inverted ? once('turned', shape + weight, () => invertTree(weighed)) : weighed;
-    rows = once('rows', [mine, weight, now.sort, now.rising].join(), () => sortRows(
-        blameRows(profile, blame, state.measure, mine !== '', state.kind), now.sort, now.rising, profile));
-    now.focus = findPath(tree, state.path ? state.path.split('.') : []);
-    now.selected = now.hovered = null;
-    now.row = state.blame === '' ? null : rows.find((row) => placeOf(row) === state.blame) || null;
-    now.paths = now.row === null ? null
-        : once('paths', [shape, weight, inverted, state.blame].join('\n'),
-               () => pathsTo(tree, blame, own(), now.row.line));
-    search();
-}
+let stepTo = null; /* followGraph() */
 
 /* Changes what is looked at. how: 'push' a step that can be taken back, or 'replace'. */
 function go(changes, how = 'push') {
@@ -118,87 +57,17 @@ function showAll() {
     if (byId('search').value.trim() !== state.query.trim()) {
         byId('search').value = state.query;
     }
+    byId('matched').textContent = now.matched;
     showTrail();
     if (isGraph) {
         relayout();
     } else {
-        showPanel();
+        showPanel({ go, openLine });
     }
     refreshButtons();
 }
 
-/* ---- the table ---- */
-
-function makeCells(bytes, blocks, ...rest) {
-    const [value, unit] = splitBytes(bytes);
-    const fill = make('span', 'fill');
-    fill.style.width = bytes / (total() || 1) * 100 + '%';
-    return [make('td', 'number bytes', make('b', '', value), make('span', 'unit', unit)),
-            make('td', 'share', make('span', 'percent', formatShare(bytes, total())),
-                 make('span', 'track', fill)),
-            make('td', 'number blocks', formatCount(blocks)), ...rest];
-}
-
-function makeRow(row, index) {
-    const words = profile.describe(row.frame);
-    const place = makeButton('link', cut(words.location || words.label, 120), () => {});
-    place.title = cut(joined([words.file, words.name], ' in '));
-    place.isOn = () => row === now.row;
-    const code = make('td', 'code', cut(words.source),
-                      make('span', 'aside', words.source || !words.location ? '' : cut(words.name),
-                           fileNote(words) && '  ' + fileNote(words)));
-    code.title = cut(words.source, 2000);
-    const line = make('tr', 'row' + (row === now.row ? ' chosen' : ''),
-                      ...makeCells(row.bytes, row.blocks, make('td', 'number largest', largestWords(row)),
-                                 make('td', 'place', place), code));
-    line.dataset.index = index;
-    return line;
-}
-
-function showTable() {
-    const focused = document.activeElement && document.activeElement.closest('#blame .row');
-    const shown = rows.length > now.shown + 1 ? now.shown : now.shown + 1;
-    const { first, left, other } = cutRows(rows, shown);
-    const sum = (column) => left.reduce((all, row) => all + row[column], 0);
-    const body = first.map(makeRow);
-    if (left.length > 0) {
-        body.push(make('tr', 'rest', ...makeCells(
-            sum('bytes'), sum('blocks'), make('td', 'largest'), make('td', 'place', formatPlural(left.length, 'more line')),
-            make('td', '', makeButton('link', 'Show ' + (left.length > MORE_ROWS ? MORE_ROWS : 'them'), () => {
-                now.shown = shown + MORE_ROWS;
-                showTable();
-            })))));
-    }
-    body.push(...other.map((row) => makeRow(row, rows.length - 1))); /* it is the last of them */
-    byId('blame').tBodies[0].replaceChildren(...body);
-    byId('blame').classList.toggle('no-largest', !rows.some((row) => row.largest > 0));
-    for (const head of document.querySelectorAll('#blame th[data-sort]')) {
-        const isSorted = head.dataset.sort === now.sort;
-        head[isSorted ? 'setAttribute' : 'removeAttribute']('aria-sort', now.rising ? 'ascending' : 'descending');
-    }
-    byId('lines-title').textContent = MEASURES[state.measure].title;
-    byId('measure-note').hidden = state.measure === 'peak';
-    if (state.measure !== 'peak') {
-        const live = profile.values.end ? profile.values.end.bytes.reduce((a, b) => a + b, 0) : 0;
-        byId('measure-note').textContent = state.measure === 'end'
-            ? formatBytes(total()) + ' were not freed when the record ended: caches, globals, leaks, and what ' +
-              'the interpreter does not free at exit.'
-            : formatBytes(total()) + ' were allocated in all; ' + formatBytes(Math.max(0, total() - live)) +
-              ' of it were temporary: freed again before the end.';
-    }
-    refreshButtons();
-    const again = focused && byId('blame').querySelector('[data-index="' + focused.dataset.index + '"] button');
-    if (again) {
-        again.focus({ preventScroll: true });
-    }
-}
-
-function sortTable(column) {
-    now.rising = column === now.sort ? !now.rising : column === 'place';
-    now.sort = column;
-    build();
-    showTable();
-}
+/* ---- from the table, from the source, and back ---- */
 
 function choose(row) {
     if (row === null || row === now.row) {
@@ -222,6 +91,22 @@ function choose(row) {
     }
     showRow(tree.depth[largest]);
     say('Paths to ' + byId('chosen').firstChild.nextSibling.textContent + ': ' + formatBytes(row.bytes));
+}
+
+function showSource(frame) {
+    const words = profile.describe(frame);
+    go({ tab: 'source', file: words.path });
+}
+
+/* From a line of a listing to its row in the table, or, without one, to its boxes in the graph. */
+function openLine(file, line) {
+    const row = rows.find((some) => some.line === line.line);
+    if (row && row !== now.row) {
+        choose(row);
+    } else {
+        go({ tab: 'graph', query: profile.paths[file] + ':' + line.number });
+    }
+    byId('bar').scrollIntoView({ block: 'nearest' });
 }
 
 /* ---- controls ---- */
@@ -313,229 +198,6 @@ function focusWords() {
     return joined([formatBytes(tree.bytes[now.focus]), formatShare(tree.bytes[now.focus], total())]);
 }
 
-/* ---- the panels beside the graph ---- */
-
-function showPanel() {
-    const makers = { source: makeSource, processes: () => makeProcesses(profile.data), code: makeModules };
-    byId('panel').replaceChildren((makers[state.tab] || makeModules)());
-    byId('panel').style.minHeight = window.innerHeight - barHeight() + 'px';
-    const here = byId('panel').querySelector('.here');
-    if (here) {
-        here.scrollIntoView({ block: 'center' });
-    }
-    say({ source: 'Bytes are what a line and all it called hold. Choose a line number to find it in the graph.',
-          code: 'Choose whose code is whose: table and graph follow.' }[state.tab] || '');
-}
-
-function showSource(frame) {
-    const words = profile.describe(frame);
-    go({ tab: 'source', file: words.path });
-}
-
-function makeSource() {
-    const weighed = once('lines', [state.mine, state.measure, state.kind].join(), () => weighLines(profile, blame, own()));
-    sources = sources || collectLines(profile);
-    const most = (lines) => Math.max(0, ...Array.from(lines.values(), (line) => line.bytes));
-    const files = once('files', [state.mine, state.measure, state.kind].join(), () => Array.from(weighed.keys())
-        .map((file) => ({ file, bytes: most(weighed.get(file)), kind: kinds[weighed.get(file).values().next().value.frame] }))
-        .sort((a, b) => Math.min(a.kind, 1) - Math.min(b.kind, 1) || b.bytes - a.bytes).slice(0, 1000));
-    const wanted = /^(.*?)(?::(\d+))?$/.exec(state.file);
-    const chosen = (files.find(({ file }) => profile.paths[file] === wanted[1]) || files[0] || { file: -1 }).file;
-    if (chosen < 0) {
-        return make('p', '', 'No source file is involved.');
-    }
-    const pick = make('select', '', ...files.map(({ file, bytes }) => {
-        const item = make('option', '', cut(profile.paths[file], 100) + DOT + formatBytes(bytes));
-        item.value = profile.paths[file];
-        item.selected = file === chosen;
-        return item;
-    }));
-    pick.setAttribute('aria-label', 'File');
-    pick.addEventListener('change', () => go({ file: pick.value }));
-    const lines = sources.get(chosen) || new Map();
-    const parts = once('parts', '', () => collectParts(profile)).get(chosen);
-    const list = listFile(lines, weighed.get(chosen), parts).map((row) => {
-        if (row.gap) {
-            return make('tr', 'gap', make('td', ''), make('td', ''), make('td', '', '\u22ee'));
-        }
-        const share = row.bytes > 0 ? row.bytes / total() : 0;
-        const number = row.bytes > 0
-            ? makeButton('link', String(row.number), () => openLine(chosen, row)) : String(row.number);
-        const line = make('tr', row.number === Number(wanted[2]) ? 'here' : '',
-                          make('td', 'number', row.bytes > 0 ? formatBytes(row.bytes) : ''),
-                          make('td', 'number', number),
-                          make('td', 'code', ...makeCode(row.parts, 600)));
-        line.firstChild.style.background = share > 0 ? palette.ramp[rampStep(row.bytes, total())] : '';
-        line.firstChild.style.color = share > 0 ? palette.text : '';
-        return line;
-    });
-    const words = profile.describe(weighed.get(chosen).values().next().value.frame);
-    return make('div', '', make('p', 'small', pick, ' ', fileNote(words)), make(
-        'div', 'scroll', make('table', 'listing', make('tbody', '', ...list))));
-}
-
-/* From a line of a listing to its row in the table, or, without one, to its boxes in the graph. */
-function openLine(file, line) {
-    const row = rows.find((some) => some.line === line.line);
-    if (row && row !== now.row) {
-        choose(row);
-    } else {
-        go({ tab: 'graph', query: profile.paths[file] + ':' + line.number });
-    }
-    byId('bar').scrollIntoView({ block: 'nearest' });
-}
-
-function makeModules() {
-    const { data: { files }, modules } = profile;
-    const held = new Map();
-    profile.frame.forEach((frame, i) => {
-        if (frame >= 0) {
-            const name = modules[profile.fileOf[frame]];
-            held.set(name, (held.get(name) || 0) + own().bytes[i]);
-        }
-    });
-    const ofName = new Map();
-    files.kind.forEach((kind, file) => kind !== KIND_PSEUDO && kind !== KIND_IMPORT && ofName.set(modules[file], kind));
-    const mine = readMine(state.mine);
-    const list = Array.from(ofName).sort((a, b) => (held.get(b[0]) || 0) - (held.get(a[0]) || 0)).slice(0, 300);
-    const lines = list.map(([name, kind]) => {
-        const box = make('input', '');
-        box.type = 'checkbox';
-        box.checked = mine.has(name) ? mine.get(name) : kind === KIND_USER;
-        box.addEventListener('change', () => {
-            mine.delete(name);
-            if (box.checked !== (kind === KIND_USER)) {
-                mine.set(name, box.checked);
-            }
-            go({ mine: writeMine(mine), blame: '', path: '', open: '' });
-        });
-        return make('tr', '', make('td', '', make('label', '', box, ' ' + cut(visibleText(name), 100))),
-                    make('td', 'number', formatBytes(held.get(name) || 0)), make('td', '', KIND_NAMES[kind]));
-    });
-    return make('div', '', make('p', 'small', 'Ticked is your own code: its lines are blamed and shown one by one. What is ' +
-        'not ticked is folded into the call that leads there. Bytes are those its own lines allocated.'),
-                make('table', 'plain', make('tbody', '', ...lines)));
-}
-
-/* A line of source, the part underlined that its stacks came from. */
-function makeCode([before, inside, behind = ''], most) {
-    return [cut(before, most) || (inside ? '' : ' '), inside && make('u', '', cut(inside, most)), cut(behind, most)];
-}
-
-/* ---- words about a box ---- */
-
-function isGroup(node) {
-    return tree.key[node] >= tree.labels.first;
-}
-
-function isBlameBox(node) {
-    return now.row !== null && !isGroup(node) && tree.key[node] >= 0 &&
-           blame.lineOf[tree.key[node]] === now.row.line;
-}
-
-/* label and kind of a node. */
-function nodeWords(node) {
-    const key = tree.key[node];
-    if (key === -1) {
-        return { label: MEASURES[state.measure].all, location: '', kind: -1 };
-    }
-    if (isGroup(node)) {
-        const group = tree.labels[key - tree.labels.first];
-        const mark = tree.inverted ? '' : tree.mode[node] === MODE_FOLDED ? '\u25b8 ' : '\u25be ';
-        return { label: mark + group.text, location: '', kind: group.isImport ? KIND_IMPORT : KIND_LIBRARY };
-    }
-    const { label, location } = profile.describe(key);
-    const kind = key >= 0 ? kinds[key] : KIND_PSEUDO;
-    const badge = tree.times[node] > 1 ? '\u00d7' + formatCount(tree.times[node]) + ' ' : '';
-    return { label: badge + label, location: label === location ? '' : location,
-             kind: kind === KIND_PSEUDO ? -1 : kind };
-}
-
-function boxWords(box) {
-    const amount = formatBytes(box.bytes);
-    if (box.kind !== BOX_NODE) {
-        const label = box.kind === BOX_SMALLER ? formatCount(box.members) + ' smaller'
-            : box.node === 0 ? 'outside any Python line' : tree.inverted ? 'called by nobody'
-                : isGroup(box.node) ? 'the call itself' : 'this line itself';
-        return { label, detail: '', amount, kind: -1 };
-    }
-    const { label, location, kind } = nodeWords(box.node);
-    return { label, detail: location, amount, kind };
-}
-
-function amounts(box) {
-    const zoomed = now.focus !== 0 && box.row > boxes.focusRow &&
-        formatShare(box.bytes, tree.bytes[now.focus]) + ' of the zoomed box';
-    const churn = state.measure === 'peak' && box.kind === BOX_NODE && now.paths !== null &&
-        formatBytes(now.paths.held(box.node)) + ' for the chosen line';
-    return joined([formatShare(box.bytes, total()) + ' ' + MEASURES[state.measure].of, zoomed,
-                   formatPlural(box.blocks, 'block'), churn]);
-}
-
-function boxPlace(box) {
-    const words = profile.describe(tree.rep[box.node]);
-    return cut(joined([words.path, words.name], ' in '));
-}
-
-/* How much of a box is of each kind. */
-function kindWords(box) {
-    if (!profile.hasKinds || state.kind !== '' || box.kind === BOX_SMALLER ||
-        (box.kind === BOX_SELF && tree.inverted)) {
-        return '';
-    }
-    const parts = once('kinds of boxes', now.built.weighed.key + state.inverted,
-                       () => weighKinds(profile, tree, state.measure));
-    return joined(MEMORY_KINDS.map((name, i) => {
-        const bytes = parts[i][box.kind === BOX_SELF ? 'self' : 'held'](box.node);
-        return bytes > 0 && name + '\u00a0' + formatBytes(bytes);
-    }));
-}
-
-/* Elements of the card. */
-function cardParts(box) {
-    const { node } = box;
-    const frame = tree.rep[node];
-    const words = profile.describe(frame);
-    const line = (className, text) => text && make('div', className, text);
-    if (box.kind === BOX_SMALLER) {
-        return [line('', formatCount(box.members) + ' boxes too narrow to draw one by one'),
-                line('small', 'A click zooms to the box above them.')];
-    }
-    if (frame < 0) {
-        return [line('', boxWords(box).label)];
-    }
-    const self = box.kind === BOX_SELF ? 'held by this line itself, not by what it called'
-        : formatBytes(tree.self[node]) + (isGroup(node) ? ' held here' : ' held by this line itself');
-    sources = sources || collectLines(profile);
-    const { column, end_column: ends } = profile.data.frames;
-    const around = linesAround(sources.get(profile.fileOf[frame]), words.number,
-                               column && [column[frame], ends[frame]]);
-    const text = make('div', 'source', ...around.map((row) => make(
-        'div', row.here ? 'here' : '', make('span', 'line', String(row.number)), ...makeCode(row.parts, 200))));
-    const row = !isGroup(node) && rows.find((some) => some.line === blame.lineOf[frame]);
-    const group = isGroup(node) && !tree.inverted && (tree.mode[node] === MODE_FOLDED
-        ? 'Folded: \u25b8 or the key e opens it. It begins at' : 'Opened: \u25be or the key e folds it. It begins at');
-    return [isGroup(node) && make('div', '', make('b', '', tree.labels[tree.key[node] - tree.labels.first].text)),
-            line('small', group), around.length > 0 ? text : line('source', cut(words.source)),
-            line('', boxPlace(box)),
-            line('small', joined([KIND_NAMES[kinds[frame]], tree.inverted ? '' : self, tree.times[node] > 1 &&
-                'up to ' + formatCount(tree.times[node]) + ' times on one stack', row && row.largest > 0 &&
-                'largest block ' + largestWords(row), fileNote(words)]))];
-}
-
-function showCard(box, x, y) {
-    const card = byId('card');
-    card.replaceChildren(
-        make('div', 'amount', make('b', '', formatBytes(box.bytes)), DOT + amounts(box)),
-        make('div', 'small', kindWords(box)), ...cardParts(box).filter((part) => part));
-    placeCard(x, y);
-}
-
-function boxSentence(box) {
-    return joined([formatBytes(box.bytes), amounts(box), cut(boxWords(box).label, 160),
-                   box.kind === BOX_NODE && boxPlace(box)]);
-}
-
 /* ---- drawing ---- */
 
 function look(box) {
@@ -551,16 +213,10 @@ function look(box) {
     };
 }
 
-function canvasHeight() {
-    const all = boxes.rows.length * ROW_HEIGHT;
-    const room = now.onPaper ? 60 * ROW_HEIGHT : window.innerHeight - barHeight();
-    return Math.max(ROW_HEIGHT, Math.min(all, room));
-}
-
 function paint() {
     now.painting = 0;
     if (state.tab === 'graph') {
-        const height = canvasHeight();
+        const height = canvasHeight(boxes, now.onPaper);
         const context = sizeCanvas(byId('canvas'), boxes.width, height);
         paintFlame(context, { boxes, palette, fonts, height, look, peak: total(), top: scrolled(),
                               describe: boxWords });
@@ -582,7 +238,7 @@ function relayout() {
                  byId('flame').getBoundingClientRect().top;
     byId('flame').style.height = Math.max(boxes.rows.length * ROW_HEIGHT, room) + 'px';
     canvas.style.top = barHeight() + 'px';
-    canvas.style.height = canvasHeight() + 'px';
+    canvas.style.height = canvasHeight(boxes, now.onPaper) + 'px';
     repaint();
 }
 
@@ -633,60 +289,13 @@ function zoom(node) {
     }
 }
 
-function zoomBox(box) {
-    if (box !== null) {
-        zoom(box.kind === BOX_SMALLER ? tree.parent[box.node] : box.node);
+/* Opens or folds a library call or an import, by its name in links. */
+function flip(name) {
+    const open = new Set(state.open ? state.open.split('.') : []);
+    if (!open.delete(name)) {
+        open.add(name);
     }
-}
-
-/* Opens or folds a library call or an import. */
-function toggle(box) {
-    if (box !== null && box.kind === BOX_NODE && isGroup(box.node) && !tree.inverted) {
-        const name = hashNode(tree, box.node);
-        const open = new Set(state.open ? state.open.split('.') : []);
-        if (!open.delete(name)) {
-            open.add(name);
-        }
-        const wanted = pathOf(tree, box.node);
-        go({ open: Array.from(open).join('.') });
-        select(boxes.boxOf.get(findPath(tree, wanted)));
-    }
-}
-
-function search() {
-    let text = '';
-    let found = null;
-    const { query } = state;
-    now.match = -1;
-    now.hits = [];
-    now.marked = null;
-    try {
-        found = once('found', query, () => matchFrames(profile, query));
-    } catch (error) {
-        text = error.message;
-    }
-    if (found !== null) {
-        const bytes = searchStacks(profile, found, own());
-        const upright = tree.upright || tree;
-        const nodes = new Uint8Array(upright.count);
-        profile.frame.forEach((frame, i) => {
-            if (frame >= 0 && found[frame]) {
-                nodes[upright.of[i]] = 1;
-            }
-        });
-        const keys = new Set();
-        nodes.forEach((is, node) => is && keys.add(upright.key[node]));
-        now.marked = tree.inverted ? (node) => keys.has(tree.key[node]) : (node) => nodes[node] === 1;
-        for (let node = 1; node < tree.count; node++) {
-            if (now.marked(node) && tree.bytes[node] > 0) {
-                now.hits.push(node);
-            }
-        }
-        text = bytes === 0 ? 'no match' : formatBytes(bytes) + DOT + formatShare(bytes, total()) +
-            (tree.inverted ? '' : ' in ' + formatPlural(now.hits.length, 'box', 'boxes'));
-    }
-    byId('matched').textContent = text;
-    return text;
+    go({ open: Array.from(open).join('.') });
 }
 
 function onSearch(query) {
@@ -695,82 +304,12 @@ function onSearch(query) {
 }
 
 function stepMatch(direction) {
-    const { hits } = now;
-    if (hits.length > 0) {
-        const match = (Math.max(now.match, direction < 0 ? 0 : -1) + direction + hits.length) % hits.length;
-        const node = hits[match];
-        const box = boxes.boxOf.get(node);
-        if (!box || box.w < LABEL_LEAST || box.row < boxes.focusRow) {
-            zoom(node);
-        }
-        now.match = match;
-        select(boxes.boxOf.get(node));
-        say('Match ' + (match + 1) + ' of ' + hits.length + ': ' + boxSentence(now.selected));
+    if (stepTo(now.hits, direction)) {
+        say('Match ' + (now.match + 1) + ' of ' + now.hits.length + ': ' + boxSentence(now.selected));
     }
 }
 
 /* ---- mouse and keyboard ---- */
-
-function select(box) {
-    if (box) {
-        now.selected = box;
-        now.hovered = null;
-        showRow(box.row);
-        say(boxSentence(box));
-        const area = byId('flame').getBoundingClientRect();
-        showCard(box, area.left + box.x + Math.min(box.w / 2, 60),
-                 area.top + (box.row + 0.5) * ROW_HEIGHT);
-        repaint();
-    }
-}
-
-function onHover(event) {
-    const box = boxUnder(boxes, event);
-    if (box !== now.hovered) {
-        now.hovered = box;
-        repaint();
-    }
-    if (box === null) {
-        hideCard();
-    } else {
-        showCard(box, event.clientX, event.clientY);
-    }
-}
-
-function onLeave() {
-    now.hovered = null;
-    hideCard();
-    repaint();
-}
-
-function onCanvasClick(event) {
-    const box = boxUnder(boxes, event);
-    const x = event.clientX - byId('canvas').getBoundingClientRect().left;
-    if (box !== null && box.kind === BOX_NODE && isGroup(box.node) && x - box.x < 22) {
-        toggle(box);
-    } else {
-        zoomBox(box);
-    }
-    onHover(event);
-}
-
-function onCanvasKey(event) {
-    const box = now.selected;
-    const start = boxes.boxOf.get(now.focus);
-    const actions = {
-        ArrowDown: () => select(box ? box.below : start),
-        ArrowUp: () => select(box ? box.above : start),
-        ArrowLeft: () => select(box ? boxes.rows[box.row][box.at - 1] : start),
-        ArrowRight: () => select(box ? boxes.rows[box.row][box.at + 1] : start),
-        Enter: () => zoomBox(box),
-        ' ': () => zoomBox(box),
-        e: () => toggle(box),
-    };
-    if (actions[event.key]) {
-        actions[event.key]();
-        event.preventDefault();
-    }
-}
 
 function onPageKey(event) {
     const field = byId('search');
@@ -796,45 +335,20 @@ function onPageKey(event) {
         s: () => focused >= 0 ? showSource(focused) : go({ tab: 'source' }),
         1: measure(0), 2: measure(1), 3: measure(2),
     };
-    if (actions[event.key] && !event.ctrlKey && !event.metaKey && !event.altKey) {
-        actions[event.key]();
-        event.preventDefault();
+    if (!event.ctrlKey && !event.metaKey && !event.altKey) {
+        answerKey(event, actions);
     }
-}
-
-function startTable() {
-    for (const button of document.querySelectorAll('#blame th button')) {
-        button.addEventListener('click', () => sortTable(button.parentElement.dataset.sort));
-    }
-    byId('blame').addEventListener('click', (event) => {
-        const line = event.target.closest('.row');
-        if (line) {
-            choose(rows[Number(line.dataset.index)]);
-        }
-    });
 }
 
 function startGraph() {
-    const canvas = byId('canvas');
     measureFonts();
-    canvas.addEventListener('mousemove', onHover);
-    canvas.addEventListener('mouseleave', onLeave);
-    canvas.addEventListener('click', onCanvasClick);
-    canvas.addEventListener('keydown', onCanvasKey);
-    canvas.addEventListener('blur', () => {
-        now.selected = null;
-        onLeave();
+    stepTo = followGraph({
+        view: now, tree: () => tree, boxes: () => boxes, isGroup, flip, zoom, sentence: boxSentence, showCard, repaint,
     });
     document.addEventListener('keydown', onPageKey);
     byId('search').addEventListener('input', (event) => onSearch(event.target.value));
     byId('reset').addEventListener('click', reset);
     window.addEventListener('popstate', onHistory);
-    window.addEventListener('scroll', () => {
-        if (now.hovered !== null) {
-            onLeave();
-        }
-        repaint();
-    }, { passive: true });
     const observer = new ResizeObserver(() => {
         if (!now.onPaper && state.tab === 'graph' && (boxes.width !== byId('flame').clientWidth ||
             byId('canvas').style.top !== barHeight() + 'px')) {
@@ -863,7 +377,7 @@ function layout(all) {
         x: box.x, y: box.row * ROW_HEIGHT - top, w: box.w, h: ROW_HEIGHT, row: box.row,
         node: box.node, above: box.above === null ? -1 : box.above.node, kind: box.kind, bytes: box.bytes,
         label: boxWords(box).label,
-    })).filter((box) => all || (box.y > -ROW_HEIGHT && box.y < canvasHeight()));
+    })).filter((box) => all || (box.y > -ROW_HEIGHT && box.y < canvasHeight(boxes, now.onPaper)));
 }
 
 async function main() {
@@ -880,7 +394,7 @@ async function main() {
         byId('main').hidden = false;
         makeControls();
         showTime();
-        startTable();
+        startTable(choose);
         startGraph();
         showAll();
         say(HINT);

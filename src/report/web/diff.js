@@ -2,7 +2,7 @@
  *
  * The page of a diff at work: words, table, graph, strip, mouse and keyboard.
  *
- * May use: change.js and what it uses, page.js, strip.js, the document. No network, ever.
+ * May use: change.js and what it uses, page.js, pointer.js, strip.js, the document. No network, ever.
  * Must stay true: text from the profiles reaches the document through textContent only. */
 'use strict';
 
@@ -13,6 +13,7 @@ const HINT = 'Click a box to zoom, \u25b8 opens what is folded. Keys: arrows mov
 let tree = null;
 let boxes = null;
 let colors = null;
+let stepTo = null; /* followGraph() */
 const state = { library: true, imports: true, open: new Set(), focus: 0, back: [], selected: null, hovered: null, search: null, match: -1, row: -1,
                 chosen: new Set(), shown: FIRST_ROWS, onPaper: false, painting: 0 };
 
@@ -180,15 +181,9 @@ function look(box) {
     };
 }
 
-function canvasHeight() {
-    const all = boxes.rows.length * ROW_HEIGHT;
-    const room = state.onPaper ? 60 * ROW_HEIGHT : window.innerHeight - barHeight();
-    return Math.max(ROW_HEIGHT, Math.min(all, room));
-}
-
 function paint() {
     state.painting = 0;
-    const height = canvasHeight();
+    const height = canvasHeight(boxes, state.onPaper);
     const context = sizeCanvas(byId('canvas'), boxes.width, height);
     paintChange(context, { tree, boxes, colors, fonts, height, look, top: scrolled(), wordsOf });
 }
@@ -204,7 +199,7 @@ function relayout() {
     state.selected = kept === null ? null : boxes.boxOf.get(kept) || null;
     byId('flame').style.height = boxes.rows.length * ROW_HEIGHT + 'px';
     byId('canvas').style.top = barHeight() + 'px';
-    byId('canvas').style.height = canvasHeight() + 'px';
+    byId('canvas').style.height = canvasHeight(boxes, state.onPaper) + 'px';
     showStrip();
     repaint();
 }
@@ -308,12 +303,6 @@ function zoom(node) {
     }
 }
 
-function zoomBox(box) {
-    if (box) {
-        zoom(box.kind === BOX_SMALLER ? tree.parent[box.node] : box.node);
-    }
-}
-
 /* The same place in a tree that is folded otherwise. */
 function rebuild() {
     const [focus, ...back] = [state.focus, ...state.back].map((node) => pathOf(tree, node));
@@ -330,17 +319,12 @@ function rebuild() {
     refreshButtons();
 }
 
-/* Opens or folds a library call or an import. */
-function toggle(box) {
-    if (box && box.kind === BOX_NODE && tree.isGroup(box.node)) {
-        const name = hashNode(tree, box.node);
-        const wanted = pathOf(tree, box.node);
-        if (!state.open.delete(name)) {
-            state.open.add(name);
-        }
-        rebuild();
-        select(boxes.boxOf.get(findPath(tree, wanted)));
+/* Opens or folds a library call or an import, by its name in links. */
+function flip(name) {
+    if (!state.open.delete(name)) {
+        state.open.add(name);
     }
+    rebuild();
 }
 
 function makeOptions() {
@@ -380,15 +364,7 @@ function search(query) {
 }
 
 function stepMatch(direction) {
-    const nodes = state.search === null ? [] : state.search.nodes;
-    if (nodes.length > 0) {
-        state.match = (Math.max(state.match, direction < 0 ? 0 : -1) + direction + nodes.length) % nodes.length;
-        const box = boxes.boxOf.get(nodes[state.match]);
-        if (!box || box.w < LABEL_LEAST || box.row < boxes.focusRow) {
-            zoom(nodes[state.match]);
-        }
-        select(boxes.boxOf.get(nodes[state.match]));
-    }
+    stepTo(state.search === null ? [] : state.search.nodes, direction);
 }
 
 function reset() {
@@ -402,54 +378,6 @@ function reset() {
 
 /* ---- mouse and keyboard ---- */
 
-function select(box) {
-    if (box) {
-        state.selected = box;
-        showRow(box.row);
-        say(sentenceOf(box));
-        const area = byId('flame').getBoundingClientRect();
-        showCard(box, area.left + box.x + Math.min(box.w / 2, 60), area.top + (box.row + 0.5) * ROW_HEIGHT);
-        repaint();
-    }
-}
-
-function onHover(event) {
-    const box = boxUnder(boxes, event);
-    if (box !== state.hovered) {
-        state.hovered = box;
-        repaint();
-    }
-    if (box === null) {
-        hideCard();
-    } else {
-        showCard(box, event.clientX, event.clientY);
-    }
-}
-
-function onLeave() {
-    state.hovered = null;
-    hideCard();
-    repaint();
-}
-
-function onCanvasKey(event) {
-    const box = state.selected;
-    const start = boxes.boxOf.get(state.focus);
-    const actions = {
-        ArrowDown: () => select(box ? box.below : start),
-        ArrowUp: () => select(box ? box.above : start),
-        ArrowLeft: () => select(box ? boxes.rows[box.row][box.at - 1] : start),
-        ArrowRight: () => select(box ? boxes.rows[box.row][box.at + 1] : start),
-        Enter: () => zoomBox(box),
-        ' ': () => zoomBox(box),
-        e: () => toggle(box),
-    };
-    if (actions[event.key]) {
-        actions[event.key]();
-        event.preventDefault();
-    }
-}
-
 function onPageKey(event) {
     const isTyping = event.target === byId('search');
     const actions = isTyping ? {
@@ -458,36 +386,21 @@ function onPageKey(event) {
         Escape: reset, 0: reset, Backspace: goBack, '/': () => byId('search').select(),
         n: () => stepMatch(1), N: () => stepMatch(-1),
     };
-    if (actions[event.key] && !event.ctrlKey && !event.metaKey && !event.altKey) {
-        actions[event.key]();
-        event.preventDefault();
+    if (!event.ctrlKey && !event.metaKey && !event.altKey) {
+        answerKey(event, actions);
     }
 }
 
 function startGraph() {
-    const canvas = byId('canvas');
     measureFonts();
     setTheme();
     relayout();
     showTrail();
     say(HINT);
     paint();
-    canvas.addEventListener('mousemove', onHover);
-    canvas.addEventListener('mouseleave', onLeave);
-    canvas.addEventListener('click', (event) => {
-        const box = boxUnder(boxes, event);
-        const x = event.clientX - canvas.getBoundingClientRect().left;
-        if (box && box.kind === BOX_NODE && tree.isGroup(box.node) && x - box.x < 22) {
-            toggle(box);
-        } else {
-            zoomBox(box);
-        }
-        onHover(event);
-    });
-    canvas.addEventListener('keydown', onCanvasKey);
-    canvas.addEventListener('blur', () => {
-        state.selected = null;
-        onLeave();
+    stepTo = followGraph({
+        view: state, tree: () => tree, boxes: () => boxes, isGroup: (node) => tree.isGroup(node), flip, zoom,
+        sentence: sentenceOf, showCard, repaint,
     });
     document.addEventListener('keydown', onPageKey);
     byId('search').addEventListener('input', (event) => search(event.target.value));
@@ -500,12 +413,6 @@ function startGraph() {
             showTrail();
         }
     });
-    window.addEventListener('scroll', () => {
-        if (state.hovered !== null) {
-            onLeave();
-        }
-        repaint();
-    }, { passive: true });
     window.addEventListener('resize', relayout);
     window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
         setTheme();

@@ -17,6 +17,7 @@ const MODE_FOLDED = 1;      /* what is not the user's own code disappears in thi
 const MODE_OPEN = 2;        /* a library call, opened: its frames are below it */
 const MODE_OPEN_IMPORT = 3;
 const LOOK_BACK = 8;        /* frames up to which a cycle is seen as recursion */
+const COUNT_BACK = 64;      /* callers up to which the turn before is looked for, to count the turns */
 const INVERTED_DEPTH = 1000;
 
 /* Numbers for pairs of numbers. */
@@ -65,6 +66,23 @@ function entryLabel(profile, frame) {
     return module + ': ' + profile.describe(frame).name.replace(/<locals>\./g, '');
 }
 
+/* Puts into times[node] how often a stack comes through the node, at most: the turns of a recursion. */
+function countRecursion({ count, parent: callers, frame: frames }, { of, key, depth, times }) {
+    const seen = new Int32Array(count);   /* by stack: how often its node stands on its path */
+    const cycled = new Uint8Array(count); /* is there a recursion on its path? */
+    for (let i = 1; i < count; i++) {
+        const node = of[i];
+        const isFrame = key[node] === frames[i];
+        let outer = callers[i];
+        cycled[i] = cycled[outer] | (isFrame && depth[node] <= depth[of[outer]] ? 1 : 0);
+        for (let back = 0; cycled[i] && isFrame && back < COUNT_BACK && outer > 0 && of[outer] !== node; back++) {
+            outer = callers[outer];
+        }
+        seen[i] = of[outer] === node ? seen[outer] + (isFrame ? 1 : 0) : 1;
+        times[node] = Math.max(times[node], seen[i]);
+    }
+}
+
 /* How the recorded stacks are shown. options: library, imports, recursion (fold them), threads,
  * processes (keep them apart), open (a Set of hashes of folded nodes that are opened). */
 function groupStacks(profile, kinds, options) {
@@ -76,8 +94,6 @@ function groupStacks(profile, kinds, options) {
     const [parent, depth, key, rep, times, next, head] = Array.from({ length: 7 }, () => new Int32Array(most));
     const mode = new Uint8Array(most);
     const of = new Int32Array(count);
-    const seen = new Int32Array(count);  /* how often its node stands on its path */
-    const cycled = new Uint8Array(count); /* is there a recursion on its path? */
     const pairs = makePairs(most);
     const tree = { profile, parent, depth, key, rep, times, mode, of, labels, count: 1, inverted: false,
                    nameOf: (some) => nameOf(profile, labels, some) };
@@ -166,18 +182,9 @@ function groupStacks(profile, kinds, options) {
     }
 
     for (let i = 1; i < count; i++) {
-        const above = of[callers[i]];
-        const node = of[i] = place(above, frames[i]);
-        /* The same node again, further in: how many of its kind has this stack come through? */
-        const isFrame = key[node] === frames[i];
-        cycled[i] = cycled[callers[i]] | (isFrame && depth[node] <= depth[above] ? 1 : 0);
-        let outer = callers[i];
-        for (let back = 0; cycled[i] && isFrame && back < 64 && outer > 0 && of[outer] !== node; back++) {
-            outer = callers[outer];
-        }
-        seen[i] = of[outer] === node ? seen[outer] + (isFrame ? 1 : 0) : 1;
-        times[node] = Math.max(times[node], seen[i]);
+        of[i] = place(of[callers[i]], frames[i]);
     }
+    countRecursion(profile, tree);
     return Object.assign(tree, { next, head });
 }
 
@@ -219,13 +226,14 @@ function weighTree(tree, own) {
              } };
 }
 
-/* How much of each kind a node has with all below it, and of the node itself: functions of the node. */
+/* How much of each kind a node has with all below it, and of the node itself: functions of the node. Only for a profile
+ * that has kinds. */
 function weighKinds(profile, tree, measure) {
     const upright = tree.upright || tree;
     return MEMORY_KINDS.map((unused, kind) => {
         const { bytes } = weighKind(profile, measure, String(kind));
         const share = new Float64Array(upright.count);
-        for (let i = 0; i < profile.count - 1; i++) {
+        for (let i = 0; i < profile.count - 1; i++) { /* the last stack is readProfile()'s: what the kind leaves out */
             share[upright.of[i]] += bytes[i];
         }
         return { held: tree.shareOf(share), self: (node) => share[node] };

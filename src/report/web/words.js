@@ -7,11 +7,13 @@
  * the direction of what is around it. */
 'use strict';
 
+const DOT = ' \u00b7 ';
+
 function cut(text, most = 400) {
     return text.length > most ? text.slice(0, most) + '\u2026' : text;
 }
 
-function joined(parts, glue = ' \u00b7 ') {
+function joined(parts, glue = DOT) {
     return parts.filter((part) => part).join(glue);
 }
 
@@ -114,7 +116,7 @@ function describeEnding(outcome) {
 }
 
 if (typeof module !== 'undefined') {
-    module.exports = { cut, joined, formatCount, splitBytes, formatBytes, formatPlural, formatShare, keepUnits,
+    module.exports = { DOT, cut, joined, formatCount, splitBytes, formatBytes, formatPlural, formatShare, keepUnits,
                        formatDuration, visibleText, shortenPath, shortestTails, quoteArgument,
                        describeEnding };
 }
