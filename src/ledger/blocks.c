@@ -28,7 +28,7 @@ static size_t cells_bytes(const struct pk_page *page) {
 // ---- the way to a page ---------------------------------------------------------------------------------------
 
 static inline bool has_page(uint64_t address) {
-    return (address & 15u) == 0 && address >> 47 == 0;
+    return (address & 15u) == 0 && address >> PK_BLOCKS_ADDRESS_BITS == 0;
 }
 
 static inline struct pk_page *page_of(const struct pk_blocks *blocks, uint64_t address) {

@@ -2,7 +2,7 @@
  * The block index: address -> (stack, size). It decides both the speed and the memory of Peakline.
  *
  *   address bits   47 ........ 32 31 ...... 22 21 .... 12 11 ... 0
- *                  root[32768] -> mid[1024] -> page[1024] -> cells of that 4 KiB page
+ *                  root[65536] -> mid[1024] -> page[1024] -> cells of that 4 KiB page
  *
  * No hashing in the hot path: dependent loads of which the first two stay in the nearest cache, and neighbours
  * share cache lines. A page's cells come in two kinds:
@@ -19,7 +19,7 @@
  *            [ size 34 | stack 20 | 16-byte step in the page 8 | python 1 | code 1 ]
  *
  * A cell of 0 is empty (stack 0 is never charged). The start of a block is told from an interior address.
- * Sizes from 16 GiB, addresses not on 16 and addresses above 2^47 live in a small hash table to the side.
+ * Sizes from 16 GiB, addresses not on 16 and addresses above 2^48 live in a small hash table to the side.
  *
  * Not thread-safe: guarded by the ledger's lock. Knows no Python. Memory from the arena; when there is none,
  * put() says so and the caller drops the record. */
@@ -36,6 +36,7 @@
 #define PK_BLOCK_PYTHON 2u /* came through one of Python's allocator domains */
 #define PK_BLOCK_CODE 1u   /* a code object known to pyframe: its death matters */
 
+#define PK_BLOCKS_ADDRESS_BITS 48 /* aarch64 gives its programs all of them, x86-64 the lower half */
 #define PK_BLOCK_EVEN_MAX 512u /* largest size a small-object allocator lays out evenly */
 
 struct pk_block {
@@ -75,7 +76,7 @@ struct pk_blocks {
     uint32_t hiding;        /* blocks in it whose address a page could hold: huge ones */
     uint64_t spread_bytes;  /* spent on making mixed pages finer than they had to be */
     uint64_t count;         /* live blocks */
-    struct pk_page **root[1u << 15];
+    struct pk_page **root[1u << (PK_BLOCKS_ADDRESS_BITS - 32)];
 };
 
 /* `arena` must outlive the index. The struct must start zeroed. */

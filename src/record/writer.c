@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 
 #include "base/attr.h"
@@ -214,7 +215,11 @@ static int begin_file(struct pk_writer *writer, const char *directory, int pid, 
 }
 
 int pk_writer_open(struct pk_writer *writer, const char *directory, int pid, uint64_t room) {
-    int result = reserve_room(writer, room == 0 ? PK_WRITER_ROOM : room);
+    // The format's pages are of 4 KiB, as the extents are that are mapped from it.
+    int result = getauxval(AT_PAGESZ) == PK_LEDGER_HEADER_BYTES ? 0 : -ENOTSUP;
+    if (result == 0) {
+        result = reserve_room(writer, room == 0 ? PK_WRITER_ROOM : room);
+    }
     if (result == 0) {
         result = begin_file(writer, directory, pid, FIRST_EXTENT);
     }

@@ -114,7 +114,8 @@ PK_EXPORT int munmap(void *address, size_t length) {
 PK_EXPORT void *mremap(void *old, size_t old_length, size_t length, int flags, ...) {
     va_list list;
     va_start(list, flags);
-    void *wanted = (flags & MREMAP_FIXED) != 0 ? va_arg(list, void *) : NULL;
+    // With MREMAP_DONTUNMAP alone it is a hint.
+    void *wanted = (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) != 0 ? va_arg(list, void *) : NULL;
     va_end(list);
     struct pk_thread *self = pk_thread_current();
     if (PK_UNLIKELY(pk_real.mremap == NULL)) {

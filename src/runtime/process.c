@@ -197,6 +197,9 @@ void pk_process_note_no_ledger(int error) {
     case EROFS:
         why = "the disk cannot be written";
         break;
+    case ENOTSUP:
+        why = "this machine's memory pages are not of 4 KiB";
+        break;
     default:
         break;
     }

@@ -22,6 +22,7 @@ static struct {
     void *(*frame_code)(void *);        // PyFrame_GetCode, 3.9+: new reference
     void *(*frame_back)(void *);        // PyFrame_GetBack, 3.9+: new reference or NULL
     void (*decref)(void *);             // Py_DecRef
+    void (*clear_error)(void);          // PyErr_Clear
     const uint64_t *runtime_words;      // _PyRuntime
 } python;
 
@@ -111,6 +112,7 @@ static void find_symbols(void) {
     FIND(frame_code, "PyFrame_GetCode");
     FIND(frame_back, "PyFrame_GetBack");
     FIND(decref, "Py_DecRef");
+    FIND(clear_error, "PyErr_Clear");
     FIND(runtime_words, "_PyRuntime");
 #undef FIND
     *(void **)&pk_runtime.own_thread_state = symbol("PyGILState_GetThisThreadState");
@@ -140,6 +142,9 @@ struct pk_frame_object pk_python_caller(struct pk_frame_object frame) {
     if (frame.object != NULL) {
         caller.object = python.frame_back(frame.object);
         caller.owned = true;
+        if (caller.object == NULL && python.clear_error != NULL) {
+            python.clear_error(); // no memory for the object; or no caller, and then there is nothing to clear
+        }
     }
     pk_python_let_go(frame);
     return caller;

@@ -157,7 +157,8 @@ static uint32_t read_span(const struct pk_code_info *info, uint32_t offset, cons
 
 // The line of an instruction, and which part of it: remembered, or decoded from the code object's table.
 static uint32_t line_at(uint32_t function, const void *code, uint32_t offset, uint32_t *ret_span) {
-    uint64_t key = (uint64_t)function << 24 | (offset >> 1 & 0xffffffu);
+    // Instructions are on even offsets; the two that are no instruction (PK_OFFSET_NONE, PK_OFFSET_START) must differ.
+    uint64_t key = (uint64_t)function << 24 | ((offset >> 1 ^ (offset & 1)) & 0xffffffu);
     uint64_t slot = key * 0x9e3779b97f4a7c15u >> (64 - PK_LINE_BITS);
     uint64_t *known = &pk_runtime.lines[slot];
     if (PK_LIKELY(*known >> 20 == key)) {

@@ -233,6 +233,7 @@ struct pk_thread *pk_thread_make(uint32_t base) {
     pk_runtime_unlock(&guard);
     if (self == NULL) {
         pk_self = &pk_thread_blank;
+        __atomic_add_fetch(&pk_runtime.dropped, 1, __ATOMIC_RELAXED);
         return NULL;
     }
     self->open = 0;

@@ -182,7 +182,7 @@ static uint64_t pick_odd_address(struct world *world) {
     switch (roll(world, 5)) {
     case 0: return base;                                  // on 8, not on 16
     case 1: return base | 1ull << 52;                     // above what has pages
-    case 2: return (1ull << 47) - 16 * (1 + roll(world, 4)); // the last that have
+    case 2: return (1ull << PK_BLOCKS_ADDRESS_BITS) - 16 * (1 + roll(world, 4)); // the last that have
     case 3: return 16 * (1 + roll(world, 300));           // page 0 and 1
     default: return base + 1 + roll(world, 7);
     }
