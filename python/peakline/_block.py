@@ -31,7 +31,7 @@ def _free(handle: int) -> None:
 class Track:
     """A block of the program. Counts the whole process, whatever thread allocates.
 
-    Numbers may be read while the block runs (they are those of so far) and after it, as often as
+    Numbers may be read while the block runs (the values so far) and after it, as often as
     wanted. A block that could not be measured runs as ever; asking for its numbers then raises the
     PeaklineError that says why."""
 
