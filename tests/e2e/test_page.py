@@ -521,23 +521,16 @@ def test_damaged_data_is_one_sentence(show, data_of, damage, words):
     assert report.page.locator("#main").is_hidden()
 
 
-def test_a_hundred_thousand_nodes_are_painted_in_half_a_second(show, data_of):
+def test_a_hundred_thousand_nodes_are_searched_zoomed_and_turned_round(show, data_of):
+    """How fast is asked by bench/page.py."""
     data = data_of("huge")
     html = build_page.build_page(data)
     assert "gzip+base64" in html
     report = show(data, html=html)
-    times = [report.page.evaluate("window.paintedAt")]
-    for _ in range(8):  # a machine busy with other tests may be late
-        if min(times) > 500:
-            report.page.reload()
-            report.page.wait_for_function("() => window.paintedAt")
-            report.requests.pop()
-            times.append(report.page.evaluate("window.paintedAt"))
-    assert min(times) <= 500, times
-    for act in (["search", "load_data"], ["zoom", 1], ["zoom", 0], ["reset", None], ["go", {"measure": "run"}],
-                ["go", {"measure": "peak"}], ["go", {"inverted": True}]):
-        spent = min(report.page.evaluate(TIMED, act) for _ in range(5))
-        assert spent <= 150, act  # two frames of 16 ms and the work
+    assert check_levels(report) == data["peak"]["bytes"]
+    for act in (["search", "load_data"], ["zoom", 1], ["zoom", 0], ["reset", None], ["go", {"inverted": True}]):
+        report.page.evaluate(TIMED, act)
+    assert check_levels(report) == data["peak"]["bytes"]
 
 
 def test_a_recursion_of_20000_frames_scrolls_zooms_and_searches_to_its_end(show, data_of):
