@@ -306,6 +306,7 @@ const struct pk_cmd pk_cmd_report = {
                "  pprof       for `go tool pprof` and the viewers that read its files\n"
                "  speedscope  for speedscope.app\n"
                "  dhat        for valgrind's dh_view.html and the Firefox profiler\n"
+               "  github      warnings of a GitHub workflow, beside the lines that hold the most\n"
                "All but html can be made from a report.html too: it carries its own data.\n",
     .options = options,
     .run = run_report,
