@@ -128,9 +128,7 @@ static int32_t frame_of(const struct pk_view *view, int64_t frame) {
 }
 
 static int fill_tree(struct pk_view *view, const struct pk_json_value *data) {
-    const struct pk_json_value *nodes = pk_json_member(data, "nodes"); // so called by pages of 0.1
-    const struct pk_json_value *stacks =
-        nodes->kind == PK_JSON_BEGIN_OBJECT ? nodes : pk_json_member(data, "stacks");
+    const struct pk_json_value *stacks = pk_json_member(data, "stacks");
     struct list up = list_of(stacks, "up"), frames = list_of(stacks, "frame");
     struct pk_tree *tree = &view->tree;
 

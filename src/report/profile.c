@@ -38,10 +38,6 @@ enum column_name {
     STACKS_BYTES,
     STACKS_BLOCKS,
     STACKS_UP, /* in the page, instead of the parent */
-    NODES_UP,
-    NODES_FRAME,
-    NODES_BYTES,
-    NODES_BLOCKS,
     BLAME_FRAME,
     BLAME_BYTES,
     BLAME_BLOCKS,
@@ -70,10 +66,6 @@ static const struct {
     [STACKS_BYTES] = {"stacks", "bytes", COLUMN_NUMBER},
     [STACKS_BLOCKS] = {"stacks", "blocks", COLUMN_NUMBER},
     [STACKS_UP] = {"stacks", "up", COLUMN_NUMBER},
-    [NODES_UP] = {"nodes", "up", COLUMN_NUMBER},
-    [NODES_FRAME] = {"nodes", "frame", COLUMN_NUMBER},
-    [NODES_BYTES] = {"nodes", "bytes", COLUMN_NUMBER},
-    [NODES_BLOCKS] = {"nodes", "blocks", COLUMN_NUMBER},
     [BLAME_FRAME] = {"blame", "frame", COLUMN_NUMBER},
     [BLAME_BYTES] = {"blame", "bytes", COLUMN_NUMBER},
     [BLAME_BLOCKS] = {"blame", "blocks", COLUMN_NUMBER},
@@ -321,7 +313,7 @@ static bool read_warnings(struct parser *p) {
 }
 
 static bool read_member(struct parser *p) {
-    static const char *const tables[] = {"files", "functions", "frames", "stacks", "nodes"};
+    static const char *const tables[] = {"files", "functions", "frames", "stacks"};
     const char *key = p->reader.string;
 
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -432,11 +424,9 @@ static const char *make_frames(struct parser *p) {
 }
 
 static const char *make_nodes(struct parser *p) {
-    bool is_old = p->columns[NODES_UP].count > 0; // pages of 0.1 called them nodes
-    bool is_page = is_old || p->columns[STACKS_UP].count > 0;
-    const struct column *parents =
-        &p->columns[is_old ? NODES_UP : is_page ? STACKS_UP : STACKS_PARENT];
-    const struct column *c = p->columns + (is_old ? NODES_FRAME : STACKS_FRAME);
+    bool is_page = p->columns[STACKS_UP].count > 0;
+    const struct column *parents = &p->columns[is_page ? STACKS_UP : STACKS_PARENT];
+    const struct column *c = p->columns + STACKS_FRAME;
     struct pk_profile *profile = p->profile;
     size_t count = parents->count;
 

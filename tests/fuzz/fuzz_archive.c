@@ -132,7 +132,7 @@ static const char page_data[] =
     "{\"format\":1,\"run\":{\"command\":[],\"directory\":\"\"},\"peak\":{\"bytes\":60,\"blocks\":3},"
     "\"files\":{\"path\":[\"/d/a.py\",\"\"],\"kind\":[0,4],\"status\":[0,0]},\"functions\":{\"name\":"
     "[\"f\",\"[thread]\"],\"file\":[0,1],\"kind\":[0,6]},\"frames\":{\"function\":[0,1],\"line\":[3,0],"
-    "\"started_by\":[-1,0],\"source\":[\"x = 1\",\"\"]},\"nodes\":{\"up\":[0,1,1],\"frame\":[-1,1,0],"
+    "\"started_by\":[-1,0],\"source\":[\"x = 1\",\"\"]},\"stacks\":{\"up\":[0,1,1],\"frame\":[-1,1,0],"
     "\"bytes\":[10,0,50],\"blocks\":[1,0,2]},\"blame\":{\"frame\":[0,-1],\"bytes\":[50,10],"
     "\"blocks\":[2,1]},\"processes\":[{\"pid\":7,\"frame\":1,\"shown\":true,"
     "\"bytes_at_tree_peak\":50,\"label\":\"a.py\"},{\"pid\":8,\"frame\":0}],\"maps\":[{\"path\":\"/f\",\"bytes\":9}],"
