@@ -3,9 +3,7 @@
  * page (for src/report/web). May use json.h, model.h. Must stay true: numbers are integers or have
  * three decimals; the order of keys never changes; columns of one table have one length. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 

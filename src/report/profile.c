@@ -98,7 +98,6 @@ struct parser {
     int64_t format;
     int64_t diff_format;
     int64_t peak_bytes, peak_blocks;
-    int64_t measured_bytes; /* the short key peak_bytes */
 };
 
 static char *keep_text(struct parser *p, const char *text) {
