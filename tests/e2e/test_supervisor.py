@@ -285,8 +285,9 @@ def test_a_child_that_ends_soon_after_is_waited_for(start):
     assert program.finish()[1:] == ("", 0)
     info = read_run(program.result)
     assert info["still_running"] == 0 and info["warnings"] == []
-    assert info["processes_most"] in (1, 2), "seen at one time: the two may have ended before the second look"
-    assert Timeline(program.result).header["process_count"] == 2
+    # it may have ended before the second look, and is then in no sample; its ledger is there
+    assert info["processes_most"] in (1, 2)
+    assert len(list(program.result.glob("ledger-*"))) == 2
 
 
 FOREVER = "__import__('signal').pause()"
