@@ -186,7 +186,7 @@ static int find_python(struct run *run, struct pk_failure *failure) {
 }
 
 /* A script that does not exist is for Python to complain about, and nothing to measure: no result takes
- * an older one's place for it. Returns only when there is something to run, or with `failure` filled. */
+ * an older one's place for it. Does not return when Python itself reports the missing script. */
 static int check_script(const struct run *run, struct pk_failure *failure) {
     const char *name = run->command.subject;
     char path[PATH_MAX];
