@@ -286,7 +286,7 @@ int pk_report_write(const struct pk_report *report, enum pk_report_format format
         r = pk_write_csv(report, out);
         break;
     case PK_FORMAT_GITHUB:
-        r = pk_write_annotations(report, out, options);
+        r = pk_write_github(report, out, options);
         break;
     }
     return r < 0 ? r : pk_stream_finish(out);

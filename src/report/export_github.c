@@ -27,8 +27,8 @@ static const struct pk_view_frame *find_own_frame(const struct pk_report *report
     return file->kind == PK_FILE_USER && frame->line > 0 ? frame : NULL;
 }
 
-int pk_write_annotations(const struct pk_report *report, FILE *out,
-                         const struct pk_report_options *options) {
+int pk_write_github(const struct pk_report *report, FILE *out,
+                    const struct pk_report_options *options) {
     const struct pk_view *view = &report->view;
     const char *root = options != NULL ? options->root : NULL;
     uint32_t notes = 0;
