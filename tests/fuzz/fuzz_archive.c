@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Hostile pages and documents: any bytes as a file given to `peakline diff` or `peakline report`.
- * Reaches src/report/archive.c, inflate.c, json_in.c, json_tree.c, profile.c, match.c,
+ * Reaches src/report/archive.c, inflate.c, json_in.c, json_tree.c, profile_raw.c, profile.c, match.c,
  * page_report.c and the writers of all formats.
  *
  * With libFuzzer: LLVMFuzzerTestOneInput. Without it: standalone.h, which changes right pages and
