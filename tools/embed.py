@@ -7,8 +7,8 @@
 The files are styles (.css) and scripts (.js), each kind in the order in which it takes effect.
 NAME begins the names of the arrays: pk_page gives pk_page_head, pk_page_middle and pk_page_tail.
 The page has four slots, in this order of need: <!--STYLE--> and <!--SCRIPTS-->, filled here, and <!--TITLE--> and
-<!--DATA-->, filled by src/report/html.c for each report. A slot may stand inside its own <style> or <script> element;
-if it does not, the element is added. Comments and what else only the readers of the sources need is left out
+<!--DATA-->, filled by src/report/export_html.c for each report. A slot may stand inside its own <style> or <script>
+element; if it does not, the element is added. Comments and what else only the readers of the sources need is left out
 (strip.py). Uses the Python standard library only. The output depends on the inputs alone.
 """
 

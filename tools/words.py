@@ -18,18 +18,16 @@ def options_of(command):
 def bash(table):
     cases, names = [], " ".join(command["name"] for command in table["commands"])
     for command in table["commands"]:
-        words = " ".join("--" + option["name"] for option, _ in options_of(command))
-        cases.append("        %s) words='%s' ;;" % (command["name"], words))
-    values = {}
-    for command in table["commands"]:
+        cases.append("        %s)" % command["name"])
+        cases.append("            case \"$before\" in")
         for option, words in options_of(command):
-            if words:
-                values["--" + option["name"]] = 'COMPREPLY=($(compgen -W "%s" -- "$word")); return' % " ".join(words)
-            elif option["value"] in ("DIR",):
-                values["--" + option["name"]] = 'COMPREPLY=($(compgen -d -- "$word")); return'
-            elif option["value"]:
-                values["--" + option["name"]] = 'COMPREPLY=($(compgen -f -- "$word")); return'
-    return BASH % (names, "\n".join("        %s) %s ;;" % pair for pair in sorted(values.items())), "\n".join(cases))
+            if option["value"]:
+                spelled = "--" + option["name"] + ("|-" + option["letter"] if option["letter"] else "")
+                action = '-W "%s"' % " ".join(words) if words else "-d" if option["value"] == "DIR" else "-f"
+                cases.append('                %s) COMPREPLY=($(compgen %s -- "$word")); return ;;' % (spelled, action))
+        words = " ".join("--" + option["name"] for option, _ in options_of(command))
+        cases += ["            esac", "            words='%s' ;;" % words]
+    return BASH % (names, "\n".join(cases))
 
 
 BASH = """\
@@ -40,9 +38,6 @@ _peakline() {
         COMPREPLY=($(compgen -W '%s --help --version' -- "$word"))
         return
     fi
-    case "$before" in
-%s
-    esac
     case "${COMP_WORDS[1]}" in
 %s
     esac

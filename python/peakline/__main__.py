@@ -5,7 +5,7 @@ import os
 import sys
 from typing import List
 
-from ._program import find_program
+from ._program import MISSING, find_program
 
 
 def add_python(words: List[str]) -> List[str]:
@@ -19,11 +19,7 @@ def add_python(words: List[str]) -> List[str]:
 def main() -> int:
     program = find_program()
     if program is None:
-        print(
-            "peakline: the peakline program is not installed beside this Python; run: "
-            f"{sys.executable} -m pip install --force-reinstall peakline",
-            file=sys.stderr,
-        )
+        print(f"peakline: {MISSING}", file=sys.stderr)
         return 127
     os.execv(program, [program, *add_python(sys.argv[1:])])
     return 126  # not reached; execv raises

@@ -105,10 +105,6 @@ def load() -> ctypes.PyDLL:
     return _loaded[0]
 
 
-def loaded() -> Optional[ctypes.PyDLL]:
-    return _loaded[0] if _loaded else None
-
-
 def start(directory: str) -> Optional[str]:
     """None: recording. Else the sentence that says why not."""
     why = ctypes.create_string_buffer(400)

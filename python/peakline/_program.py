@@ -13,6 +13,10 @@ from ._errors import ProgramError
 LIBRARY = "libpeakline.so"
 LIBRARY_VARIABLE = "PEAKLINE_RUNTIME"  # the program reads it too
 PROGRAM_VARIABLE = "PEAKLINE_PROGRAM"
+MISSING = (
+    "the peakline program is not installed beside this Python; run: "
+    f"{sys.executable} -m pip install --force-reinstall peakline"
+)
 
 
 def find_program() -> Optional[str]:
@@ -63,10 +67,7 @@ def run_program(words: List[str]) -> str:
 
     program = find_program()
     if program is None:
-        raise ProgramError(
-            "the peakline program is not installed beside this Python; run: "
-            f"{sys.executable} -m pip install --force-reinstall peakline"
-        )
+        raise ProgramError(MISSING)
     try:
         done = subprocess.run(
             [program, *words],

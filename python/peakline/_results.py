@@ -12,7 +12,7 @@ from ._program import run_program
 if TYPE_CHECKING:
     import pandas
 
-FORMATS_READ = (1, 2)  # of the JSON
+FORMAT_READ = 1  # of the JSON
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _read_stacks(data: Dict[str, Any]) -> List[Stack]:
 
 def from_json(data: Dict[str, Any]) -> Profile:
     """A Profile of the JSON report `data`."""
-    if data.get("format") not in FORMATS_READ:
+    if data.get("format") != FORMAT_READ:
         raise PeaklineError(
             f"this is JSON of format {data.get('format')!r}, which this version of Peakline does not "
             "know; read it with the version that wrote it"

@@ -122,8 +122,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _has_limit(item: pytest.Item) -> bool:
-    keywords = item.keywords
-    return "limit_memory" in keywords or "limit_leaks" in keywords
+    return any(name in item.keywords for name in LIMITS)
 
 
 @pytest.hookimpl(trylast=True)

@@ -3,7 +3,6 @@
 #include "cli/choice.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>

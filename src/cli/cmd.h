@@ -9,10 +9,6 @@
 
 #include <stddef.h>
 
-#ifndef PK_VERSION
-#define PK_VERSION "0.1.0"
-#endif
-
 struct pk_cmd {
     const char *name;
     const char *usage;   /* what follows the name */

@@ -25,7 +25,8 @@ static const struct pk_option options[] = {
      .letter = 'f',
      .value = "FORMAT",
      .help = "one of those above (default: html)",
-     .key = "report-format"},
+     .key = "report-format",
+     .words = "html text markdown csv json folded pprof speedscope dhat github"},
     {.name = "output",
      .letter = 'o',
      .value = "FILE",
@@ -305,6 +306,7 @@ const struct pk_cmd pk_cmd_report = {
                "  pprof       for `go tool pprof` and the viewers that read its files\n"
                "  speedscope  for speedscope.app\n"
                "  dhat        for valgrind's dh_view.html and the Firefox profiler\n"
+               "  github      warnings of a GitHub workflow, beside the lines that hold the most\n"
                "All but html can be made from a report.html too: it carries its own data.\n",
     .options = options,
     .run = run_report,

@@ -2,6 +2,7 @@
  * `peakline run`: start the program with the runtime library, wait, write the report, end as the
  * program did. May use everything below. Must stay true: standard output belongs to the program;
  * once it has started, nothing that happens here changes how it is seen to end. */
+#include "base/clock.h"
 #include "cli/browser.h"
 #include "cli/choice.h"
 #include "cli/cmd.h"
@@ -185,7 +186,7 @@ static int find_python(struct run *run, struct pk_failure *failure) {
 }
 
 /* A script that does not exist is for Python to complain about, and nothing to measure: no result takes
- * an older one's place for it. Returns only when there is something to run, or with `failure` filled. */
+ * an older one's place for it. Does not return when Python itself reports the missing script. */
 static int check_script(const struct run *run, struct pk_failure *failure) {
     const char *name = run->command.subject;
     char path[PATH_MAX];
@@ -201,10 +202,6 @@ static int check_script(const struct run *run, struct pk_failure *failure) {
     }
     (void)execv(run->program, run->command.argv);
     return 0;
-}
-
-static int64_t to_nanoseconds(const struct timespec *time) {
-    return (int64_t)time->tv_sec * 1000000000 + time->tv_nsec;
 }
 
 /* What the processes of the run and we share. Without it the run goes on, and the report says so. */
@@ -235,27 +232,26 @@ static void prepare_watch(struct run *run, uint64_t start_ns) {
 /* Result directory and run.json. */
 static int prepare(struct run *run, struct pk_failure *failure) {
     char own[PATH_MAX] = ".", name[64];
-    struct timespec now;
 
     (void)pk_locate_own_directory(own);
     int error = pk_locate_runtime(own, getenv(PK_ENV_RUNTIME), run->runtime, failure);
     if (error != 0) {
         return error;
     }
-    (void)clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t now = pk_clock_ns(CLOCK_REALTIME);
     pk_command_name(&run->command, sizeof(name), name);
     error = pk_place_create(pk_opts_get(&run->opts, "output"), pk_opts_has(&run->opts, "force"),
-                            name, now.tv_sec, &run->place, failure);
+                            name, (time_t)(now / 1000000000), &run->place, failure);
     if (error != 0) {
         return error;
     }
     run->info.tool = "peakline " PK_VERSION;
     run->info.argv = run->command.argv + (run->command.kind == PK_COMMAND_PROGRAM ? 0 : 1);
     run->info.directory = getcwd(run->directory, sizeof(run->directory));
-    run->info.start_unix_ns = to_nanoseconds(&now);
+    run->info.start_unix_ns = (int64_t)now;
     run->info.outcome = PK_RUN_RUNNING;
     pk_ending_begin(&run->ending, &run->info);
-    prepare_watch(run, pk_sampler_now());
+    prepare_watch(run, pk_clock_ns(CLOCK_MONOTONIC));
     error = pk_run_info_write(run->place.path, &run->info);
     if (error != 0) {
         pk_place_discard(&run->place);

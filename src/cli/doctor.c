@@ -2,6 +2,7 @@
  * See doctor.h. */
 #include "cli/doctor.h"
 
+#include "base/clock.h"
 #include "record/tree.h"
 #include "report/display.h"
 #include "supervise/limits.h"
@@ -25,7 +26,6 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef CIFS_SUPER_MAGIC
@@ -291,14 +291,13 @@ static bool check_disk(void) {
 /* As a ledger is made: reserve, map, write. Returns milliseconds, or a negative errno. */
 static long probe_disk(void) {
     char path[] = ".peakline-doctor-XXXXXX";
-    struct timespec start, end;
 
     int fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0) {
         return -errno;
     }
     (void)unlink(path);
-    (void)clock_gettime(CLOCK_MONOTONIC, &start);
+    uint64_t start = pk_clock_ns(CLOCK_MONOTONIC);
     long error = -posix_fallocate(fd, 0, PROBE_BYTES);
     if (error == 0) {
         char *mapped = mmap(NULL, PROBE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -310,11 +309,9 @@ static long probe_disk(void) {
             (void)munmap(mapped, PROBE_BYTES);
         }
     }
-    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    uint64_t end = pk_clock_ns(CLOCK_MONOTONIC);
     (void)close(fd);
-    return error != 0 ? error
-                      : (end.tv_sec - start.tv_sec) * 1000 +
-                            (end.tv_nsec - start.tv_nsec) / 1000000;
+    return error != 0 ? error : (long)((end - start) / 1000000);
 }
 
 bool pk_doctor_check_results(void) {

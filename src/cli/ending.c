@@ -182,23 +182,27 @@ static void judge_refusal(struct pk_ending *ending, const struct pk_ledgers *led
 
 /* ---- sizes ---- */
 
+/* Of all processes together, as the samples have them. */
+static void take_samples(const struct pk_timeline_header *header, struct pk_run_info *info) {
+    info->rss_peak_bytes = header->rss_peak_bytes;
+    info->rss_peak_file_bytes = header->rss_peak_file_bytes;
+    info->pss_peak_bytes = header->pss_peak_bytes;
+    info->swap_peak_bytes = header->swap_peak_bytes;
+    info->tracked_peak_bytes = header->tracked_peak_bytes;
+    info->processes_most = header->process_most;
+}
+
 static void take_sizes(const struct pk_watched *watched, const struct pk_sampler *sampler,
                        struct pk_run_info *info) {
     struct pk_procfs_memory memory;
     struct rusage own;
 
     info->program_rss_peak_bytes = (uint64_t)watched->usage.ru_maxrss * 1024;
-    info->rss_peak_bytes = info->program_rss_peak_bytes;
     if (sampler->timeline.page != NULL) {
-        const struct pk_timeline_header *header = &sampler->timeline.page->header;
-        if (header->rss_peak_bytes > info->rss_peak_bytes) {
-            info->rss_peak_bytes = header->rss_peak_bytes;
-        }
-        info->rss_peak_file_bytes = header->rss_peak_file_bytes;
-        info->pss_peak_bytes = header->pss_peak_bytes;
-        info->swap_peak_bytes = header->swap_peak_bytes;
-        info->tracked_peak_bytes = header->tracked_peak_bytes;
-        info->processes_most = header->process_most;
+        take_samples(&sampler->timeline.page->header, info);
+    }
+    if (info->program_rss_peak_bytes > info->rss_peak_bytes) { // between two samples
+        info->rss_peak_bytes = info->program_rss_peak_bytes;
     }
     // Not ru_maxrss: it begins with what the shell had when it became us.
     if (pk_procfs_memory("", getpid(), &memory) == 0) {
@@ -243,7 +247,7 @@ void pk_ending_finish(struct pk_ending *ending, const char *directory,
     info->code = outcome.code;
     info->signal = outcome.signal;
     // By the clock that nobody sets: a run over the change to summer time has not taken an hour.
-    info->end_unix_ns = info->start_unix_ns + (int64_t)(watched->duration_s * 1e9);
+    info->end_unix_ns = info->start_unix_ns + (int64_t)watched->duration_ns;
     take_sizes(watched, sampler, info);
     pk_limits_read_again("", &ending->before, &ending->after);
     (void)pk_ledgers_look(directory, &ledgers);
@@ -309,12 +313,7 @@ static void finish(struct pk_ending *ending, const char *directory,
     }
     info.outcome = PK_RUN_UNKNOWN;
     info.end_unix_ns = info.start_unix_ns + (int64_t)end_ns;
-    info.rss_peak_bytes = timeline->header.rss_peak_bytes;
-    info.rss_peak_file_bytes = timeline->header.rss_peak_file_bytes;
-    info.pss_peak_bytes = timeline->header.pss_peak_bytes;
-    info.swap_peak_bytes = timeline->header.swap_peak_bytes;
-    info.tracked_peak_bytes = timeline->header.tracked_peak_bytes;
-    info.processes_most = timeline->header.process_most;
+    take_samples(&timeline->header, &info);
     restore_before(stored, &ending->before);
     pk_limits_read_again("", &ending->before, &ending->after);
     judge_kill(ending, ledgers, NULL, 0, &info);

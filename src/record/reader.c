@@ -259,9 +259,7 @@ static int check_strings(const struct input *input, struct pk_snapshot *snapshot
                              (unsigned long long)at);
         }
         starts[at / 32] |= (uint8_t)(1u << (at / 4 % 8));
-        if (pk_utf8_repair(snapshot->strings + at + sizeof(length), length) > 0) {
-            snapshot->repaired_texts++;
-        }
+        (void)pk_utf8_repair(snapshot->strings + at + sizeof(length), length);
         at += record;
     }
     *ret_starts = starts;

@@ -46,7 +46,6 @@ struct pk_snapshot {
     uint64_t alloc_blocks;
     uint64_t negative_nodes; /* nodes whose frees exceeded their allocations when read: a process
                                 still running */
-    uint64_t repaired_texts; /* strings that were not UTF-8 */
 };
 
 /* Read the ledger at `path`. Returns 0, or a negative errno and one sentence (no full stop, no

@@ -48,10 +48,9 @@
 #define PK_TREE_MARKS 16u /* blocks of a program whose tree's peak is asked for at the same time */
 
 enum pk_tree_note_kind {
-    PK_NOTE_NONE = 0,
     PK_NOTE_SET_ID = 1,  /* a setuid, setgid or privileged program was started: what runs below it is not measured */
     PK_NOTE_STATIC = 2,  /* a static (or musl, or foreign) program: it hands the variables on by itself, if it does */
-    PK_NOTE_NO_SLOT = 3, /* more processes than PK_TREE_SLOTS: those beyond are not part of the tree's peak */
+    /* 3: not used */
     PK_NOTE_NO_LEDGER = 4, /* a Python started, but its ledger could not be made (disk, descriptors, limits) */
     PK_NOTE_OUT_OF_REACH = 5, /* started where the runtime's file cannot be read, or the result directory not
                                 * written (another user, another root) */

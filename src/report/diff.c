@@ -436,10 +436,6 @@ uint64_t pk_diff_peak(const struct pk_diff *diff, enum pk_diff_which which) {
     return diff->side[which].shown->peak_bytes;
 }
 
-bool pk_diff_is_noise(const struct pk_diff *diff) {
-    return diff->is_noise;
-}
-
 int pk_diff_write(const struct pk_diff *diff, enum pk_diff_format format, FILE *out,
                   const struct pk_diff_options *options) {
     int r = -EINVAL;

@@ -57,9 +57,8 @@ int pk_diff_make(struct pk_diff *diff);
 int pk_diff_write(const struct pk_diff *diff, enum pk_diff_format format, FILE *out,
                   const struct pk_diff_options *options);
 
-/* The peaks shown; whether their difference is within the noise. */
+/* The peak shown of a side. */
 uint64_t pk_diff_peak(const struct pk_diff *diff, enum pk_diff_which which);
-bool pk_diff_is_noise(const struct pk_diff *diff);
 
 /* Has the peak grown by more than that, beyond the noise? Then `ret_sentence` says so. */
 bool pk_diff_exceeds(const struct pk_diff *diff, const struct pk_amount *limit,

@@ -16,7 +16,8 @@
 
 static bool is_worth_a_note(const struct pk_diff_row *row, const struct pk_profile_frame *line,
                             uint64_t peak) {
-    return line != NULL && line->kind == PK_FILE_USER && line->line > 0 && !row->is_noise &&
+    return line != NULL && line->kind == PK_FILE_USER && line->line > 0 &&
+           pk_github_is_file(line->path) && !row->is_noise &&
            row->bytes[1] > row->bytes[0] && row->bytes[1] - row->bytes[0] >= peak / LEAST_SHARE;
 }
 

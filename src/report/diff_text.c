@@ -14,7 +14,6 @@
  * May use diff_model.h, display.h. Must stay true: the rows add up to the last one in bytes; no
  * line is wider than asked; nothing from the program can act on the terminal; colour says nothing
  * that signs do not. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "report/diff_model.h"

@@ -3,7 +3,6 @@
  * diff_model.h, display.h. */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

@@ -39,12 +39,12 @@ size_t pk_text_columns(const char *text, bool utf8);
 size_t pk_text_clean(char *ret_text, size_t size, const char *text, size_t columns, bool utf8,
                      bool keep_end);
 
-/* Begin and end a link that a terminal follows (OSC 8): to a file on `host`, at a line unless it is
- * 0. Only of an absolute path; of any other nothing is written. What is between is shown. */
-bool pk_link_begin(FILE *out, const char *host, const char *path, uint32_t line);
-void pk_link_end(FILE *out, bool has_begun);
-
 /* The same for a place, "path/to/file.py:12": what is cut is in the middle, so that the start of
  * the path and the file with its line stay, or as much of their end as fits. */
 size_t pk_text_clean_place(char *ret_text, size_t size, const char *place, size_t columns,
                            bool utf8);
+
+/* Begin and end a link that a terminal follows (OSC 8): to a file on `host`, at a line unless it is
+ * 0. Only of an absolute path; of any other nothing is written. What is between is shown. */
+bool pk_link_begin(FILE *out, const char *host, const char *path, uint32_t line);
+void pk_link_end(FILE *out, bool has_begun);

@@ -3,7 +3,6 @@
  * doubt a number. May use record, model.h, display.h. Must stay true: each warning is one sentence
  * that says what it means for the reader. */
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -375,7 +374,7 @@ static void warn_about_note(struct pk_report *report, const struct pk_tree_note 
              note->count, note->count == 1 ? " was" : "es were");
         break;
     default:
-        break; // PK_NOTE_NO_SLOT: counted in the header
+        break; // 3, which nobody notes
     }
 }
 

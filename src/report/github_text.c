@@ -16,6 +16,10 @@ void pk_github_escape(FILE *out, const char *text, bool is_property) {
     }
 }
 
+bool pk_github_is_file(const char *path) {
+    return path[0] != '\0' && path[0] != '<';
+}
+
 const char *pk_github_shorten(const char *path, const char *root) {
     size_t length = root != NULL ? strlen(root) : 0;
 

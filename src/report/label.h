@@ -3,8 +3,6 @@
  * May use view.h. Must stay true: texts are only compared and cut, nothing is looked up. */
 #pragma once
 
-#include <stddef.h>
-
 #include "report/view.h"
 
 #define PK_LABEL_ROOM 96

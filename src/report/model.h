@@ -95,5 +95,5 @@ int pk_write_markdown(const struct pk_report *report, FILE *out);
 int pk_write_csv(const struct pk_report *report, FILE *out);
 int pk_write_text(const struct pk_report *report, FILE *out,
                   const struct pk_report_options *options);
-int pk_write_annotations(const struct pk_report *report, FILE *out,
-                         const struct pk_report_options *options);
+int pk_write_github(const struct pk_report *report, FILE *out,
+                    const struct pk_report_options *options);

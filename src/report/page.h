@@ -2,7 +2,8 @@
  * The pages of report and diff as tools/embed.py makes them from src/report/web/: NUL-terminated,
  * cut where the title and the data go. Uses nothing.
  *
- * The data inside a report (html.c writes it; whoever reads a report.html back relies on this):
+ * The data inside a report (export_html.c writes it; whoever reads a report.html back relies on
+ * this):
  *
  *     <script type="application/json" id="peakline-data" data-encoding="json">JSON</script>
  *     <script type="application/json" id="peakline-data" data-encoding="gzip+base64">BASE64</script>

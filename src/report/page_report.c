@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * From a page's data back to a report, so that every writer can write it. May use archive.h,
- * json_tree.h, model.h, page_context.h, profile.h. Must stay true: the data is checked (pk_profile_parse) before it
- * is used, and what that does not look at is checked here; each column adds up as in the page. */
+ * json_parts.h, json_tree.h, page_context.h, profile.h. Must stay true: the data is checked
+ * (pk_profile_parse) before it is used, and what that does not look at is checked here; each column
+ * adds up as in the page. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,14 +10,12 @@
 
 #include "base/attr.h"
 #include "report/archive.h"
+#include "report/json_parts.h"
 #include "report/json_tree.h"
 #include "report/model.h"
 #include "report/page_context.h"
 #include "report/profile.h"
 #include "report/redact.h"
-
-static const char *const column_names[PK_COLUMNS] = {"bytes",      "blocks",      "end_bytes",
-                                                     "end_blocks", "alloc_bytes", "alloc_blocks"};
 
 /* The elements of a list, one after the other; values of nothing behind its end. */
 struct list {
@@ -128,9 +127,7 @@ static int32_t frame_of(const struct pk_view *view, int64_t frame) {
 }
 
 static int fill_tree(struct pk_view *view, const struct pk_json_value *data) {
-    const struct pk_json_value *nodes = pk_json_member(data, "nodes"); // so called by pages of 0.1
-    const struct pk_json_value *stacks =
-        nodes->kind == PK_JSON_BEGIN_OBJECT ? nodes : pk_json_member(data, "stacks");
+    const struct pk_json_value *stacks = pk_json_member(data, "stacks");
     struct list up = list_of(stacks, "up"), frames = list_of(stacks, "frame");
     struct pk_tree *tree = &view->tree;
 
@@ -154,7 +151,7 @@ static int fill_tree(struct pk_view *view, const struct pk_json_value *data) {
         tree->frames[i] = frame;
     }
     for (unsigned column = 0; column < PK_COLUMNS; column++) {
-        struct list values = list_of(stacks, column_names[column]);
+        struct list values = list_of(stacks, pk_json_columns[column]);
         for (uint32_t i = 0; i < tree->count; i++) {
             int64_t value = take_number(&values);
             tree->columns[column][i] = value > 0 ? (uint64_t)value : 0;
@@ -177,7 +174,7 @@ static int fill_blame(struct pk_view *view, const struct pk_json_value *data) {
         return -ENOMEM;
     }
     for (unsigned column = 0; column < PK_COLUMNS; column++) {
-        columns[column] = list_of(blame, column_names[column]);
+        columns[column] = list_of(blame, pk_json_columns[column]);
     }
     for (uint32_t i = 0; i < view->blame_count; i++) {
         struct pk_view_blame *line = &view->blame[i];

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "record/settings.h"
+#include "record/tree.h"
 #include "report/gather.h"
 #include "report/model.h"
 #include "report/old_lines.h"
@@ -16,7 +18,7 @@
 #include "report/source.h"
 #include "report/stream.h"
 
-#define MAX_LEDGERS (4u << 14) /* four for each process of the tree file */
+#define MAX_LEDGERS (4u * PK_TREE_SLOTS) /* four for each process of the tree file */
 
 static void free_names(struct pk_ledger_names *names) {
     for (size_t i = 0; i < names->count; i++) {
@@ -56,7 +58,7 @@ static int list_ledgers(const char *dir, struct pk_ledger_names *ret_names) {
         if (entry == NULL) {
             break;
         }
-        if (strncmp(entry->d_name, "ledger-", strlen("ledger-")) == 0) {
+        if (strncmp(entry->d_name, PK_LEDGER_PREFIX, strlen(PK_LEDGER_PREFIX)) == 0) {
             r = add_name(ret_names, entry->d_name);
         }
     }
@@ -284,7 +286,7 @@ int pk_report_write(const struct pk_report *report, enum pk_report_format format
         r = pk_write_csv(report, out);
         break;
     case PK_FORMAT_GITHUB:
-        r = pk_write_annotations(report, out, options);
+        r = pk_write_github(report, out, options);
         break;
     }
     return r < 0 ? r : pk_stream_finish(out);

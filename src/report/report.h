@@ -64,9 +64,8 @@ struct pk_run_info {
     const char *tool;      /* "peakline 0.1.0" */
     char *const *argv;     /* the command as the user thinks of it, NULL-terminated; may be NULL */
     const char *directory; /* absolute; where it was started */
-    const char *report_path; /* of report.html, to be printed; NULL: none is printed */
-    int64_t start_unix_ns;   /* 0: unknown */
-    int64_t end_unix_ns;     /* 0: unknown or still running */
+    int64_t start_unix_ns; /* 0: unknown */
+    int64_t end_unix_ns;   /* 0: unknown or still running */
     enum pk_run_outcome outcome;
     int code;                /* PK_RUN_EXIT: exit status */
     int signal;              /* PK_RUN_SIGNAL: number */
@@ -124,7 +123,7 @@ struct pk_report_options {
     unsigned width;          /* columns for text; 0: 80 */
     bool color;              /* text: ANSI colours */
     bool utf8;               /* text: the terminal shows UTF-8 */
-    const char *report_path; /* text: the path to print; NULL: the one in run.json */
+    const char *report_path; /* text: of report.html, to be printed; NULL: none is */
     const char *link_host;   /* text: links to the report and to files of this machine, for a
                                 terminal that shows them (OSC 8); NULL: none */
     const char *root;        /* annotations: files below are named relative to it; NULL: none */

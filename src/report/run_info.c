@@ -99,7 +99,6 @@ static void write_info(FILE *file, const struct pk_run_info *info) {
     pk_json_text(&json, "tool", info->tool);
     write_texts(&json, "command", info->argv);
     pk_json_bytes(&json, "directory", info->directory);
-    pk_json_bytes(&json, "report", info->report_path);
     pk_json_signed(&json, "start_unix_ns", info->start_unix_ns);
     pk_json_signed(&json, "end_unix_ns", info->end_unix_ns);
     pk_json_object(&json, "outcome");

@@ -271,9 +271,6 @@ static bool read_member(struct pk_json_reader *reader, struct pk_run_info *info,
     if (strcmp(key, "directory") == 0) {
         return read_text(reader, &info->directory);
     }
-    if (strcmp(key, "report") == 0) {
-        return read_text(reader, &info->report_path);
-    }
     if (strcmp(key, "start_unix_ns") == 0) {
         return read_number(reader, &info->start_unix_ns);
     }
@@ -357,7 +354,6 @@ void pk_run_info_free(struct pk_run_info *info) {
     if (info != NULL) {
         free((char *)(uintptr_t)info->tool);
         free((char *)(uintptr_t)info->directory);
-        free((char *)(uintptr_t)info->report_path);
         free((char *)(uintptr_t)info->headline);
         free((char *)(uintptr_t)info->boot_id);
         free((char *)(uintptr_t)info->oom.path);

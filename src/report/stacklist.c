@@ -105,7 +105,6 @@ static void cut_stack(struct pk_stacklist *list, uint32_t depth) {
     memcpy(list->cut_path + outer + 1, list->path + depth - inner, inner * sizeof(*list->path));
     list->frames = list->cut_path;
     list->count = list->depth_limit;
-    list->left_out = depth - outer - inner;
 }
 
 bool pk_stacklist_next(struct pk_stacklist *list) {
@@ -115,7 +114,6 @@ bool pk_stacklist_next(struct pk_stacklist *list) {
         uint32_t node = list->node, depth = list->depths[node];
         bool is_held = read_values(tree, node, list->values);
         list->frames = list->path;
-        list->left_out = 0;
         if (node == 0) {
             list->path[0] = 0;
             list->count = 1;

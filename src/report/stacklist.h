@@ -38,9 +38,8 @@ struct pk_stacklist {
 
     /* The stack it stands at. */
     uint32_t node;
-    uint32_t count;           /* at least 1 */
-    const uint32_t *frames;   /* indices into `table`, outermost first */
-    uint32_t left_out;        /* frames that were left out; they are one frame, in the middle */
+    uint32_t count;              /* at least 1 */
+    const uint32_t *frames;      /* indices into `table`, outermost first */
     uint64_t values[PK_COLUMNS]; /* of this stack itself, without callees */
 
     uint32_t *depths;  /* by node */

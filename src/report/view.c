@@ -15,7 +15,6 @@
 #include "report/names.h"
 
 #define NO_FRAME UINT32_MAX
-#define NO_NODE UINT32_MAX
 #define MAX_HELD_BYTES (UINT64_C(1) << 53) /* of all ledgers: JavaScript counts exactly to there */
 #define MAX_ALLOC_BYTES (UINT64_C(1) << 63)
 

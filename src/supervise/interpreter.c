@@ -2,6 +2,7 @@
  * See interpreter.h. */
 #include "supervise/interpreter.h"
 
+#include "base/clock.h"
 #include "supervise/locate.h"
 
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ANSWER_TIMEOUT_MS 10000
@@ -49,9 +49,7 @@ static int start_quietly(const char *path, char *const *argv, char *const *envir
 }
 
 static int64_t read_milliseconds(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)(pk_clock_ns(CLOCK_MONOTONIC) / 1000000);
 }
 
 /* All that comes out of `fd` until it is closed, cut to `size` - 1. Returns 0 or -ETIMEDOUT. */

@@ -25,10 +25,6 @@
 /* A process alone has little to share: not worth 10 ms a GiB of its memory lock. */
 #define PSS_ALONE_BYTES (UINT64_C(256) << 20)
 
-uint64_t pk_sampler_now(void) {
-    return pk_clock_ns(CLOCK_MONOTONIC);
-}
-
 int pk_sampler_start(const char *directory, struct pk_tree_page *tree, uint64_t start_unix_ns,
                      uint64_t start_mono_ns, struct pk_sampler *ret_sampler) {
     memset(ret_sampler, 0, sizeof(*ret_sampler));
@@ -37,7 +33,7 @@ int pk_sampler_start(const char *directory, struct pk_tree_page *tree, uint64_t 
     ret_sampler->ledger_fd = -1;
     ret_sampler->start_ns = start_mono_ns;
     ret_sampler->interval_ns = SHORTEST_NS;
-    ret_sampler->next_ns = pk_sampler_now();
+    ret_sampler->next_ns = pk_clock_ns(CLOCK_MONOTONIC);
     ret_sampler->pss_next_ns = ret_sampler->next_ns + PSS_FIRST_NS;
     return pk_timeline_create(directory, start_unix_ns, start_mono_ns, &ret_sampler->timeline);
 }
@@ -158,7 +154,7 @@ static void set_pace(struct pk_sampler *sampler, const struct look *look, uint64
 
 void pk_sampler_take(struct pk_sampler *sampler, pid_t program) {
     const struct pk_tree_page *tree = sampler->tree;
-    uint64_t now = pk_sampler_now();
+    uint64_t now = pk_clock_ns(CLOCK_MONOTONIC);
     struct look look = {.sums = {.first_ns = now - sampler->start_ns, .samples = 1}};
     if (sampler->timeline.page == NULL || sampler->timeline.page->header.samples == 0) {
         sampler->cpu_last_ns = pk_clock_ns(CLOCK_PROCESS_CPUTIME_ID); // starting up was no look

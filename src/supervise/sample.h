@@ -28,9 +28,6 @@ struct pk_sampler {
     uint64_t rss_last;
 };
 
-/* CLOCK_MONOTONIC. */
-uint64_t pk_sampler_now(void);
-
 /* Before the program starts: makes DIR/timeline. `directory` and `tree` (may be NULL) are borrowed.
  * Returns 0 or a negative errno when the timeline could not be kept on the disk (the sampler works
  * all the same). */

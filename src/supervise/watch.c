@@ -3,6 +3,7 @@
  * sigtimedwait, so no code of ours ever runs inside a handler. */
 #include "supervise/watch.h"
 
+#include "base/clock.h"
 #include "supervise/witness.h"
 
 #include <errno.h>
@@ -143,7 +144,7 @@ static int take_signal(uint64_t until) {
 
     (void)sigfillset(&all);
     for (;;) {
-        uint64_t now = pk_sampler_now();
+        uint64_t now = pk_clock_ns(CLOCK_MONOTONIC);
         uint64_t left = until > now ? until - now : 0;
         struct timespec pause = {.tv_sec = (time_t)(left / 1000000000u),
                                  .tv_nsec = (long)(left % 1000000000u)};
@@ -182,7 +183,7 @@ static int take_signals(struct watch *watch, struct pk_watched *watched) {
                 (void)kill(watch->program, number);
             }
         }
-        if (pk_sampler_now() >= sampler->next_ns) { // also in a storm of signals
+        if (pk_clock_ns(CLOCK_MONOTONIC) >= sampler->next_ns) { // also in a storm of signals
             pk_sampler_take(sampler, watch->program);
         }
     }
@@ -196,11 +197,11 @@ static void wait_for_others(const struct watch *watch, struct pk_watched *watche
     pid_t session = request->wait_s < 0 ? getsid(0) : PK_ANY_SESSION;
     double wait_s = request->wait_s < 0 ? USUAL_WAIT_S : request->wait_s;
     wait_s = wait_s < LONGEST_WAIT_S ? wait_s : LONGEST_WAIT_S;
-    uint64_t start = pk_sampler_now();
+    uint64_t start = pk_clock_ns(CLOCK_MONOTONIC);
     uint64_t deadline = start + (uint64_t)(wait_s * 1e9);
 
     while (pk_sampler_others(request->sampler, watch->program, session, NULL, 0) > 0) {
-        uint64_t now = pk_sampler_now();
+        uint64_t now = pk_clock_ns(CLOCK_MONOTONIC);
         if (now >= deadline) {
             break;
         }
@@ -215,7 +216,7 @@ static void wait_for_others(const struct watch *watch, struct pk_watched *watche
         if (number == SIGCHLD) {
             collect_orphans(watch);
         }
-        watched->waited_ns = pk_sampler_now() - start;
+        watched->waited_ns = pk_clock_ns(CLOCK_MONOTONIC) - start;
     }
     watched->others = pk_sampler_others(request->sampler, watch->program, PK_ANY_SESSION,
                                         watched->other_pids, PK_WATCH_SHOWN);
@@ -232,23 +233,16 @@ static void drop_pending(void) {
     }
 }
 
-static double subtract(const struct timespec *later, const struct timespec *earlier) {
-    return (double)(later->tv_sec - earlier->tv_sec) +
-           (double)(later->tv_nsec - earlier->tv_nsec) * 1e-9;
-}
-
 int pk_watch_wait(const struct pk_spawned *spawned, const struct pk_watch_request *request,
                   struct pk_watched *ret_watched) {
     struct watch watch = {.program = spawned->pid, .request = request};
-    struct timespec start, end;
 
     memset(ret_watched, 0, sizeof(*ret_watched));
     request->sampler->program = spawned->pid;
-    (void)clock_gettime(CLOCK_MONOTONIC, &start);
+    uint64_t start = pk_clock_ns(CLOCK_MONOTONIC);
     (void)pk_witness_start(&watch.witness);
     int error = take_signals(&watch, ret_watched);
-    (void)clock_gettime(CLOCK_MONOTONIC, &end);
-    ret_watched->duration_s = subtract(&end, &start);
+    ret_watched->duration_ns = pk_clock_ns(CLOCK_MONOTONIC) - start;
     stop_report(&watch);
     if (error == 0) {
         wait_for_others(&watch, ret_watched);

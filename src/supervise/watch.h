@@ -29,7 +29,7 @@ struct pk_watched {
     struct rusage usage; /* of the program and the children it has waited for */
     struct rlimit address_space, data; /* of the program when it ended */
     uid_t user;          /* whom the program was when it ended; ours where that cannot be known */
-    double duration_s;   /* since pk_watch_wait was called, by CLOCK_MONOTONIC */
+    uint64_t duration_ns; /* since pk_watch_wait was called, by CLOCK_MONOTONIC */
     uint64_t waited_ns;  /* for others, after that; 0 if there were none to wait for */
     uint32_t others;     /* processes of the run that are still alive */
     pid_t other_pids[PK_WATCH_SHOWN];

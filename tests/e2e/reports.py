@@ -20,6 +20,11 @@ from running import run_command
 TARGETS = Path(__file__).resolve().parent / "targets"
 
 
+def read_run(result):
+    """What run.json of a result directory says."""
+    return json.loads((result / "run.json").read_text())
+
+
 class Frame(NamedTuple):
     function: str
     path: str

@@ -4,7 +4,6 @@ clear sentence and none of them a danger to the program."""
 
 import json
 
-import pytest
 from api_session import api_environment
 
 

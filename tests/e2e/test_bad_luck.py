@@ -4,7 +4,6 @@ for the report, hardly a descriptor. The program never pays, and what is missing
 
 Each runs in a mount namespace of its own, so that nothing of it is seen outside."""
 
-import json
 import os
 import resource
 import shutil
@@ -12,7 +11,7 @@ import signal
 import subprocess
 
 import pytest
-from reports import read_report
+from reports import read_report, read_run
 from running import run_command
 
 MIB = 1 << 20
@@ -45,10 +44,6 @@ def run_where(peakline, python, tmp_path, app):
     return run
 
 
-def run_info(result):
-    return json.loads((result / "run.json").read_text())
-
-
 def check_measured(peakline, done):
     assert (done.returncode, done.stdout) == (0, f"{KEEP}\n"), done.stderr
     report = read_report(peakline, done.result)
@@ -63,7 +58,7 @@ def test_without_proc(peakline, run_where):
     done = run_where(f"umount -l /proc\n{another}")
     check_measured(peakline, done)
     assert done.stderr == ""
-    info = run_info(done.result)
+    info = read_run(done.result)
     assert info["processes_most"] == 0 and info["groups"] == []
     assert info["rss_peak_bytes"] > KEEP  # by wait4
 
@@ -141,7 +136,7 @@ def test_a_report_beyond_the_file_size_limit(peakline, python, tmp_path):
     assert (done.returncode, done.stdout) == (0, "ran\n"), done.stderr
     # The page fits: it is packed. What is missing is said in it.
     assert done.stderr == "" or "File too large" in done.stderr
-    warnings = run_info(result)["warnings"]
+    warnings = read_run(result)["warnings"]
     assert [each for each in warnings if "/tree could not be made (File too large)" in each]
 
 

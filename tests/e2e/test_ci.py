@@ -102,6 +102,14 @@ def test_a_recorded_run_gives_the_same_annotations(run_peakline, app, tmp_path):
     assert again.stdout == ran.stderr
 
 
+def test_only_lines_of_files_get_a_note(run_peakline, app, tmp_path):
+    text = "import sys; sys.path.insert(0, '.'); import app; mine = bytearray(50 << 20)"
+    done = run_peakline(["-c", text], options=["--github"], env=workflow(tmp_path))
+    assert "<string>" in (tmp_path / "summary.md").read_text(), "the line of the text holds the most"
+    assert [line.split(",")[0] for line in done.stderr.splitlines()] == ["::warning file=app.py"] * 2
+    assert "<string>:1" in run_peakline(["-c", text], options=["--fail-over", "1MiB"]).stderr
+
+
 @pytest.fixture
 def history(tmp_path):
     """A repository of two commits; history(mib) makes the second one hold so much more. Returns a way to compare them."""

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`peakline run` is what plain Python would be: same words, same streams, same ending."""
 
-import json
 import os
 import shutil
 import stat
@@ -9,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from reports import read_run
 from running import run_command
 
 # Prints all by which a program could notice how it was started.
@@ -80,7 +80,7 @@ def test_any_command_after_two_dashes(run_peakline, python):
 def test_exit_status_is_passed_on(run_peakline, status):
     done = run_peakline(["-c", f"import sys; sys.exit({status})"])
     assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
-    outcome = json.loads((done.result / "run.json").read_text())["outcome"]
+    outcome = read_run(done.result)["outcome"]
     assert (outcome["kind"], outcome["code"]) == ("exit", status)
 
 

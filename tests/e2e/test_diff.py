@@ -74,6 +74,14 @@ def test_names_in_notes_of_a_diff_cannot_give_commands(run_peakline, peakline, t
     assert done.stdout.count("\n") == 1
 
 
+def test_a_diff_gives_no_note_to_code_out_of_no_file(run_peakline, peakline, tmp_path):
+    for mib in (2, 9):
+        run_peakline(["-c", f"kept = bytearray({mib} << 20)"])
+    results = sorted(tmp_path.glob("result-*"))
+    done = run_command([peakline, "diff", *results, "--format", "github"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_lines_follow_the_edit_and_add_up(diff):
     done = diff("old", "new", "--format", "json")
     assert (done.returncode, done.stderr) == (0, "")

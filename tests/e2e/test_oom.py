@@ -3,7 +3,6 @@
 the report says which limit it was, what the program held, and which lines held it."""
 
 import contextlib
-import json
 import os
 import resource
 import signal
@@ -12,7 +11,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from reports import read_report
+from reports import read_report, read_run
 from running import run_command, wait_for_end
 from test_accuracy_routes import SOME
 
@@ -73,10 +72,6 @@ def enter(group):
     return lambda: (group / "cgroup.procs").write_text("0")
 
 
-def run_info(result):
-    return json.loads((result / "run.json").read_text())
-
-
 HUNGRY = """\
 keep = []
 def load():
@@ -91,7 +86,7 @@ def test_a_kill_at_the_limit_of_the_group(run_peakline, tmp_path):
     with memory_group(LIMIT) as group:
         done = run_peakline(["hungry.py"], quiet=False, preexec_fn=enter(group))
     assert done.returncode == -signal.SIGKILL
-    info = run_info(done.result)
+    info = read_run(done.result)
     assert info["oom"]["kind"] == "cgroup"
     assert info["oom"]["limit_bytes"] == LIMIT
     assert info["oom"]["path"].endswith(group.name)
@@ -113,7 +108,7 @@ def test_the_limit_of_an_ancestor(run_peakline, tmp_path):
     (tmp_path / "hungry.py").write_text(HUNGRY)
     with memory_group(LIMIT) as parent, memory_group(None, parent) as group:
         done = run_peakline(["hungry.py"], preexec_fn=enter(group))
-    info = run_info(done.result)
+    info = read_run(done.result)
     assert (info["oom"]["kind"], info["oom"]["limit_bytes"]) == ("cgroup", LIMIT)
     assert info["oom"]["path"].endswith(parent.name)
 
@@ -145,7 +140,7 @@ def test_a_worker_is_killed_and_the_program_goes_on(run_peakline, tmp_path):
     assert done.returncode == 7
     pid, status = map(int, done.stdout.split())
     assert status == signal.SIGKILL
-    oom = run_info(done.result)["oom"]
+    oom = read_run(done.result)["oom"]
     assert (oom["kind"], oom["killed_pid"], oom["is_program"]) == ("cgroup", pid, False)
     assert oom["is_certain"] and oom["kills"] == 1
     # At a limit the kernel cannot always mark the dead process's lock in the shared page; its bytes
@@ -192,7 +187,7 @@ def test_another_sigkill_is_not_the_kernels(run_peakline):
             ["-c", "import os; os.kill(os.getpid(), 9)"], quiet=False, preexec_fn=enter(group)
         )
     assert done.returncode == -signal.SIGKILL
-    assert run_info(done.result)["oom"]["kind"] == "none"
+    assert read_run(done.result)["oom"]["kind"] == "none"
     assert "memory:" not in done.stderr.lower().replace("peak memory", "")
 
 
@@ -206,7 +201,7 @@ def test_a_limit_that_only_makes_the_kernel_reclaim_is_no_end(run_peakline, tmp_
     with memory_group(LIMIT) as group:
         done = run_peakline(["-c", code], preexec_fn=enter(group))
     assert done.returncode == 0
-    assert run_info(done.result)["oom"]["kind"] == "none"
+    assert read_run(done.result)["oom"]["kind"] == "none"
 
 
 def test_a_caught_memory_error_changes_nothing(run_peakline):
@@ -221,7 +216,7 @@ def test_a_caught_memory_error_changes_nothing(run_peakline):
     )
     done = run_peakline(["-c", code], quiet=False, preexec_fn=restrict)
     assert (done.returncode, done.stdout) == (0, "caught\n")
-    info = run_info(done.result)
+    info = read_run(done.result)
     assert info["oom"]["kind"] == "address-space"
     assert info["oom"]["limit_bytes"] == limit
     assert 3 << 30 <= info["oom"]["failed_bytes"] < (3 << 30) + 4096
@@ -237,7 +232,7 @@ def test_an_address_space_limit_that_ends_the_program(run_peakline):
 
     done = run_peakline(["-c", "bytearray(3 << 30)"], quiet=False, preexec_fn=restrict)
     assert done.returncode == 1
-    assert run_info(done.result)["headline"] == (
+    assert read_run(done.result)["headline"] == (
         "Out of memory: the address space limit of 2.0 GiB (ulimit -v) was reached; a request for "
         "3.0 GiB got nothing."
     )
@@ -298,10 +293,10 @@ def test_the_whole_group_dies_and_the_report_still_tells(peakline, python, tmp_p
         wait_for_end(program)
         started.kill()
         started.wait()
-        assert run_info(result)["outcome"]["kind"] == "running"
+        assert read_run(result)["outcome"]["kind"] == "running"
         done = run_command([peakline, "report", result, "--format", "text"])
         assert done.returncode == 0, done.stderr
-        info = run_info(result)
+        info = read_run(result)
     assert info["outcome"]["kind"] == "unknown"
     assert (info["oom"]["kind"], info["oom"]["limit_bytes"]) == ("cgroup", LIMIT)
     assert info["oom"]["killed_pid"] == program

@@ -184,3 +184,8 @@ def test_bash_completes_options_and_their_words(peakline, tmp_path):
     assert complete("peakline", "repo") == ["report"]
     assert complete("peakline", "run", "--fail-o") == ["--fail-over"]
     assert complete("peakline", "run", "--color", "a") == ["always", "auto"]
+    # each command has formats of its own
+    assert complete("peakline", "diff", "--format", "") == ["text", "html", "json", "markdown", "github"]
+    formats = ["html", "text", "markdown", "csv", "json", "folded", "pprof", "speedscope", "dhat", "github"]
+    assert complete("peakline", "report", "--format", "") == formats
+    assert complete("peakline", "report", "-f", "sp") == ["speedscope"]

@@ -6,7 +6,6 @@ import os
 import platform
 import resource
 import signal
-import subprocess
 import sys
 
 import pytest

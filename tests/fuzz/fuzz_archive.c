@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Hostile pages and documents: any bytes as a file given to `peakline diff` or `peakline report`.
- * Reaches src/report/archive.c, inflate.c, json_in.c, json_tree.c, profile.c, match.c,
+ * Reaches src/report/archive.c, inflate.c, json_in.c, json_tree.c, profile_raw.c, profile.c, match.c,
  * page_report.c and the writers of all formats.
  *
- * With libFuzzer: LLVMFuzzerTestOneInput. Without it (-DPK_FUZZ_STANDALONE) a main that either
- *     fuzz_archive [SEED [ROUNDS]]    changes right pages and documents at random, or
- *     fuzz_archive FILE...            replays inputs. */
+ * With libFuzzer: LLVMFuzzerTestOneInput. Without it: standalone.h, which changes right pages and
+ * documents. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,7 +131,7 @@ static const char page_data[] =
     "{\"format\":1,\"run\":{\"command\":[],\"directory\":\"\"},\"peak\":{\"bytes\":60,\"blocks\":3},"
     "\"files\":{\"path\":[\"/d/a.py\",\"\"],\"kind\":[0,4],\"status\":[0,0]},\"functions\":{\"name\":"
     "[\"f\",\"[thread]\"],\"file\":[0,1],\"kind\":[0,6]},\"frames\":{\"function\":[0,1],\"line\":[3,0],"
-    "\"started_by\":[-1,0],\"source\":[\"x = 1\",\"\"]},\"nodes\":{\"up\":[0,1,1],\"frame\":[-1,1,0],"
+    "\"started_by\":[-1,0],\"source\":[\"x = 1\",\"\"]},\"stacks\":{\"up\":[0,1,1],\"frame\":[-1,1,0],"
     "\"bytes\":[10,0,50],\"blocks\":[1,0,2]},\"blame\":{\"frame\":[0,-1],\"bytes\":[50,10],"
     "\"blocks\":[2,1]},\"processes\":[{\"pid\":7,\"frame\":1,\"shown\":true,"
     "\"bytes_at_tree_peak\":50,\"label\":\"a.py\"},{\"pid\":8,\"frame\":0}],\"maps\":[{\"path\":\"/f\",\"bytes\":9}],"
@@ -189,14 +188,10 @@ static size_t mutate(char *input, size_t size, size_t room) {
     }
 }
 
-int main(int argc, char **argv) {
-    static char seeds[3][4096], input[8192];
-    size_t sizes[3];
-    char *end = NULL;
-    uint64_t seed = argc > 1 ? strtoull(argv[1], &end, 0) : 1;
-    if (argc > 1 && *end != '\0') {
-        return replay_files(argv + 1, argc - 1);
-    }
+static char seeds[3][4096];
+static size_t sizes[3];
+
+static void make_seeds(void) {
     sizes[0] = sizeof(document) - 1;
     memcpy(seeds[0], document, sizes[0]);
     sizes[1] = make_page(false, seeds[1], sizeof(seeds[1]));
@@ -213,18 +208,16 @@ int main(int argc, char **argv) {
         pk_profile_free(profile);
         pk_archive_free(&archive);
     }
-    unsigned long rounds = argc > 2 ? strtoul(argv[2], NULL, 0) : 100000;
-    for (unsigned long round = 0; round < rounds; round++) {
-        start_round(seed, round);
-        uint32_t which = next_random() % 3;
-        size_t size = sizes[which];
-        memcpy(input, seeds[which], size);
-        for (uint32_t changes = next_random() % 5; changes > 0; changes--) {
-            size = mutate(input, size, sizeof(input));
-        }
-        (void)LLVMFuzzerTestOneInput((const uint8_t *)input, size);
+}
+
+static void run_round(void) {
+    static char input[8192];
+    uint32_t which = next_random() % 3;
+    size_t size = sizes[which];
+    memcpy(input, seeds[which], size);
+    for (uint32_t changes = next_random() % 5; changes > 0; changes--) {
+        size = mutate(input, size, sizeof(input));
     }
-    printf("fuzz_archive: %lu inputs, seed %llu\n", rounds, (unsigned long long)seed);
-    return 0;
+    (void)LLVMFuzzerTestOneInput((const uint8_t *)input, size);
 }
 #endif

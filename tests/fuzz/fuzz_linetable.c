@@ -2,9 +2,7 @@
  * Hostile line tables: any bytes, any offset, all encodings. Reaches src/pyframe/linetable.c.
  * Input: byte 0 the encoding, 1-4 co_firstlineno, 5-6 the offset, then the table.
  *
- * With libFuzzer: LLVMFuzzerTestOneInput. Without it (-DPK_FUZZ_STANDALONE) a main that either
- *     fuzz_linetable [SEED [ROUNDS]]    changes right tables at random, or
- *     fuzz_linetable FILE...            replays inputs.
+ * With libFuzzer: LLVMFuzzerTestOneInput. Without it: standalone.h, which changes right tables.
  * Build either with -fsanitize=address,undefined: the sanitizer is the judge of reads outside. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,25 +89,17 @@ static const uint8_t seeds[][40] = {
      0x50, 31, 3, 8, 0x47, 1, 0x80, 0x10},
 };
 
-int main(int argc, char **argv) {
-    char *end = NULL;
-    uint64_t seed = argc > 1 ? strtoull(argv[1], &end, 0) : 1;
-    if (argc > 1 && *end != '\0') {
-        return replay_files(argv + 1, argc - 1);
+static void make_seeds(void) { // they stand above
+}
+
+static void run_round(void) {
+    uint8_t input[sizeof(seeds[0])];
+    memcpy(input, seeds[next_random() % 3], sizeof(input));
+    for (uint32_t changes = next_random() % 6; changes > 0; changes--) {
+        size_t place = next_random() % sizeof(input);
+        uint32_t how = next_random();
+        input[place] = (uint8_t)(how & 1 ? how >> 8 : input[place] ^ (1u << (how >> 8) % 8));
     }
-    unsigned long rounds = argc > 2 ? strtoul(argv[2], NULL, 0) : 200000;
-    for (unsigned long round = 0; round < rounds; round++) {
-        uint8_t input[sizeof(seeds[0])];
-        start_round(seed, round);
-        memcpy(input, seeds[next_random() % 3], sizeof(input));
-        for (uint32_t changes = next_random() % 6; changes > 0; changes--) {
-            size_t place = next_random() % sizeof(input);
-            uint32_t how = next_random();
-            input[place] = (uint8_t)(how & 1 ? how >> 8 : input[place] ^ (1u << (how >> 8) % 8));
-        }
-        (void)LLVMFuzzerTestOneInput(input, 7 + next_random() % (sizeof(input) - 6));
-    }
-    printf("fuzz_linetable: %lu inputs, seed %llu\n", rounds, (unsigned long long)seed);
-    return 0;
+    (void)LLVMFuzzerTestOneInput(input, 7 + next_random() % (sizeof(input) - 6));
 }
 #endif

@@ -2,14 +2,8 @@
  * Fuzz target: any bytes as a ledger, or as a tree file. What the readers accept must keep the
  * readers' promises; a ledger must make a view that adds up, alone and beside another process.
  *
- *     clang -fsanitize=fuzzer,address,undefined ...        libFuzzer
- *     gcc -DPK_FUZZ_STANDALONE -fsanitize=address,undefined ...
- *         fuzz_reader FILE...                  run each file once
- *         fuzz_reader --mutate N [--seed S] [FILE...]
- *                                              run N mutations of the files, or of built-in ledgers
- *
- * May use record, report and tests/unit/make_ledger.h. Must stay true: the same seed runs the same
- * inputs. */
+ * With libFuzzer: LLVMFuzzerTestOneInput. Without it: standalone.h, which changes right ledgers and a
+ * right tree file. May use record, report and tests/unit/make_ledger.h. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -161,22 +155,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
 
 #ifdef PK_FUZZ_STANDALONE
 #include "make_ledger.h"
+#include "standalone.h"
 
-#define MAX_SEEDS 64
-
-struct seed {
+static struct seed {
     uint8_t *bytes;
     size_t size;
-};
-
-static uint64_t random_state;
-
-static uint64_t next_random(void) {
-    uint64_t z = (random_state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
+} seeds[4];
 
 static struct seed make_seed(int is_split, uint32_t nodes) {
     struct make_ledger make;
@@ -217,24 +201,6 @@ static struct seed make_tree_seed(void) {
     return seed;
 }
 
-static struct seed read_seed(const char *path) {
-    struct seed seed = {0};
-    FILE *file = fopen(path, "rb");
-    if (file == NULL || fseek(file, 0, SEEK_END) != 0) {
-        fprintf(stderr, "%s cannot be read\n", path);
-        exit(2);
-    }
-    seed.size = (size_t)ftell(file);
-    seed.bytes = malloc(seed.size + 1);
-    rewind(file);
-    if (seed.bytes == NULL || fread(seed.bytes, 1, seed.size, file) != seed.size) {
-        fprintf(stderr, "%s cannot be read\n", path);
-        exit(2);
-    }
-    fclose(file);
-    return seed;
-}
-
 /* Where a change is worth most: the header, or the front of an extent. */
 static size_t choose_place(const struct seed *seed) {
     size_t reach = next_random() % 2 != 0 ? 64 : 512;
@@ -251,7 +217,7 @@ static void mutate(uint8_t *bytes, const struct seed *seed) {
                                        8,          255,        4095,       4096,
                                        0x7fffffff, 0x80000000, 0xffffffff, UINT64_C(1) << 50,
                                        INT64_MAX,  UINT64_MAX};
-    for (uint64_t changes = next_random() % 5 + 1; changes > 0; changes--) {
+    for (uint32_t changes = next_random() % 5 + 1; changes > 0; changes--) {
         size_t place = choose_place(seed);
         if (next_random() % 2 != 0) {
             bytes[place] ^= (uint8_t)(1u << next_random() % 8);
@@ -264,58 +230,36 @@ static void mutate(uint8_t *bytes, const struct seed *seed) {
     }
 }
 
-int main(int argc, char **argv) {
-    struct seed seeds[MAX_SEEDS];
-    size_t count = 0;
-    unsigned long mutations = 0;
-
-    random_state = 1;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--mutate") == 0 && i + 1 < argc) {
-            mutations = strtoul(argv[++i], NULL, 10);
-        } else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
-            random_state = strtoull(argv[++i], NULL, 10);
-        } else if (count < MAX_SEEDS) {
-            seeds[count++] = read_seed(argv[i]);
-        }
-    }
-    if (count == 0) {
-        seeds[count++] = make_seed(0, 3);
-        seeds[count++] = make_seed(0, 40);
-        seeds[count++] = make_seed(1, 300);
-        seeds[count++] = make_tree_seed();
-    }
-    for (size_t i = 0; i < count; i++) {
-        (void)LLVMFuzzerTestOneInput(seeds[i].bytes, seeds[i].size);
-    }
-    unsigned long accepted = 0;
-    for (unsigned long i = 0; i < mutations; i++) {
-        const struct seed *seed = &seeds[next_random() % count];
-        // a buffer of just the size that is read, so that the sanitizer sees any byte beyond
-        size_t size = next_random() % 8 == 0 ? next_random() % (seed->size + 1) : seed->size;
-        struct seed copy = {.bytes = malloc(seed->size + 1), .size = seed->size};
-        uint8_t *exact = malloc(size + 1);
-        memcpy(copy.bytes, seed->bytes, seed->size);
-        if (seed->size > 0) {
-            mutate(copy.bytes, &copy);
-        }
-        memcpy(exact, copy.bytes, size);
-        exact = realloc(exact, size == 0 ? 1 : size);
-        struct pk_snapshot *snapshot;
-        char error[64];
-        accepted +=
-            pk_snapshot_read_memory(exact, size, "input", &snapshot, error, sizeof(error)) == 0
-                ? 1u
-                : 0u;
+static void make_seeds(void) {
+    seeds[0] = make_seed(0, 3);
+    seeds[1] = make_seed(0, 40);
+    seeds[2] = make_seed(1, 300);
+    seeds[3] = make_tree_seed();
+    for (size_t i = 0; i < 4; i++) { // unchanged, each is taken
+        const struct seed *seed = &seeds[i];
+        struct pk_snapshot *snapshot = NULL;
+        struct pk_tree_snapshot *tree = NULL;
+        char error[300];
+        int r = i < 3 ? pk_snapshot_read_memory(seed->bytes, seed->size, "seed", &snapshot, error,
+                                                sizeof(error))
+                      : pk_tree_snapshot_read_memory(seed->bytes, seed->size, "seed", &tree, error,
+                                                     sizeof(error));
+        require(r == 0, "the seeds are right");
         pk_snapshot_free(snapshot);
-        (void)LLVMFuzzerTestOneInput(exact, size);
-        free(exact);
-        free(copy.bytes);
+        pk_tree_snapshot_free(tree);
+        (void)LLVMFuzzerTestOneInput(seed->bytes, seed->size);
     }
-    for (size_t i = 0; i < count; i++) {
-        free(seeds[i].bytes);
-    }
-    printf("%zu seeds, %lu mutations, %lu of them accepted\n", count, mutations, accepted);
-    return 0;
+}
+
+static void run_round(void) {
+    const struct seed *seed = &seeds[next_random() % 4];
+    uint8_t *bytes = malloc(seed->size);
+    memcpy(bytes, seed->bytes, seed->size);
+    mutate(bytes, seed);
+    // a buffer of just the size that is read, so that the sanitizer sees any byte beyond
+    size_t size = next_random() % 8 == 0 ? next_random() % (seed->size + 1) : seed->size;
+    bytes = realloc(bytes, size == 0 ? 1 : size);
+    (void)LLVMFuzzerTestOneInput(bytes, size);
+    free(bytes);
 }
 #endif

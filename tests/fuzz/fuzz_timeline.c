@@ -2,12 +2,8 @@
  * Fuzz target: any bytes as a timeline. What the reader accepts keeps its promises: times go
  * forward, counts and amounts are in range.
  *
- *     clang -fsanitize=fuzzer,address,undefined ...        libFuzzer
- *     gcc -DPK_FUZZ_STANDALONE -fsanitize=address,undefined ...
- *         fuzz_timeline FILE...                 run each file once
- *         fuzz_timeline --mutate N [--seed S]   run N mutations of a built-in timeline
- *
- * May use record. Must stay true: the same seed runs the same inputs. */
+ * With libFuzzer: LLVMFuzzerTestOneInput. Without it: standalone.h, which changes a right timeline.
+ * May use record. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -51,17 +47,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
 }
 
 #ifdef PK_FUZZ_STANDALONE
+#include "standalone.h"
 
-static uint64_t state = 1;
+static struct pk_timeline_page *good;
 
-static uint64_t draw(uint64_t below) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state % below;
-}
-
-static struct pk_timeline_page *make_page(void) {
+static void make_seeds(void) {
     struct pk_timeline timeline;
 
     (void)pk_timeline_create("/nonexistent", 1, 1, &timeline); // in memory
@@ -72,70 +62,45 @@ static struct pk_timeline_page *make_page(void) {
         pk_timeline_add(&timeline, &point);
         pk_timeline_see(&timeline, &process);
     }
-    struct pk_timeline_page *page = aligned_alloc(4096, sizeof(*page));
-    if (page == NULL) {
+    good = aligned_alloc(4096, sizeof(*good));
+    if (good == NULL) {
         abort();
     }
-    memcpy(page, timeline.page, sizeof(*page));
+    memcpy(good, timeline.page, sizeof(*good));
     pk_timeline_close(&timeline);
-    return page;
+    struct pk_timeline_page *page = NULL;
+    require(pk_timeline_read_memory(good, sizeof(*good), &page) == 0,
+            "the seed is right");
+    free(page);
 }
 
 /* A place that matters: the header, the used points, the used processes. */
 static size_t draw_place(void) {
-    switch (draw(3)) {
+    switch (next_random() % 3) {
     case 0:
-        return draw(sizeof(struct pk_timeline_header));
+        return next_random() % sizeof(struct pk_timeline_header);
     case 1:
-        return 4096 + draw(40 * 64);
+        return 4096 + next_random() % (40 * 64);
     default:
-        return 69632 + draw(40 * 64);
+        return 69632 + next_random() % (40 * 64);
     }
 }
 
-static void mutate(long count) {
-    struct pk_timeline_page *good = make_page();
+static void run_round(void) {
     uint8_t *bytes = malloc(sizeof(*good));
-
-    for (long i = 0; i < count && bytes != NULL; i++) {
-        memcpy(bytes, good, sizeof(*good));
-        for (uint64_t changes = 1 + draw(4); changes > 0; changes--) {
-            size_t place = draw_place();
-            uint64_t value = draw(2) == 0 ? draw(100) : draw(UINT64_MAX);
-            size_t width = (size_t)1 << draw(4);
-            memcpy(bytes + place, &value, width);
-        }
-        size_t size = draw(20) == 0 ? draw(sizeof(*good)) : sizeof(*good);
-        (void)LLVMFuzzerTestOneInput(bytes, size);
+    if (bytes == NULL) {
+        return;
     }
+    memcpy(bytes, good, sizeof(*good));
+    for (uint32_t changes = 1 + next_random() % 4; changes > 0; changes--) {
+        size_t place = draw_place();
+        uint64_t value = next_random();
+        value = next_random() % 2 == 0 ? value % 100 : value << 32 | next_random();
+        size_t width = (size_t)1 << next_random() % 4;
+        memcpy(bytes + place, &value, width);
+    }
+    size_t size = next_random() % 20 == 0 ? next_random() % sizeof(*good) : sizeof(*good);
+    (void)LLVMFuzzerTestOneInput(bytes, size);
     free(bytes);
-    free(good);
 }
-
-static void run_file(const char *path) {
-    static uint8_t bytes[sizeof(struct pk_timeline_page) + 64];
-    FILE *file = fopen(path, "rb");
-
-    if (file != NULL) {
-        (void)LLVMFuzzerTestOneInput(bytes, fread(bytes, 1, sizeof(bytes), file));
-        fclose(file);
-    }
-}
-
-int main(int argc, char **argv) {
-    long count = 0;
-
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--mutate") == 0 && i + 1 < argc) {
-            count = strtol(argv[++i], NULL, 10);
-        } else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
-            state = strtoull(argv[++i], NULL, 10) | 1;
-        } else {
-            run_file(argv[i]);
-        }
-    }
-    mutate(count);
-    return 0;
-}
-
 #endif

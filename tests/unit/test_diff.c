@@ -226,7 +226,7 @@ static void what_lies_in_the_band_is_noise(void) {
     CHECK_EQ(noisy->band[0].least, 90);
     CHECK_EQ(noisy->band[0].most, 110);
     CHECK_EQ(noisy->band[1].most, 120);
-    CHECK(pk_diff_is_noise(diff)); // 147 to 167, and 147 to 167
+    CHECK(diff->is_noise); // 147 to 167, and 147 to 167
     struct pk_amount none = {0};
     char sentence[300];
     CHECK(!pk_diff_exceeds(diff, &none, sentence, sizeof(sentence)));

@@ -214,7 +214,6 @@ static void a_run_reads_back_byte_for_byte(void) {
     const struct pk_run_info info = {.tool = "peakline 0.1.0",
                                      .argv = argv,
                                      .directory = "/home/\xe9/x",
-                                     .report_path = "out/report.html",
                                      .start_unix_ns = INT64_C(1700000000123456789),
                                      .end_unix_ns = INT64_C(1700000001123456789),
                                      .outcome = PK_RUN_SIGNAL,
@@ -260,7 +259,6 @@ static void a_run_reads_back_byte_for_byte(void) {
     }
     CHECK(back->argv[5] == NULL);
     CHECK_STR(back->directory, info.directory);
-    CHECK_STR(back->report_path, info.report_path);
     CHECK_STR(back->tool, info.tool);
     CHECK_EQ(back->start_unix_ns, info.start_unix_ns);
     CHECK_EQ(back->end_unix_ns, info.end_unix_ns);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report page of a cell: the page of the block, with cells named "Cell [n]" and stacks that start at the cell. Only
-the data in the page changes (src/report/html.c writes it, src/report/web/data.js reads it)."""
+the data in the page changes (src/report/export_html.c writes it, src/report/web/page.js reads it)."""
 
 import base64
 import gzip

@@ -27,8 +27,8 @@ static const struct pk_view_frame *find_own_frame(const struct pk_report *report
     return file->kind == PK_FILE_USER && frame->line > 0 ? frame : NULL;
 }
 
-int pk_write_annotations(const struct pk_report *report, FILE *out,
-                         const struct pk_report_options *options) {
+int pk_write_github(const struct pk_report *report, FILE *out,
+                    const struct pk_report_options *options) {
     const struct pk_view *view = &report->view;
     const char *root = options != NULL ? options->root : NULL;
     uint32_t notes = 0;
@@ -36,11 +36,12 @@ int pk_write_annotations(const struct pk_report *report, FILE *out,
     for (uint32_t i = 0; i < view->peak_blame_count && notes < MAX_NOTES; i++) {
         const struct pk_view_frame *frame = find_own_frame(report, i);
         char bytes[PK_NUMBER_ROOM], share[PK_NUMBER_ROOM], peak[PK_NUMBER_ROOM], text[256];
-        if (frame == NULL) {
+        const char *path =
+            frame != NULL ? view->files[view->functions[frame->function].file].path : "";
+        if (!pk_github_is_file(path)) {
             continue;
         }
         fputs("::warning file=", out);
-        const char *path = view->files[view->functions[frame->function].file].path;
         pk_github_escape(out, pk_github_shorten(path, root), true);
         (void)snprintf(text, sizeof(text), "%s (%s) of the peak of %s",
                        pk_format_bytes(bytes, view->blame[i].bytes),

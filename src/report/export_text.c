@@ -324,9 +324,7 @@ int pk_write_text(const struct pk_report *report, FILE *out,
     const char *headline =
         report->run != NULL && report->run->headline != NULL ? report->run->headline : "";
     pk_report_outcome_sentence(report, outcome, sizeof(outcome));
-    const char *path = options->report_path != NULL ? options->report_path
-                       : report->run != NULL        ? report->run->report_path
-                                                    : NULL;
+    const char *path = options->report_path;
     unsigned note_count =
         choose_notes(report, headline[0] != '\0' ? 1 : MAX_NOTES, notes, &more_notes);
     bool one_long_note =
