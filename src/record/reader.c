@@ -155,6 +155,7 @@ static int read_header(const struct input *input, struct pk_ledger_header *ret_h
     limit_number(&header->dropped_events);
     limit_number(&header->merged_stacks);
     limit_number(&header->unknown_frees);
+    limit_number(&header->missed_frees);
     limit_number(&header->failed_allocs);
     return 0;
 }

@@ -100,6 +100,7 @@ static void take_numbers(struct pk_view_process *process, const struct pk_ledger
     process->dropped_events = header->dropped_events;
     process->merged_stacks = header->merged_stacks;
     process->unknown_frees = header->unknown_frees;
+    process->missed_frees = header->missed_frees;
     process->failed_allocs = header->failed_allocs;
     process->largest_failed_bytes = header->largest_failed_bytes;
 }

@@ -279,6 +279,7 @@ static void write_ledger_facts(struct pk_json *json, const struct pk_report *rep
         sum.dropped_events += process->dropped_events;
         sum.merged_stacks += process->merged_stacks;
         sum.unknown_frees += process->unknown_frees;
+        sum.missed_frees += process->missed_frees;
         sum.flags |= process->flags;
     }
     pk_json_object(json, "ledger");
@@ -295,6 +296,7 @@ static void write_ledger_facts(struct pk_json *json, const struct pk_report *rep
     pk_json_unsigned(json, "dropped_events", sum.dropped_events);
     pk_json_unsigned(json, "merged_stacks", sum.merged_stacks);
     pk_json_unsigned(json, "unknown_frees", sum.unknown_frees);
+    pk_json_unsigned(json, "missed_frees", sum.missed_frees);
     pk_json_unsigned(json, "failed_allocs", report->failed_allocs);
     pk_json_unsigned(json, "in_flight_bytes", view->in_flight_bytes);
     pk_json_unsigned(json, "in_flight_blocks", view->in_flight_blocks);

@@ -124,7 +124,7 @@ struct pk_view_process {
     uint64_t noreserve_bytes;
     uint64_t own_bytes; /* Peakline's own memory in the process */
 
-    uint64_t dropped_events, merged_stacks, unknown_frees;
+    uint64_t dropped_events, merged_stacks, unknown_frees, missed_frees;
     uint64_t failed_allocs, largest_failed_bytes;
     int32_t failed_frame; /* the line of the largest failed allocation; PK_FRAME_ROOT: unknown */
     uint32_t node_count, function_count;
