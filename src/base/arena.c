@@ -49,8 +49,11 @@ static int make_large_room(struct pk_arena *arena) {
 // ---- chunks ----------------------------------------------------------------------------------------------------
 
 static void keep_spares(struct pk_arena *arena) {
-    for (size_t i = 0; i < PK_ARENA_SPARES && arena->spares[i] == NULL; i++) {
-        arena->spares[i] = pk_sys_mmap(NULL, PK_ARENA_CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (size_t i = 0; i < PK_ARENA_SPARES; i++) {
+        if (arena->spares[i] == NULL) {
+            arena->spares[i] =
+                pk_sys_mmap(NULL, PK_ARENA_CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        }
     }
 }
 

@@ -109,6 +109,27 @@ static void at_the_limit_something_is_left(void) {
     CHECK_EQ(arena.own_bytes, 0);
 }
 
+/* Only one of the spares was used up at the limit: when there is memory again, it is made again too. */
+static void every_spare_that_was_taken_is_made_again(void) {
+    static struct pk_arena arena;
+    struct rlimit before, none;
+    CHECK(pk_arena_alloc(&arena, 16) != NULL);
+    CHECK_OK(getrlimit(RLIMIT_AS, &before));
+    none = (struct rlimit){.rlim_cur = 4096, .rlim_max = before.rlim_max};
+    CHECK_OK(setrlimit(RLIMIT_AS, &none));
+    while (arena.own_bytes == PK_ARENA_CHUNK && pk_arena_alloc(&arena, 1024) != NULL) {
+    }
+    CHECK_OK(setrlimit(RLIMIT_AS, &before));
+    CHECK_EQ(arena.own_bytes, 2 * PK_ARENA_CHUNK); // the second is the spare
+    while (arena.own_bytes == 2 * PK_ARENA_CHUNK && pk_arena_alloc(&arena, 1024) != NULL) {
+    }
+    CHECK_EQ(arena.own_bytes, 3 * PK_ARENA_CHUNK); // from the kernel, which has memory again
+    for (size_t i = 0; i < PK_ARENA_SPARES; i++) {
+        CHECK(arena.spares[i] != NULL);
+    }
+    pk_arena_release(&arena);
+}
+
 static void a_countdown_makes_it_fail_for_ever(void) {
     static struct pk_arena arena;
     arena.fail_countdown = 3;
@@ -151,6 +172,7 @@ int main(int argc, char **argv) {
         TEST(what_the_kernel_does_not_have_is_null),
         TEST(releasing_gives_everything_back),
         TEST(at_the_limit_something_is_left),
+        TEST(every_spare_that_was_taken_is_made_again),
         TEST(a_countdown_makes_it_fail_for_ever),
     };
     return check_run(argc, argv, tests, sizeof tests / sizeof tests[0]);
