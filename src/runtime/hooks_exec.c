@@ -55,10 +55,12 @@ static size_t count_arguments(const char *first, va_list list) {
     return count;
 }
 
-static void take_arguments(const char *first, va_list list, size_t count, char **ret_argv) {
+/* By its address: what execle finds behind the arguments is taken from the same list afterwards, and a list that was
+ * passed by value stands nowhere in particular then (on aarch64: still at the first argument). */
+static void take_arguments(const char *first, va_list *list, size_t count, char **ret_argv) {
     ret_argv[0] = (char *)(uintptr_t)first;
     for (size_t i = 1; i < count; i++) {
-        ret_argv[i] = va_arg(list, char *);
+        ret_argv[i] = va_arg(*list, char *);
     }
 }
 
@@ -75,7 +77,7 @@ PK_EXPORT int execl(const char *path, const char *first, ...) {
     va_start(list, first);
     size_t count = measure(first, list);
     char **argv = alloca(count * sizeof *argv);
-    take_arguments(first, list, count, argv);
+    take_arguments(first, &list, count, argv);
     va_end(list);
     return replace(PK_LAUNCH_PATH, path, argv, environ);
 }
@@ -85,7 +87,7 @@ PK_EXPORT int execlp(const char *file, const char *first, ...) {
     va_start(list, first);
     size_t count = measure(first, list);
     char **argv = alloca(count * sizeof *argv);
-    take_arguments(first, list, count, argv);
+    take_arguments(first, &list, count, argv);
     va_end(list);
     return replace(PK_LAUNCH_SEARCH, file, argv, environ);
 }
@@ -95,7 +97,7 @@ PK_EXPORT int execle(const char *path, const char *first, ...) {
     va_start(list, first);
     size_t count = measure(first, list);
     char **argv = alloca(count * sizeof *argv);
-    take_arguments(first, list, count, argv);
+    take_arguments(first, &list, count, argv);
     char *const *envp = va_arg(list, char *const *);
     va_end(list);
     return replace(PK_LAUNCH_PATH, path, argv, envp);

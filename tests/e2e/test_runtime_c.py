@@ -16,6 +16,7 @@ import sysconfig
 
 import pytest
 import reports
+from compiling import Compiler
 from running import run_command
 from test_tree import CHOSEN
 
@@ -48,6 +49,34 @@ def assert_exact(report):
     assert ledger["in_flight_bytes"] == 0
     assert ledger["surplus_bytes"] == 0
     assert ledger["merged_stacks"] == 0
+
+
+# ---- lists of arguments -------------------------------------------------------------------------
+
+
+def cross_compiler(folder) -> Compiler:
+    words = ("aarch64-linux-gnu-gcc", "qemu-aarch64-static")
+    missing = [word for word in words if shutil.which(word) is None]
+    if missing:
+        pytest.skip("no " + " and no ".join(missing) + " here")
+    return Compiler(words[0], folder)
+
+
+@pytest.mark.parametrize("machine", ["this", "aarch64"])
+def test_the_arguments_and_the_environment_of_execl(compiler, tmp_path, machine):
+    """execle takes the environment from behind the arguments. On aarch64 a list that another function went through is
+    only gone through for its caller too when it was lent, not copied; on x86-64 it is always."""
+    if machine == "this":
+        done = run_command([compiler.program("execl_arguments")])
+    else:
+        done = run_command(["qemu-aarch64-static", cross_compiler(tmp_path).program("execl_arguments", "-static")])
+    assert done.stdout.splitlines() == [
+        "/bin/l: l | INHERITED=1",
+        "p: p a | INHERITED=1",
+        "/bin/e: e | OWN=1",
+        "/bin/e: e a b | OWN=1",
+        "/bin/e: e a b c d e f g h i | OWN=1",
+    ], done.stderr
 
 
 # ---- errno --------------------------------------------------------------------------------------
