@@ -38,19 +38,47 @@ int pk_sampler_start(const char *directory, struct pk_tree_page *tree, uint64_t 
     return pk_timeline_create(directory, start_unix_ns, start_mono_ns, &ret_sampler->timeline);
 }
 
-/* What the program's own ledger holds now; 0 when there is none. */
+static int open_own_ledger(const struct pk_sampler *sampler, pid_t program, uint32_t number) {
+    char path[PATH_MAX], suffix[16] = "";
+
+    if (number > 1) {
+        (void)snprintf(suffix, sizeof(suffix), ".%u", number);
+    }
+    if (snprintf(path, sizeof(path), "%s/" PK_LEDGER_PREFIX "%d%s", sampler->directory,
+                 (int)program, suffix) >= PATH_MAX) {
+        return -1;
+    }
+    return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
+/* Is it a record that goes on? One whose program was replaced by another (exec) does not. */
+static bool goes_on(int ledger_fd) {
+    const off_t where = (off_t)__builtin_offsetof(struct pk_ledger_header, state);
+    uint32_t state = PK_STATE_EXEC;
+
+    return ledger_fd >= 0 &&
+           pread(ledger_fd, &state, sizeof(state), where) == (ssize_t)sizeof(state) &&
+           state != PK_STATE_EXEC;
+}
+
+/* What the program's own ledger holds now; 0 when there is none. After an exec the next Python of
+ * this process begins another. */
 static uint64_t read_own_ledger(struct pk_sampler *sampler, pid_t program) {
     const off_t where = (off_t)__builtin_offsetof(struct pk_ledger_header, total_bytes);
-    char path[PATH_MAX];
     uint64_t total = 0;
 
-    if (sampler->ledger_fd < 0 &&
-        snprintf(path, sizeof(path), "%s/" PK_LEDGER_PREFIX "%d", sampler->directory,
-                 (int)program) < PATH_MAX) {
-        sampler->ledger_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    while (!goes_on(sampler->ledger_fd)) {
+        int next = open_own_ledger(sampler, program, sampler->ledger_number + 1);
+        if (next < 0) {
+            return 0;
+        }
+        if (sampler->ledger_fd >= 0) {
+            (void)close(sampler->ledger_fd);
+        }
+        sampler->ledger_fd = next;
+        sampler->ledger_number++;
     }
-    if (sampler->ledger_fd < 0 ||
-        pread(sampler->ledger_fd, &total, sizeof(total), where) != (ssize_t)sizeof(total)) {
+    if (pread(sampler->ledger_fd, &total, sizeof(total), where) != (ssize_t)sizeof(total)) {
         return 0;
     }
     return total <= PK_TIMELINE_MAX_BYTES ? total : 0;
@@ -91,7 +119,8 @@ static bool look_at(struct pk_sampler *sampler, pid_t pid, uint64_t tracked, str
     uint64_t pss = 0;
 
     int error = pk_procfs_memory("", pid, &memory);
-    if (error == -ESRCH && pk_timeline_has_seen(&sampler->timeline, (uint32_t)pid)) {
+    if (error != 0 && pk_timeline_has_seen(&sampler->timeline, (uint32_t)pid) &&
+        !pk_procfs_is_alive(pid)) {
         return false;
     }
     look->sums.tracked_bytes += tracked;

@@ -142,6 +142,26 @@ def test_the_timeline_sees_the_hill(start):
     assert info["processes_most"] == 1
 
 
+def test_the_timeline_follows_the_program_through_exec(start):
+    """The second program of the same process has a record of its own, and so has the third."""
+    program = start(
+        "import os, sys\n"
+        "step = int(sys.argv[1]) if len(sys.argv) > 1 else 0\n"
+        f"keep = bytearray(step * {40 * MIB})\n"
+        "print(step, flush=True)\n"
+        "sys.stdin.readline()\n"
+        "if step < 2: os.execv(sys.executable, [sys.executable, 'app.py', str(step + 1)])\n",
+        "-q",
+    )
+    for step in range(3):
+        assert program.hear() == str(step)
+        wait_for_samples(program.result, 2)
+        tracked = Timeline(program.result).points[-1]["tracked"]
+        assert step * 40 * MIB < tracked < step * 40 * MIB + 10 * MIB
+        program.tell()
+    assert program.finish() == ("", "", 0)
+
+
 def test_what_it_costs(start):
     """At most 1 % of a core, by the supervisor's own clock, while memory moves all the time. Start
     and end, which a short run feels more, are not part of it; 5 ms for the first looks."""
