@@ -26,11 +26,13 @@ struct pk_procfs_memory {
     uint64_t rss_peak_bytes; /* VmHWM */
 };
 
-/* Of a living process. Returns 0, -ESRCH when it has ended (a zombie has no memory either), or
- * another negative errno (no /proc, not permitted). */
+/* Of a living process. Returns 0, -ESRCH when it has ended (a zombie has no memory either), -ENOENT
+ * when it is not in /proc (ended, hidden, or there is no /proc), or another negative errno (not
+ * permitted). */
 int pk_procfs_memory(const char *root, pid_t pid, struct pk_procfs_memory *ret_memory);
 
-/* Does it live? A zombie does not. Without /proc a zombie cannot be told and counts as living. */
+/* Does it live? A zombie does not; where /proc does not show it and the kernel has no pidfd_open
+ * (before 5.3), it cannot be told and counts as living. */
 bool pk_procfs_is_alive(pid_t pid);
 
 /* Proportional set size; the kernel walks all pages for it, under the lock that the process needs

@@ -77,6 +77,55 @@ def test_without_dev_shm_and_with_a_read_only_root(peakline, run_where, tmp_path
     assert done.stderr == ""
 
 
+HIDE = f"""\
+import ctypes, os, struct
+PR_SET_DUMPABLE = 4
+def samples():
+    with open("result/timeline", "rb") as file:
+        return struct.unpack_from("<Q", file.read(64), 56)[0]
+def wait_for_samples(count):
+    wanted = samples() + count
+    while samples() < wanted: pass
+hidden, hide = os.pipe()
+ended, end = os.pipe()
+child = os.fork()
+if child == 0:
+    os.close(end)
+    keep = bytearray({60 * MIB})
+    wait_for_samples(2)  # it is seen once
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    os.write(hide, b"x")
+    os.read(ended, 1)
+    os._exit(0)
+os.close(ended)
+os.read(hidden, 1)
+wait_for_samples(2)
+print(os.path.exists("/proc/%d" % child), flush=True)
+keep = bytearray({40 * MIB})
+os.close(end)
+os.waitpid(child, 0)
+"""
+
+
+def test_a_process_that_is_hidden_lives(peakline, run_where, tmp_path):
+    """Where others' processes are hidden (hidepid), one that made itself undumpable is hidden from the supervisor too. It
+    still holds its 60 MiB when the other one takes 40."""
+    if shutil.which("setpriv") is None:
+        pytest.skip("no setpriv here")
+    script = tmp_path / "hide.py"
+    script.write_text(HIDE)
+    hide_others = (
+        "mount -o remount,hidepid=2,gid=12345 /proc\n"  # but from that group
+        # Root sees all, unless it may not trace.
+        'exec setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace "$@"'
+    )
+    done = run_where(
+        "", before=f"exec unshare --pid --fork --mount-proc sh -ec '{hide_others}' sh", script=script
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "")
+    assert 100 * MIB < read_report(peakline, done.result)["peak_bytes"] < 125 * MIB
+
+
 @pytest.mark.parametrize("room", ["1m", "1500k", "2m", "2200k", "2500k"])
 def test_a_disk_that_is_full_before_the_report(peakline, run_where, tmp_path, room):
     """At each size something else has no room; each time the program runs or was not started, and
