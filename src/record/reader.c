@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "record/settings.h"
 #include "record/utf8.h"
 
 /* Far beyond what the writer makes; a sparse file of terabytes must not make us allocate as much.
@@ -431,6 +431,19 @@ static int read_input(const struct input *input, struct pk_snapshot **ret_snapsh
     }
     *ret_snapshot = snapshot;
     return 0;
+}
+
+bool pk_snapshot_is_name(const char *name) {
+    static const char digits[] = "0123456789";
+
+    if (strncmp(name, PK_LEDGER_PREFIX, strlen(PK_LEDGER_PREFIX)) != 0) {
+        return false;
+    }
+    name += strlen(PK_LEDGER_PREFIX);
+    size_t pid = strspn(name, digits);
+    const char *rest = name + pid;
+    size_t number = *rest == '.' ? strspn(rest + 1, digits) : 0;
+    return pid > 0 && (*rest == '\0' || (number > 0 && rest[1 + number] == '\0'));
 }
 
 static int open_input(const char *path, struct input *input) {

@@ -7,6 +7,7 @@
  * is NUL-terminated UTF-8, and no sum over nodes can overflow. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,6 +48,9 @@ struct pk_snapshot {
     uint64_t negative_nodes; /* nodes whose frees exceeded their allocations when read: a process
                                 still running */
 };
+
+/* Is it a name that a ledger has: ledger-<pid>, or ledger-<pid>.<number>? */
+bool pk_snapshot_is_name(const char *name);
 
 /* Read the ledger at `path`. Returns 0, or a negative errno and one sentence (no full stop, no
  * newline) in `error`: -ENOENT and the like from the system, -EINVAL not a ledger, -EPROTONOSUPPORT

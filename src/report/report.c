@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "record/settings.h"
+#include "record/reader.h"
 #include "record/tree.h"
 #include "report/gather.h"
 #include "report/model.h"
@@ -58,7 +58,7 @@ static int list_ledgers(const char *dir, struct pk_ledger_names *ret_names) {
         if (entry == NULL) {
             break;
         }
-        if (strncmp(entry->d_name, PK_LEDGER_PREFIX, strlen(PK_LEDGER_PREFIX)) == 0) {
+        if (pk_snapshot_is_name(entry->d_name)) {
             r = add_name(ret_names, entry->d_name);
         }
     }

@@ -3,7 +3,7 @@
 #include "supervise/ledgers.h"
 
 #include "record/format.h"
-#include "record/settings.h"
+#include "record/reader.h"
 #include "supervise/procfs.h"
 
 #include <dirent.h>
@@ -68,7 +68,7 @@ int pk_ledgers_look(const char *directory, struct pk_ledgers *ret_ledgers) {
         return -errno;
     }
     for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
-        if (strncmp(entry->d_name, PK_LEDGER_PREFIX, strlen(PK_LEDGER_PREFIX)) == 0) {
+        if (pk_snapshot_is_name(entry->d_name)) {
             look_at(dirfd(entries), entry->d_name, ret_ledgers);
         }
     }

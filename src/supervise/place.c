@@ -2,9 +2,9 @@
  * See place.h. */
 #include "supervise/place.h"
 
+#include "record/reader.h"
 #include "record/settings.h"
-#include "record/timeline.h"
-#include "record/tree.h"
+#include "supervise/remains.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,49 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PROBE_NAME ".peakline-probe"
 #define PROBE_BYTES (1u << 20)
 #define MAX_CLASHES 1000
-
-/* A file that an earlier run or report of ours wrote. */
-static bool is_ours(const char *name) {
-    static const char *const names[] = {"report.html", "report.html.part", "run.json",
-                                        "run.json.new", PK_TREE_NAME, PK_TIMELINE_NAME, PROBE_NAME};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(name, names[i]) == 0) {
-            return true;
-        }
-    }
-    return strncmp(name, PK_LEDGER_PREFIX, strlen(PK_LEDGER_PREFIX)) == 0;
-}
-
-static bool is_dots(const char *name) {
-    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
-/* Returns 1 if the directory has entries, 0 if not, or a negative errno. With `remove_ours` our own
- * files are removed first and do not count. */
-static int look_inside(const char *path, bool remove_ours) {
-    int error = 0, entries = 0;
-    DIR *directory = opendir(path);
-
-    if (directory == NULL) {
-        return -errno;
-    }
-    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
-        if (is_dots(entry->d_name)) {
-            continue;
-        }
-        if (!remove_ours || !is_ours(entry->d_name)) {
-            entries = 1;
-        } else if (unlinkat(dirfd(directory), entry->d_name, 0) != 0 && error == 0) {
-            error = -errno;
-        }
-    }
-    (void)closedir(directory);
-    return error != 0 ? error : entries;
-}
 
 /* mkdir -p for all but the last part. */
 static int create_parents(const char *path) {
@@ -91,10 +50,10 @@ static int write_zeros(int fd) {
 
 /* Write a file as large as a small ledger. statvfs would not see quotas and reserved blocks. */
 static int probe_space(const char *directory) {
-    char path[PATH_MAX + sizeof(PROBE_NAME) + 1];
+    char path[PATH_MAX + sizeof(PK_PROBE_NAME) + 1];
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
 
-    (void)snprintf(path, sizeof(path), "%s/%s", directory, PROBE_NAME);
+    (void)snprintf(path, sizeof(path), "%s/%s", directory, PK_PROBE_NAME);
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         return -errno;
@@ -164,7 +123,7 @@ static int find_recorder(const char *path) {
     }
     for (struct dirent *entry = readdir(directory); entry != NULL && recorder == 0;
          entry = readdir(directory)) {
-        if (strncmp(entry->d_name, PK_LEDGER_PREFIX, strlen(PK_LEDGER_PREFIX)) == 0) {
+        if (pk_snapshot_is_name(entry->d_name)) {
             int pid = atoi(entry->d_name + strlen(PK_LEDGER_PREFIX));
             (void)snprintf(ledger, sizeof(ledger), "%s/%s", whole, entry->d_name);
             recorder = pid > 0 && has_mapped(pid, ledger) ? pid : 0;
@@ -196,6 +155,8 @@ static int take_for_us(struct pk_place *place, struct pk_failure *failure) {
 
 static int create_named(const char *wanted, bool force, struct pk_place *place,
                         struct pk_failure *failure) {
+    struct pk_remains remains;
+
     if (snprintf(place->shown, sizeof(place->shown), "%s", wanted) >= PATH_MAX) {
         return pk_place_refuse(place, -ENAMETOOLONG, failure);
     }
@@ -216,23 +177,30 @@ static int create_named(const char *wanted, bool force, struct pk_place *place,
     if (error != 0) {
         return error;
     }
-    int entries = look_inside(wanted, force);
-    if (entries == -ENOTDIR) {
-        return pk_failure_set(failure, entries, PK_EXIT_FAILED,
+    error = pk_remains_look(wanted, &remains);
+    if (error == -ENOTDIR) {
+        return pk_failure_set(failure, error, PK_EXIT_FAILED,
                               "%s exists and is not a directory; name another one with -o DIR",
                               wanted);
     }
-    if (entries < 0) {
-        return pk_place_refuse(place, entries, failure);
+    if (error < 0) {
+        return pk_place_refuse(place, error, failure);
     }
-    if (entries > 0 && !force) {
+    if (remains.has_any && !force) {
         return pk_failure_set(
             failure, -EEXIST, PK_EXIT_FAILED,
             "%s exists and is not empty; name another directory, or add --force to replace an "
             "older result in it",
             wanted);
     }
-    return 0;
+    if (remains.clash[0] != '\0') {
+        return pk_failure_set(failure, -EEXIST, PK_EXIT_FAILED,
+                              "%s/%s is not of a run of Peakline and would be lost; move it away, "
+                              "or name another directory with -o DIR",
+                              wanted, remains.clash);
+    }
+    error = pk_remains_remove(wanted);
+    return error < 0 ? pk_place_refuse(place, error, failure) : 0;
 }
 
 static int create_default(const char *name, time_t now, struct pk_place *place,
@@ -302,7 +270,7 @@ void pk_place_link_latest(const struct pk_place *place) {
 }
 
 int pk_place_clean(const char *directory) {
-    return look_inside(directory, true);
+    return pk_remains_remove(directory);
 }
 
 void pk_place_discard(const struct pk_place *place) {
@@ -323,7 +291,7 @@ int pk_place_has_ledger(const char *path) {
         return -errno;
     }
     for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
-        if (strncmp(entry->d_name, PK_LEDGER_PREFIX, strlen(PK_LEDGER_PREFIX)) == 0) {
+        if (pk_snapshot_is_name(entry->d_name)) {
             found = 1;
         }
     }

@@ -22,7 +22,8 @@ struct pk_place {
 
 /* Make the result directory. `wanted` is -o DIR, or NULL for peakline-result/<time>-<name>. An
  * existing non-empty `wanted` is refused unless `force`, which removes the files of an older result
- * and leaves all others. One that another run writes into, or a process that outlived an older
+ * and leaves all others; with a file in it that is named like one of ours and is not, it is refused
+ * all the same. One that another run writes into, or a process that outlived an older
  * run, is refused in any case. Returns 0, or a negative errno with `failure` filled (exit status 125,
  * nothing left behind). */
 int pk_place_create(const char *wanted, bool force, const char *name, time_t now,

@@ -231,6 +231,63 @@ def test_force_replaces_our_files_and_no_others(run_into, tmp_path):
     assert old_ledgers.isdisjoint(path.name for path in (tmp_path / "out").glob("ledger-*"))
 
 
+FOREIGN = {
+    "ledger-2025": "date,amount\n2025-01-01,17\n",
+    "ledger-31.2": "mine",
+    "report.html": "<html>mine</html>",
+    "run.json": '{"tool": "sprinter", "run": 5}',
+    "timeline": "mine, and longer than a mark",
+    "tree": "oak",
+}
+
+
+def check_all_is_kept(run_into, directory, name):
+    (directory / name).write_text(FOREIGN[name])
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    check_refused(run_into("-o", directory.name, "--force"), 125, f"{name} is not of a run of Peakline", "-o DIR")
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_force_never_replaces_what_only_has_a_name_of_ours(run_into, tmp_path, name):
+    (tmp_path / "out").mkdir()
+    check_all_is_kept(run_into, tmp_path / "out", name)
+
+
+@pytest.mark.parametrize("name", ["ledger-2025", "timeline", "tree"])  # of an older result the others are its own
+def test_force_never_replaces_it_in_an_older_result(run_into, tmp_path, name):
+    assert run_into("-o", "out").returncode == 0
+    (tmp_path / "out" / name).unlink(missing_ok=True)
+    check_all_is_kept(run_into, tmp_path / "out", name)
+
+
+def test_force_leaves_names_that_are_nearly_ours(run_into, peakline, tmp_path):
+    """They stay through runs and refusals, and nobody takes them for records."""
+    names = ["ledger-2025.csv", "ledger-", "ledger-old", "ledger-12.", "ledger-12.x", "ledger-.2", "report.html~", "trees"]
+    (tmp_path / "out").mkdir()
+    for name in names:
+        (tmp_path / "out" / name).write_text(name)
+    (tmp_path / "out" / "ledger-2025.d").mkdir()
+    for _ in range(2):
+        done = run_into("-o", "out", "--force")
+        assert (done.stdout, done.stderr, done.returncode) == ("ran\n", "", 0)
+    assert read_report(peakline, tmp_path / "out")["warnings"] == []
+    words = [peakline, "run", "-o", "out", "--force", "--python", "/dev/null", "-c", "pass"]
+    assert run_command(words, cwd=tmp_path).returncode in (125, 126)
+    for name in names:
+        assert (tmp_path / "out" / name).read_text() == name
+
+
+def test_force_replaces_what_a_killed_run_left(run_into, tmp_path):
+    """A record that was never begun, or whose run.json never came, is no reason to refuse."""
+    assert run_into("-o", "out").returncode == 0
+    (tmp_path / "out" / "run.json").unlink()
+    (tmp_path / "out" / "ledger-7").write_bytes(bytes(4096))
+    done = run_into("-o", "out", "--force")
+    assert (done.stdout, done.stderr, done.returncode) == ("ran\n", "", 0)
+    assert not (tmp_path / "out" / "ledger-7").exists()
+
+
 @pytest.fixture
 def running(peakline, python, tmp_path):
     """A run into out/ of a program that has said its pid and waits for its standard input to end."""

@@ -22,7 +22,7 @@ static void in_directory(char ret_path[128], const char *name) {
 }
 
 static void end_directory(void) {
-    static const char *const names[] = {"ledger-1234", "ledger-77", "ledger-bad", "run.json",
+    static const char *const names[] = {"ledger-1234", "ledger-77", "ledger-66", "run.json",
                                         "main.py"};
     char path[128];
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -660,14 +660,14 @@ static void the_largest_process_is_shown_and_all_are_listed(void) {
     make.header.pid = 77;
     make_ledger_hold(&make, PK_NODE_ROOT, 1000000, 1);
     save_ledger("ledger-77", &make);
-    save_text("ledger-bad", "not a ledger at all, but long enough to be looked at");
+    save_text("ledger-66", "not a ledger at all, but long enough to be looked at");
     char *text = render(PK_FORMAT_JSON);
     CHECK(text != NULL);
     CHECK_EQ(number_after(text, "format", "peak_bytes"), 1000000);
     CHECK(strstr(text, "{\"pid\":1234,\"parent_pid\":1233,\"peak_bytes\":4123,\"bytes_at_tree_"
                        "peak\":null,\"ledger\":\"ledger-1234\",\"shown\":false,") != NULL);
     CHECK(strstr(text, "\"ledger\":\"ledger-77\",\"shown\":true,") != NULL);
-    CHECK(strstr(text, "/ledger-bad is not a ledger of Peakline.\"") != NULL);
+    CHECK(strstr(text, "/ledger-66 is not a ledger of Peakline.\"") != NULL);
     CHECK(strstr(text, "not known what the 2 processes held together") != NULL);
     free(text);
     end_directory();
@@ -683,9 +683,9 @@ static void a_directory_without_ledgers_says_so(void) {
     CHECK_STR(error, expected);
     CHECK_EQ(pk_report_load("/nonexistent/x", &report, error, sizeof(error)), -ENOENT);
     CHECK_STR(error, "/nonexistent/x cannot be read: No such file or directory");
-    save_text("ledger-bad", "not a ledger at all, but long enough to be looked at");
+    save_text("ledger-66", "not a ledger at all, but long enough to be looked at");
     CHECK_EQ(pk_report_load(directory, &report, error, sizeof(error)), -EINVAL);
-    CHECK(strstr(error, "ledger-bad is not a ledger of Peakline") != NULL);
+    CHECK(strstr(error, "ledger-66 is not a ledger of Peakline") != NULL);
     // a ledger named itself, without its directory
     struct make_ledger make;
     char path[128];
