@@ -29,6 +29,8 @@ IN_PROCESS = {"base", "ledger", "pyframe", "record", "runtime"}
 PROGRAM_ONLY = {
     "record/reader.c",
     "record/reader.h",
+    "record/live.c",
+    "record/live.h",
     "record/timeline.c",
     "record/timeline.h",
     "record/tree_read.c",

@@ -207,9 +207,16 @@ static int check_script(const struct run *run, struct pk_failure *failure) {
 /* What the processes of the run and we share. Without it the run goes on, and the report says so. */
 static void prepare_watch(struct run *run, uint64_t start_ns) {
     uint64_t start_unix_ns = (uint64_t)run->info.start_unix_ns;
-    const char *directory = run->place.path;
+    const char *directory = run->place.records;
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
 
+    if (run->place.is_risky) {
+        pk_ending_warn(&run->ending, &run->info,
+                       "The disk that holds %s writes every page anew (copy on write), and neither "
+                       "/tmp nor /dev/shm is in memory with room for the records: had the disk become "
+                       "full, the program could have been killed (SIGBUS).",
+                       run->place.shown);
+    }
     // Beyond `ulimit -f` the files cannot be made; the signal for that would end us.
     (void)sigaction(SIGXFSZ, &ignore, &before);
     int error = pk_tree_create(directory, start_unix_ns, start_ns);
@@ -368,7 +375,7 @@ static void report_so_far(void *context) {
 
 /* The run is over: what is known of its end goes into run.json. */
 static void note_end(struct run *run, const struct pk_watched *watched) {
-    pk_ending_finish(&run->ending, run->place.path, watched, &run->sampler, &run->info);
+    pk_ending_finish(&run->ending, run->place.records, watched, &run->sampler, &run->info);
     int error = pk_run_info_write(run->place.path, &run->info);
     if (error == -ENOENT) {
         (void)pk_error_say(0, "the result directory %s was removed during the run: there is no "
@@ -380,12 +387,24 @@ static void note_end(struct run *run, const struct pk_watched *watched) {
     }
 }
 
+/* Records that were kept in memory go where the result is. */
+static void settle(const struct run *run, const struct pk_watched *watched) {
+    int error = watched->others > 0 ? -EBUSY : pk_place_settle(run->place.path);
+
+    if (error < 0 && error != -EBUSY && error != -ENOENT) {
+        (void)pk_error_say(0,
+                           "the records are still in memory, in %s (%s); make room, and `peakline "
+                           "report %s` moves them",
+                           run->place.records, strerror(-error), run->place.shown);
+    }
+}
+
 /* Start, wait, report. Returns only when the program could not be started. */
 static int supervise(struct run *run, struct pk_failure *failure) {
     struct pk_spawn_request request = {.path = run->program,
                                        .argv = run->command.argv,
                                        .runtime = run->runtime,
-                                       .result = run->place.path};
+                                       .result = run->place.records};
     struct pk_watch_request watch = {.sampler = &run->sampler,
                                      .report_so_far = report_so_far,
                                      .context = run,
@@ -416,6 +435,7 @@ static int supervise(struct run *run, struct pk_failure *failure) {
     }
     note_end(run, &watched);
     pk_sampler_stop(&run->sampler);
+    settle(run, &watched);
     struct pk_outcome outcome = pk_outcome_from_status(watched.status);
     struct pk_report *report = NULL;
     int has_ledger = pk_place_has_ledger(run->place.path);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "record/tree.h"
 #include "report/display.h"
+#include "supervise/aside.h"
 #include "supervise/limits.h"
 #include "supervise/procfs.h"
 
@@ -288,6 +289,31 @@ static bool check_disk(void) {
     return true;
 }
 
+/* A disk that writes every page anew is said, and where the records are meanwhile. */
+static void check_copies(void) {
+    char path[] = ".peakline-doctor-XXXXXX";
+
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0) {
+        return;
+    }
+    (void)unlink(path);
+    const char *memory = pk_aside_find_memory();
+    if (pk_aside_is_needed(fd) && memory != NULL) {
+        (void)pk_doctor_say(PK_FINDING_NOTE, "results",
+                            "this disk writes every page anew (copy on write): while a program runs "
+                            "its records are in memory, in %s, and are moved here at its end",
+                            memory);
+    } else if (pk_aside_is_needed(fd)) {
+        (void)pk_doctor_say(PK_FINDING_NOTE, "results",
+                            "this disk writes every page anew (copy on write): if it becomes full "
+                            "during a run, the program may be killed (SIGBUS), as neither /tmp nor "
+                            "/dev/shm is in memory with 1 GiB, half of it free; mount one, or `peakline "
+                            "run -o DIR` on another disk");
+    }
+    (void)close(fd);
+}
+
 /* As a ledger is made: reserve, map, write. Returns milliseconds, or a negative errno. */
 static long probe_disk(void) {
     char path[] = ".peakline-doctor-XXXXXX";
@@ -324,6 +350,7 @@ bool pk_doctor_check_results(void) {
     if (!check_disk()) {
         return false;
     }
+    check_copies();
     if (read_limit(RLIMIT_FSIZE) > 0) {
         return pk_doctor_say(PK_FINDING_OK, "results", "this directory is writable");
     }

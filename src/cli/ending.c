@@ -2,9 +2,11 @@
  * See ending.h. */
 #include "cli/ending.h"
 
+#include "record/live.h"
 #include "report/display.h"
 #include "supervise/ledgers.h"
 #include "supervise/outcome.h"
+#include "supervise/place.h"
 #include "supervise/procfs.h"
 
 #include <stdarg.h>
@@ -329,12 +331,17 @@ void pk_ending_finish_late(const char *directory) {
     struct pk_timeline_page *timeline = NULL;
     struct pk_run_info *stored = NULL;
     struct pk_ledgers ledgers;
+    char records[PATH_MAX];
 
+    (void)pk_live_find(directory, records);
     if (ending != NULL && pk_run_info_read(directory, &stored) == 0 &&
-        stored->outcome == PK_RUN_RUNNING && !pk_timeline_is_watched(directory) &&
-        pk_timeline_read(directory, &timeline) == 0 &&
-        pk_ledgers_look(directory, &ledgers) == 0 && !is_alive(directory, &ledgers, timeline)) {
-        finish(ending, directory, stored, &ledgers, timeline);
+        (stored->outcome == PK_RUN_RUNNING || strcmp(records, directory) != 0) &&
+        !pk_timeline_is_watched(records) && pk_timeline_read(records, &timeline) == 0 &&
+        pk_ledgers_look(records, &ledgers) == 0 && !is_alive(records, &ledgers, timeline)) {
+        if (stored->outcome == PK_RUN_RUNNING) {
+            finish(ending, directory, stored, &ledgers, timeline);
+        }
+        (void)pk_place_settle(directory); // if there is no room: next time again
     }
     free(timeline);
     pk_run_info_free(stored);

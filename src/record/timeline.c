@@ -37,7 +37,7 @@ int pk_timeline_create(const char *directory, uint64_t start_unix_ns, uint64_t s
 
     int fd = open_file(directory, O_RDWR | O_CREAT | O_TRUNC);
     int error = fd < 0 ? fd : 0;
-    // Reserved, so that a disk that becomes full later cannot raise SIGBUS here.
+    // Reserved, so that a disk that becomes full later cannot raise SIGBUS here (unless as writer.h says).
     if (error == 0) {
         error = pk_sys_reserve(fd, 0, size);
     }

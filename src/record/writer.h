@@ -3,7 +3,9 @@
  *
  * Each table has a stretch of address space of its own (reserved without memory), into which the file's extents
  * are mapped one behind the other, so entries never move. Space on the disk is really allocated before it is
- * mapped: a full disk makes a table stop growing and can never raise SIGBUS. No file descriptor stays open, so a
+ * mapped: a full disk makes a table stop growing and raises no SIGBUS, unless the disk is one that writes every page anew
+ * (btrfs, bcachefs), where nothing can be reserved for good: `peakline run` lets a run write elsewhere then
+ * (supervise/aside.h). No file descriptor stays open, so a
  * program that closes all of them does no harm; growing opens the file again by its path.
  * Raw system calls only. Guarded by the ledger's lock, except open and close. */
 #pragma once

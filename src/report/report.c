@@ -5,10 +5,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "record/live.h"
 #include "record/reader.h"
 #include "record/tree.h"
 #include "report/gather.h"
@@ -140,9 +142,10 @@ static int take_choice(struct pk_report *report, const struct pk_report_choice *
     return 0;
 }
 
-/* Where the ledgers are: the directory's own, or the one file that was named. */
-static int find_ledgers(const char *path, char ret_dir[4096], struct pk_ledger_names *ret_names,
-                        bool *ret_is_dir, char *error, size_t error_size) {
+/* Where the ledgers are, `ret_records`: the directory's own, or the one file that was named. */
+static int find_ledgers(const char *path, char ret_dir[4096], char ret_records[PATH_MAX],
+                        struct pk_ledger_names *ret_names, bool *ret_is_dir, char *error,
+                        size_t error_size) {
     struct stat status;
     *ret_names = (struct pk_ledger_names){0};
     if (strlen(path) >= 4096 || stat(path, &status) < 0) {
@@ -153,12 +156,14 @@ static int find_ledgers(const char *path, char ret_dir[4096], struct pk_ledger_n
     *ret_is_dir = S_ISDIR(status.st_mode);
     if (*ret_is_dir) {
         strcpy(ret_dir, path);
-        int r = list_ledgers(path, ret_names);
+        int r = list_ledgers(pk_live_find(path, ret_records), ret_names);
         if (r < 0) {
             snprintf(error, error_size, "%s cannot be read: %s", path, strerror(-r));
         } else if (ret_names->count == 0) {
-            snprintf(error, error_size,
-                     "%s holds no ledger; name the result directory of a `peakline run`", path);
+            snprintf(error, error_size, "%s holds no ledger; %s", path,
+                     pk_live_read(path, ret_records)
+                         ? "its records were in memory when the machine was started again, and are gone"
+                         : "name the result directory of a `peakline run`");
             free_names(ret_names);
             r = -ENOENT;
         }
@@ -168,6 +173,7 @@ static int find_ledgers(const char *path, char ret_dir[4096], struct pk_ledger_n
     size_t length = slash == NULL ? 1 : slash == path ? 1 : (size_t)(slash - path);
     memcpy(ret_dir, slash == NULL ? "." : path, length);
     ret_dir[length] = '\0';
+    strcpy(ret_records, ret_dir);
     int r = add_name(ret_names, slash == NULL ? path : slash + 1);
     if (r < 0) {
         free_names(ret_names);
@@ -200,13 +206,13 @@ int pk_report_load(const char *result_dir, struct pk_report **ret_report, char *
 
 int pk_report_load_as(const char *result_dir, const struct pk_report_choice *choice,
                       struct pk_report **ret_report, char *error, size_t error_size) {
-    char dir[4096];
+    char dir[4096], records[PATH_MAX];
     struct pk_ledger_names names;
     struct pk_load_warnings warnings = {0};
     bool is_dir = false;
 
     *ret_report = NULL;
-    int r = find_ledgers(result_dir, dir, &names, &is_dir, error, error_size);
+    int r = find_ledgers(result_dir, dir, records, &names, &is_dir, error, error_size);
     if (r < 0) {
         return r;
     }
@@ -227,7 +233,7 @@ int pk_report_load_as(const char *result_dir, const struct pk_report_choice *cho
     }
     if (r >= 0) {
         report->is_one_ledger = !is_dir;
-        if (is_dir && pk_timeline_read(dir, &report->timeline) == -EBADMSG) {
+        if (is_dir && pk_timeline_read(records, &report->timeline) == -EBADMSG) {
             pk_load_warn(report, &warnings,
                          "The timeline is damaged: memory over time is not shown.");
         }
@@ -235,7 +241,7 @@ int pk_report_load_as(const char *result_dir, const struct pk_report_choice *cho
             pk_load_warn(report, &warnings,
                          "There are more ledgers than a report can take: some are not in it.");
         }
-        r = pk_gather(report, dir, &names, &warnings, error, error_size);
+        r = pk_gather(report, records, &names, &warnings, error, error_size);
     } else {
         snprintf(error, error_size, "%s cannot be read: %s", result_dir, strerror(-r));
     }

@@ -2,8 +2,10 @@
  * See place.h. */
 #include "supervise/place.h"
 
+#include "record/live.h"
 #include "record/reader.h"
 #include "record/settings.h"
+#include "supervise/aside.h"
 #include "supervise/remains.h"
 
 #include <dirent.h>
@@ -49,7 +51,7 @@ static int write_zeros(int fd) {
 }
 
 /* Write a file as large as a small ledger. statvfs would not see quotas and reserved blocks. */
-static int probe_space(const char *directory) {
+static int probe_space(const char *directory, bool *ret_needs_memory) {
     char path[PATH_MAX + sizeof(PK_PROBE_NAME) + 1];
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
 
@@ -58,6 +60,7 @@ static int probe_space(const char *directory) {
     if (fd < 0) {
         return -errno;
     }
+    *ret_needs_memory = pk_aside_is_needed(fd); // as long as it is empty
     // Beyond `ulimit -f` a write raises SIGXFSZ, which would end us without a word.
     (void)sigaction(SIGXFSZ, &ignore, &before);
     int error = fallocate(fd, 0, 0, PROBE_BYTES) == 0 ? 0 : -errno;
@@ -135,6 +138,8 @@ static int find_recorder(const char *path) {
 
 /* Two runs in one directory would take each other's records for their own, or for an older result. */
 static int take_for_us(struct pk_place *place, struct pk_failure *failure) {
+    char records[PATH_MAX];
+
     place->lock = open(place->shown, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (place->lock >= 0 && flock(place->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
         (void)close(place->lock);
@@ -143,7 +148,7 @@ static int take_for_us(struct pk_place *place, struct pk_failure *failure) {
                               "name another directory with -o DIR",
                               place->shown);
     }
-    int recorder = find_recorder(place->shown);
+    int recorder = find_recorder(pk_live_find(place->shown, records));
     if (recorder != 0) {
         return pk_failure_set(failure, -EBUSY, PK_EXIT_FAILED,
                               "process %d of an older run still records into %s; end it, or name "
@@ -239,6 +244,7 @@ int pk_place_create(const char *wanted, bool force, const char *name, time_t now
                     struct pk_place *ret_place, struct pk_failure *failure) {
     memset(ret_place, 0, sizeof(*ret_place));
     ret_place->lock = -1;
+    ret_place->records_lock = -1;
     if (wanted != NULL && wanted[0] == '\0') {
         return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE, "-o needs the name of a directory");
     }
@@ -247,13 +253,29 @@ int pk_place_create(const char *wanted, bool force, const char *name, time_t now
     if (error != 0) {
         return error;
     }
-    error = realpath(ret_place->shown, ret_place->path) == NULL ? -errno
-                                                                : probe_space(ret_place->shown);
+    bool needs_memory = false;
+    error = realpath(ret_place->shown, ret_place->path) == NULL
+                ? -errno
+                : probe_space(ret_place->shown, &needs_memory);
     if (error != 0) {
         pk_place_discard(ret_place);
         return pk_place_refuse(ret_place, error, failure);
     }
+    memcpy(ret_place->records, ret_place->path, sizeof(ret_place->records));
+    if (needs_memory) {
+        ret_place->records_lock = pk_aside_begin(ret_place->path, ret_place->records);
+        ret_place->is_risky = ret_place->records_lock < 0;
+    }
     return 0;
+}
+
+int pk_place_settle(const char *directory) {
+    char records[PATH_MAX];
+
+    if (!pk_live_read(directory, records)) {
+        return 0;
+    }
+    return find_recorder(records) != 0 ? -EBUSY : pk_aside_settle(directory);
 }
 
 void pk_place_link_latest(const struct pk_place *place) {
@@ -284,8 +306,9 @@ void pk_place_discard(const struct pk_place *place) {
 }
 
 int pk_place_has_ledger(const char *path) {
+    char records[PATH_MAX];
     int found = 0;
-    DIR *directory = opendir(path);
+    DIR *directory = opendir(pk_live_find(path, records));
 
     if (directory == NULL) {
         return -errno;

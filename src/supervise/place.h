@@ -13,8 +13,11 @@
 #define PK_RESULTS_DIRECTORY "peakline-result"
 
 struct pk_place {
-    char path[PATH_MAX];  /* absolute */
-    char shown[PATH_MAX]; /* as the user would type it: relative if it was given so */
+    char path[PATH_MAX];    /* absolute */
+    char shown[PATH_MAX];   /* as the user would type it: relative if it was given so */
+    char records[PATH_MAX]; /* where the run writes its records: `path`, or in memory (aside.h) */
+    int records_lock;       /* descriptor that keeps cleaners off it; -1: none */
+    bool is_risky;          /* they should be in memory, and there is no room there */
     bool created;         /* it did not exist before */
     bool dated;           /* named by us: peakline-result/<time>-<name> */
     int lock; /* descriptor of the directory, locked until this process ends; -1: cannot be locked */
@@ -36,6 +39,10 @@ int pk_place_refuse(const struct pk_place *place, int error, struct pk_failure *
  * stop. */
 void pk_place_link_latest(const struct pk_place *place);
 
+/* The run is over: move its records from memory into the result directory. Returns 0 (also when they
+ * are there already), -EBUSY when a process still writes them, or another negative errno. */
+int pk_place_settle(const char *directory);
+
 /* Remove the files of ours that are in it. Returns 1 if others are there, 0 if not, or a negative
  * errno. */
 int pk_place_clean(const char *directory);
@@ -43,5 +50,5 @@ int pk_place_clean(const char *directory);
 /* Nothing ran: remove our files, and the directory if it was made here. */
 void pk_place_discard(const struct pk_place *place);
 
-/* Is there a ledger in `directory`? Returns 1, 0, or a negative errno when it cannot be read. */
+/* Are there ledgers of the result `directory`? Returns 1, 0, or a negative errno when it cannot be read. */
 int pk_place_has_ledger(const char *directory);

@@ -3,6 +3,7 @@
 #include "supervise/remains.h"
 
 #include "record/format.h"
+#include "record/live.h"
 #include "record/reader.h"
 #include "record/timeline.h"
 #include "record/tree.h"
@@ -10,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -83,29 +85,30 @@ static struct dirent *next_entry(DIR *directory) {
     return entry;
 }
 
-static void look(DIR *directory, struct pk_remains *remains, bool *ret_is_result) {
+/* `is_result`: known before, and told back. */
+static void look(DIR *directory, struct pk_remains *remains, bool *is_result) {
     char unmarked[NAME_MAX + 1] = "";
 
     memset(remains, 0, sizeof(*remains));
-    *ret_is_result = false;
     for (struct dirent *entry = next_entry(directory); entry != NULL;
          entry = next_entry(directory)) {
         enum verdict verdict = judge(dirfd(directory), entry->d_name);
         remains->has_any = true;
-        *ret_is_result = *ret_is_result || verdict == OURS;
+        *is_result = *is_result || verdict == OURS;
         if (verdict == CLASH) {
             memcpy(remains->clash, entry->d_name, strlen(entry->d_name) + 1);
         } else if (verdict == UNMARKED) {
             memcpy(unmarked, entry->d_name, strlen(entry->d_name) + 1);
         }
     }
-    if (!*ret_is_result && remains->clash[0] == '\0') {
+    if (!*is_result && remains->clash[0] == '\0') {
         memcpy(remains->clash, unmarked, sizeof(unmarked));
     }
 }
 
 int pk_remains_look(const char *path, struct pk_remains *ret_remains) {
-    bool is_result;
+    char live[PATH_MAX];
+    bool is_result = pk_live_read(path, live);
     DIR *directory = opendir(path);
 
     if (directory == NULL) {
@@ -116,9 +119,8 @@ int pk_remains_look(const char *path, struct pk_remains *ret_remains) {
     return 0;
 }
 
-int pk_remains_remove(const char *path) {
+static int remove_files(const char *path, bool is_result) {
     struct pk_remains remains;
-    bool is_result;
     int result = 0;
     DIR *directory = opendir(path);
 
@@ -138,4 +140,17 @@ int pk_remains_remove(const char *path) {
     }
     (void)closedir(directory);
     return result;
+}
+
+int pk_remains_remove(const char *path) {
+    char live[PATH_MAX], link[PATH_MAX + sizeof(PK_LIVE_NAME) + 1];
+    bool has_link = pk_live_read(path, live);
+
+    if (has_link) {
+        (void)snprintf(link, sizeof(link), "%s/" PK_LIVE_NAME, path);
+        (void)remove_files(live, true);
+        (void)rmdir(live);
+        (void)unlink(link);
+    }
+    return remove_files(path, has_link);
 }
