@@ -10,7 +10,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Optional, Union
 
-from . import _native
+from . import _folder, _native
 from ._errors import NotMeasuringError, PeaklineError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def remove_directory(path: str, owner: int) -> None:
 
 
 def make_directory() -> str:
-    directory = tempfile.mkdtemp(prefix=PREFIX)
+    directory = tempfile.mkdtemp(prefix=PREFIX, dir=_folder.find())
     describe_run(directory)
     return directory
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results on a disk that writes every page anew (btrfs): its records are in memory while the run goes on, because such a disk,
-once it is full, answers a change of a mapped page with SIGBUS, to the program.
+"""Results on a disk that writes every page anew (btrfs): its records are in memory while the run goes on, because such a
+disk, once it is full, answers a change of a mapped page with SIGBUS, to the program.
 
 Each test has a btrfs of its own on a loop device, in a mount namespace that ends with it. Needs root and mkfs.btrfs."""
 
@@ -12,6 +12,8 @@ import shutil
 import subprocess
 
 import pytest
+from api_session import api_environment
+from running import REPOSITORY
 
 MIB = 1 << 20
 KEEP = 20_000_003
@@ -55,14 +57,14 @@ def inside(peakline, python, tmp_path):
     (tmp_path / "fill.py").write_text(FILL)
     before = memory_directories()
 
-    def run(script, memory=True):
+    def run(script, memory=True, environment=os.environ):
         arrange = "mount -o loop image disk"
         # Where all of /tmp and /dev/shm is too small, as in most containers.
         # A /tmp in memory cannot be covered: the test itself may live there.
         small = '[ "$(stat -f -c %T /tmp)" != tmpfs ] && mount -t tmpfs -o size=64m none /dev/shm'
         arrange += "" if memory else f" && {small}"
         environment = {
-            **os.environ,
+            **environment,
             "RUN": f"{peakline} run -q --no-open --python {python}",
             "REPORT": f"{peakline} report",
             "DOCTOR": f"{peakline} doctor --python {python}",
@@ -100,7 +102,8 @@ def test_records_that_find_no_room_stay_in_memory_until_there_is_some(inside):
         "$REPORT disk/out --format json > report.json; ls disk/out; cat report.json"
     )
     assert done.stdout.startswith("5005\nstatus 0\n")
-    assert re.search(r"the records are still in memory, in /\S+/peakline-live-\w+ \(No space left on device\); make room", done.stderr)
+    kept = r"the records are still in memory, in /\S+/peakline-live-\w+ \(No space left on device\); make room"
+    assert re.search(kept, done.stderr)
     listing, _, document = done.stdout.partition("status 0\n")[2].partition("{")
     assert "ledger-" in listing and "live" not in listing.split()
     assert json.loads("{" + document)["peak"]["bytes"] > 25_000_000
@@ -108,7 +111,8 @@ def test_records_that_find_no_room_stay_in_memory_until_there_is_some(inside):
 
 def test_while_it_runs_and_after_the_supervisor_was_killed(inside, tmp_path):
     """The records are found through DIR/live by everybody, and moved by the next report after the program's end."""
-    (tmp_path / "wait.py").write_text("import os\n" + HOLD + "open('pid', 'w').write(str(os.getpid()))\nopen('go').read()\n")
+    wait = "open('pid', 'w').write(str(os.getpid()))\nopen('go').read()\n"
+    (tmp_path / "wait.py").write_text("import os\n" + HOLD + wait)
     done = inside(
         "mkfifo go; $RUN -o disk/out wait.py & supervisor=$!\n"
         "until test -s pid; do :; done\n"
@@ -194,7 +198,9 @@ def test_through_an_overlay(inside):
 
 def test_without_room_in_memory(inside):
     """The run goes on, and says what could have happened."""
-    done = inside("$RUN -o disk/out hold.py; ls disk/out; lsattr -d disk/out; $REPORT disk/out --format json", memory=False)
+    done = inside(
+        "$RUN -o disk/out hold.py; ls disk/out; lsattr -d disk/out; $REPORT disk/out --format json", memory=False
+    )
     assert done.stdout.startswith(f"{KEEP}\nledger-"), done.stderr
     report = json.loads(done.stdout[done.stdout.index("{") :])
     assert [text for text in report["warnings"] if "writes every page anew" in text and "/dev/shm" in text]
@@ -203,11 +209,44 @@ def test_without_room_in_memory(inside):
 
 def test_doctor_says_where_records_will_be(inside):
     said = inside("cd disk && $DOCTOR").stdout
-    assert re.search(r"^note +results +this disk writes every page anew .* in (/tmp|/dev/shm), and are moved", said, re.MULTILINE)
+    note = "^note +results +this disk writes every page anew"
+    assert re.search(note + ".* in (/tmp|/dev/shm), and are moved", said, re.MULTILINE)
     said = inside("cd disk && $DOCTOR", memory=False).stdout
-    assert re.search(r"^note +results +this disk writes every page anew .*SIGBUS.*-o DIR", said, re.MULTILINE)
+    assert re.search(note + ".*SIGBUS.*-o DIR", said, re.MULTILINE)
+
+
+RECORDED = """\
+import peakline
+peakline.start()
+print(*{line.split(None, 5)[5].rsplit("/", 2)[0] for line in open("/proc/self/maps") if "/ledger-" in line})
+"""
+
+
+def test_the_api_and_temporary_files_on_such_a_disk(inside, peakline, python, tmp_path):
+    (tmp_path / "api.py").write_text(RECORDED)
+    said = inside(f"TMPDIR=$PWD/disk {python} api.py; ls disk", environment=api_environment(peakline))
+    assert (said.stdout, said.stderr) == ("/dev/shm\n", "")
+    said = inside(f"TMPDIR=$PWD/disk {python} api.py", environment=api_environment(peakline), memory=False)
+    assert (said.stdout, said.stderr) == (f"{tmp_path}/disk\n", "")
+
+
+def test_the_disk_below_a_path(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "python"))
+    from peakline import _folder
+
+    table = tmp_path / "mountinfo"
+    table.write_text(
+        "22 1 0:1 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
+        f"23 22 0:2 / {tmp_path}/a rw - btrfs /dev/vdb rw\n"
+        f"24 23 0:3 / {tmp_path}/a/b\\040c rw master:1 - xfs /dev/vdc rw\n"
+        f"25 22 0:4 / {tmp_path}/twice rw - xfs /dev/vdd rw\n"
+        f"26 22 0:5 / {tmp_path}/twice rw - btrfs /dev/vde rw\n"
+    )
+    kinds = {"a": "btrfs", "a/x/y": "btrfs", "a/b": "btrfs", "a/b c/d": "xfs", "twice/x": "btrfs", "ab": "ext4", "": "ext4"}
+    assert {below: _folder.disk_type(str(tmp_path / below), str(table)) for below in kinds} == kinds
+    assert _folder.disk_type("/", str(tmp_path / "none")) == ""
 
 
 def test_nothing_ran(inside):
-    done = inside("$RUN -o disk/out --python /dev/null -c pass; echo status $?; ls disk; $RUN -o disk/out -- /dev/null; ls disk")
+    done = inside("$RUN -o disk/out --python /dev/null -c pass; echo status $?; $RUN -o disk/out -- /dev/null; ls disk")
     assert "status 12" in done.stdout and "out" not in done.stdout.split()

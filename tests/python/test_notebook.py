@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from chromium import find_chromium
-from conftest import MIB, find_program
+from conftest import MIB, REPOSITORY, find_program
 
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
@@ -55,8 +55,6 @@ def data_of(html):
     """The data in the page that is in the frame that is in the output."""
     import html as html_module
     import sys
-
-    from conftest import REPOSITORY
 
     sys.path.insert(0, str(REPOSITORY / "python"))
     from peakline._notebook.page import read_data
@@ -320,6 +318,19 @@ def test_a_whole_kernel_under_peakline_run(surroundings, tmp_path):
     ).stdout
     kernel = [line for line in folded.splitlines() if "ipykernel_" in line and line.split()[-1].isdigit()]
     assert any(int(line.split()[-1]) >= 150 * MIB for line in kernel)
+
+
+def test_records_of_others_are_passed_over(monkeypatch, tmp_path):
+    """Of a process that was replaced by another program (exec), and of `peakline run` with its records in memory."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "python"))
+    from peakline._notebook import died
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name in ("peakline-live-a1b2c3", "peakline-a1b2c3"):
+        (tmp_path / name).mkdir()
+        for ledger in ("ledger-4194305", "ledger-4194305.2"):  # no process has that number
+            (tmp_path / name / ledger).touch()
+    assert died.say_died() is None
 
 
 def test_a_kernel_that_died_is_told_of_by_the_next(surroundings, tmp_path):

@@ -5,10 +5,9 @@ import glob
 import json
 import os
 import sys
-import tempfile
 from typing import Optional
 
-from .. import _measure
+from .. import _folder, _measure
 
 _TOLD = "told"  # in the record's directory: somebody was told of it
 
@@ -36,9 +35,9 @@ def _was_this_kernel(directory: str) -> bool:
 def say_died() -> Optional[str]:
     """One sentence, once, about the newest such record; None if there is none."""
     found = []
-    for directory in glob.glob(os.path.join(glob.escape(tempfile.gettempdir()), _measure.PREFIX + "*")):
+    for directory in glob.glob(os.path.join(glob.escape(_folder.find()), _measure.PREFIX + "*")):
         ledgers = glob.glob(os.path.join(glob.escape(directory), "ledger-*"))
-        pids = [int(each.rpartition("-")[2]) for each in ledgers]
+        pids = [int(each.rpartition("-")[2].partition(".")[0]) for each in ledgers]
         if not pids or any(map(_is_alive, pids)) or not _was_this_kernel(directory):
             continue
         if not os.path.exists(os.path.join(directory, _TOLD)):
