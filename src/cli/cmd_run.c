@@ -389,7 +389,7 @@ static void note_end(struct run *run, const struct pk_watched *watched) {
 
 /* Records that were kept in memory go where the result is. */
 static void settle(const struct run *run, const struct pk_watched *watched) {
-    int error = watched->others > 0 ? -EBUSY : pk_place_settle(run->place.path);
+    int error = watched->others > 0 ? -EBUSY : pk_place_end(&run->place);
 
     if (error < 0 && error != -EBUSY && error != -ENOENT) {
         (void)pk_error_say(0,

@@ -245,6 +245,7 @@ int pk_place_create(const char *wanted, bool force, const char *name, time_t now
     memset(ret_place, 0, sizeof(*ret_place));
     ret_place->lock = -1;
     ret_place->records_lock = -1;
+    ret_place->result = -1;
     if (wanted != NULL && wanted[0] == '\0') {
         return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE, "-o needs the name of a directory");
     }
@@ -265,6 +266,7 @@ int pk_place_create(const char *wanted, bool force, const char *name, time_t now
     if (needs_memory) {
         ret_place->records_lock = pk_aside_begin(ret_place->path, ret_place->records);
         ret_place->is_risky = ret_place->records_lock < 0;
+        ret_place->result = open(ret_place->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     }
     return 0;
 }
@@ -276,6 +278,17 @@ int pk_place_settle(const char *directory) {
         return 0;
     }
     return find_recorder(records) != 0 ? -EBUSY : pk_aside_settle(directory);
+}
+
+int pk_place_end(const struct pk_place *place) {
+    struct stat status;
+
+    if (place->result >= 0 && fstat(place->result, &status) == 0 && status.st_nlink == 0 &&
+        strcmp(place->records, place->path) != 0) {
+        (void)pk_remains_remove(place->records);
+        (void)rmdir(place->records);
+    }
+    return pk_place_settle(place->path);
 }
 
 void pk_place_link_latest(const struct pk_place *place) {

@@ -17,6 +17,7 @@ struct pk_place {
     char shown[PATH_MAX];   /* as the user would type it: relative if it was given so */
     char records[PATH_MAX]; /* where the run writes its records: `path`, or in memory (aside.h) */
     int records_lock;       /* descriptor that keeps cleaners off it; -1: none */
+    int result;             /* descriptor of `path` if they are in memory; -1 */
     bool is_risky;          /* they should be in memory, and there is no room there */
     bool created;         /* it did not exist before */
     bool dated;           /* named by us: peakline-result/<time>-<name> */
@@ -42,6 +43,10 @@ void pk_place_link_latest(const struct pk_place *place);
 /* The run is over: move its records from memory into the result directory. Returns 0 (also when they
  * are there already), -EBUSY when a process still writes them, or another negative errno. */
 int pk_place_settle(const char *directory);
+
+/* The same for the run of our own, whose result directory may have been removed: then its records
+ * are. One that was moved is found by whoever looks into it next. */
+int pk_place_end(const struct pk_place *place);
 
 /* Remove the files of ours that are in it. Returns 1 if others are there, 0 if not, or a negative
  * errno. */

@@ -184,6 +184,20 @@ def test_records_that_a_restart_took(inside, tmp_path):
     check_moved(done.stdout[len(said) :])
 
 
+@pytest.mark.parametrize("where, which", [("-o out", "out"), ("", "peakline-result/2*")])
+def test_a_result_directory_that_is_removed_takes_its_records_along(inside, tmp_path, where, which):
+    (tmp_path / "remove.py").write_text(f"import glob, shutil\nshutil.rmtree(glob.glob('{which}')[0])\n")
+    done = inside(f"cd disk; $RUN {where} ../remove.py")
+    assert "was removed during the run: there is no report" in done.stderr
+
+
+def test_a_result_directory_that_is_moved(inside, tmp_path):
+    (tmp_path / "move.py").write_text("import os\nos.rename('disk/out', 'disk/moved')\n" + HOLD)
+    done = inside("$RUN -o disk/out move.py; $REPORT disk/moved > /dev/null; ls disk/moved; $REPORT disk/moved --format json")
+    assert done.stdout.startswith(f"{KEEP}\n"), done.stderr
+    check_moved(done.stdout[len(f"{KEEP}\n") :])
+
+
 def test_through_an_overlay(inside):
     """As a container's own disk lies on its machine's."""
     done = inside(
