@@ -18,7 +18,7 @@ REPORT_ONLY := $(foreach name,page page_archive page_views exports diff cli sett
                  --ignore=tests/e2e/test_$(name).py)
 SANITIZED_SUITES := --suite unit --suite model
 
-.PHONY: help setup setup-demo chromium gfortran build checked demo check unit asan tsan fuzz web e2e e2e-checked suites soak soak-minute pythons bench bench-trees bench-threads bench-versions \
+.PHONY: help setup setup-demo chromium gfortran btrfs build checked demo check unit asan tsan fuzz web e2e e2e-checked suites soak soak-minute pythons bench bench-trees bench-threads bench-versions \
         bench-page bench-ledger screenshots setup-wheel wheel wheel-aarch64 docs clean
 .DEFAULT_GOAL := help
 
@@ -45,6 +45,10 @@ gfortran: # for one test of memory from Fortran
 	@command -v gfortran >/dev/null || $(call debian,gfortran) \
 		|| echo "make: no gfortran here; memory from Fortran is not tested" >&2
 
+btrfs: # for tests on a disk that writes every page anew; they need root besides
+	@command -v mkfs.btrfs >/dev/null || $(call debian,btrfs-progs) \
+		|| echo "make: no mkfs.btrfs here; records on such disks are not tested" >&2
+
 pythons: setup ## get the CPythons to test with that are missing here, best effort
 	@$(PY) tools/pythons.py --packages --suites
 
@@ -66,7 +70,7 @@ demo: build ## set up everything and profile examples/pipeline.py
 	@$(PY) examples/make_data.py
 	$(PEAKLINE) run examples/pipeline.py
 
-check: setup chromium gfortran build checked ## set up everything and run every test
+check: setup chromium gfortran btrfs build checked ## set up everything and run every test
 # The other Pythons are got, one of them compiled, while tests run that need one only: minutes less on two cores.
 	@$(PY) tools/pythons.py --packages --suites >build/pythons.log 2>&1 & pythons=$$!; \
 		$(MAKE) --no-print-directory unit asan tsan web e2e-checked || { kill $$pythons 2>/dev/null; exit 1; }; \
