@@ -36,7 +36,7 @@ def test_every_tutorial_has_its_pair_and_its_page():
         page = (REPOSITORY / "docs" / "tutorials" / f"{name}.md").read_text()
         assert f"examples/tutorials/{name}/before.py" in page
         assert f"]({name}.webp)" in page
-        assert 5_000 < (REPOSITORY / "docs" / "tutorials" / f"{name}.webp").stat().st_size <= 60_000
+        assert 5_000 < (REPOSITORY / "docs" / "tutorials" / f"{name}.webp").stat().st_size <= 64 << 10
 
 
 @pytest.mark.parametrize("name", sorted(SAVINGS))
