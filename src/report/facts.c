@@ -327,16 +327,18 @@ static void warn_about_tree_sum(struct pk_report *report) {
     }
 }
 
-/* Maps of one object in several processes are a part of the peak in each. Nobody tells which maps are the same object; but where
- * all of the peak was resident, and far less of it with each page counted once, maps that are shared are the one cause: what a fork
- * shares is in the peak once. */
+/* Maps of one object in several processes are a part of the peak in each. Nobody tells which maps are
+ * the same object. But where all of the peak was resident, far less of it with each page counted once, and
+ * as much in pages of files and of shared memory as is mapped, maps that are shared are the one cause: what
+ * a fork shares is in the peak once, and neither that nor what each OpenBLAS maps for itself is such a page. */
 static void warn_about_sharing(struct pk_report *report) {
     const struct pk_run_info *run = report->run;
     uint64_t peak = report->view.peak_bytes;
     uint64_t maps = report->view.totals[pk_kind_column(PK_MEMORY_MAP, PK_PEAK_BYTES)];
     char mapped[PK_NUMBER_ROOM], once[PK_NUMBER_ROOM];
     if (run != NULL && run->processes_most > 1 && run->pss_peak_bytes > 0 && maps > peak / 5 &&
-        run->rss_peak_bytes > peak - peak / 5 && run->pss_peak_bytes < peak - peak / 5) {
+        run->rss_peak_file_bytes > maps - maps / 5 && run->rss_peak_bytes > peak - peak / 5 &&
+        run->pss_peak_bytes < peak - peak / 5) {
         warn(report,
              "Shared memory counts in each process that maps it (%s of the peak are maps). With each "
              "page counted once, %s were resident.",

@@ -135,7 +135,9 @@ static int run_pending(void *context) {
     if (self != NULL) {
         self->open = 0; // frame objects made here are ours, not the program's
         if (self->main) {
+            bool stopped = pk_python_stop_collector();
             make_anchor(self);
+            pk_python_let_collect(stopped);
         }
         self->open = 1;
     }

@@ -23,6 +23,8 @@ static struct {
     void *(*frame_back)(void *);        // PyFrame_GetBack, 3.9+: new reference or NULL
     void (*decref)(void *);             // Py_DecRef
     void (*clear_error)(void);          // PyErr_Clear
+    int (*stop_collector)(void);        // PyGC_Disable: was it on? NULL where none need be stopped
+    int (*let_collect)(void);           // PyGC_Enable
     const uint64_t *runtime_words;      // _PyRuntime
 } python;
 
@@ -84,6 +86,10 @@ static void choose_layout(void) {
     if (free_threaded) {
         header->flags |= PK_FLAG_FREE_THREADED;
     }
+    // Later ones collect garbage between two bytecodes only, earlier ones make no frame objects for us.
+    bool collects_at_once = header->python_hex >> 16 == 0x030bu;
+    *(void **)&python.stop_collector = collects_at_once ? symbol("PyGC_Disable") : NULL;
+    *(void **)&python.let_collect = collects_at_once ? symbol("PyGC_Enable") : NULL;
     const struct pk_layout *layout = pk_layout_find(header->python_hex, free_threaded);
     if (layout == NULL) {
         say_note(PK_PYTHON_UNKNOWN, "this version of Python is not known to this version of Peakline", NULL);
@@ -156,6 +162,16 @@ void pk_python_let_go(struct pk_frame_object frame) {
     }
 }
 
+bool pk_python_stop_collector(void) {
+    return python.stop_collector != NULL && python.let_collect != NULL && python.stop_collector() != 0;
+}
+
+void pk_python_let_collect(bool stopped) {
+    if (stopped) {
+        (void)python.let_collect();
+    }
+}
+
 bool pk_python_pending(int (*call)(void *context)) {
     int saved = errno;
     bool asked = python.add_pending_call(call, NULL) == 0;
@@ -223,7 +239,9 @@ static const char *compare_walks(void) {
 
 // The GIL held, not self->open: frame objects made here are ours.
 static void test_layout(void) {
+    bool stopped = pk_python_stop_collector();
     const char *wrong = compare_walks();
+    pk_python_let_collect(stopped);
     if (wrong == NULL) {
         pk_runtime.header->python_status = PK_PYTHON_VERIFIED;
         pk_runtime.anchors.lowest = UINT32_MAX;

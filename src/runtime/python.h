@@ -24,5 +24,9 @@ struct pk_frame_object {
 struct pk_frame_object pk_python_frame(void);
 struct pk_frame_object pk_python_caller(struct pk_frame_object frame); /* lets go of `frame` */
 void pk_python_let_go(struct pk_frame_object frame);
+/* Python 3.11 may collect garbage whenever an object is made. Not while one is made for us, self->open cleared: what the
+ * program's own objects free and allocate then would not be seen. Around such code: stop, and pass what it returned. */
+bool pk_python_stop_collector(void);
+void pk_python_let_collect(bool stopped);
 /* Asks for one call of `call` in the main thread between two bytecodes. False: not now. */
 bool pk_python_pending(int (*call)(void *context));

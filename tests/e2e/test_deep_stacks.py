@@ -43,6 +43,18 @@ def test_stacks_that_differ_only_far_out_are_told_apart(run_peakline, peakline, 
     assert found == wanted
 
 
+def test_garbage_collected_where_peakline_makes_objects_is_seen(run_peakline, peakline, each_python):
+    """From 3.11 on deep stacks are read with the help of frame objects. 3.11 may collect garbage whenever it makes one."""
+    target = TARGETS / "deep_garbage.py"
+    done = run_peakline([target], python=each_python.path)
+    assert (done.returncode, done.stderr) == (0, "")
+    report = read_report(peakline, done.result)
+    held = {line["source"].rpartition("# ")[2]: (line["bytes"], line["blocks"]) for line in report["blame"]}
+    assert report["ledger"]["missed_frees"] == 0
+    assert held["DATA"] == (0, 0)
+    assert held["KEPT"] == (4_000 * (int(done.stdout) + 5_003), 4_000)
+
+
 def test_a_marked_frame_is_as_it_was_to_the_program(run_peakline, each_python):
     """Up to 3.10 an anchor is a mark in a frame. The flag that it stands in means what it meant, and what the program sets stays."""
     if each_python.version >= (3, 11):

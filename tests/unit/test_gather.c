@@ -409,16 +409,17 @@ static void who_still_runs_and_what_was_not_measured_is_said(void) {
 /* 20 MiB of shared memory that parent and child have mapped: 40 of the peak, and 20 of the machine. */
 static void shared_memory_that_counts_in_each_is_said(void) {
     static const struct {
-        uint64_t rss, pss;
+        uint64_t rss, pss, files;
         uint32_t kind, most;
         bool is_said;
     } cases[] = {
-        {50, 25, PK_FUNCTION_MAP, 2, true},
-        {50, 25, PK_FUNCTION_HEAP, 2, false}, // shared otherwise: by a fork, and that counts once
-        {50, 45, PK_FUNCTION_MAP, 2, false},  // maps, but each process has its own
-        {20, 10, PK_FUNCTION_MAP, 2, false},  // not touched
-        {50, 0, PK_FUNCTION_MAP, 2, false},   // not known
-        {50, 25, PK_FUNCTION_MAP, 1, false},
+        {50, 25, 42, PK_FUNCTION_MAP, 2, true},
+        {50, 25, 42, PK_FUNCTION_HEAP, 2, false}, // shared otherwise: by a fork, and that counts once
+        {50, 45, 42, PK_FUNCTION_MAP, 2, false},  // maps, but each process has its own
+        {20, 10, 42, PK_FUNCTION_MAP, 2, false},  // not touched
+        {50, 0, 42, PK_FUNCTION_MAP, 2, false},   // not known
+        {50, 25, 42, PK_FUNCTION_MAP, 1, false},
+        {50, 25, 22, PK_FUNCTION_MAP, 2, false}, // each has its own, and the code of libraries is shared
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         start();
@@ -433,6 +434,7 @@ static void shared_memory_that_counts_in_each_is_said(void) {
         save_tree();
         struct pk_run_info info = {.outcome = PK_RUN_EXIT,
                                    .rss_peak_bytes = cases[i].rss * MIB,
+                                   .rss_peak_file_bytes = cases[i].files * MIB,
                                    .pss_peak_bytes = cases[i].pss * MIB,
                                    .processes_most = cases[i].most};
         CHECK_OK(pk_run_info_write(directory, &info));
