@@ -254,3 +254,23 @@ def test_of_a_page_with_folded_stacks_it_is_said_and_nothing_is_lost(sources, tm
             assert "[folded together]" in done.stdout
         if form == "dhat":
             assert sum(point["gb"] for point in json.loads(done.stdout)["pps"]) == data["peak_bytes"]
+
+
+@pytest.mark.parametrize("extra", [
+    '"frames": {"function": [900000000, 900000000], ',
+    '"frames": {"line": [], ',
+    '"files": {' + "".join(f'"c{number}": [], ' for number in range(16)),
+], ids=["a column that points nowhere", "an empty column", "many columns first"])
+def test_of_tables_that_do_not_fit_no_document_is_made(report, result, tmp_path, extra):
+    """Whoever made this page put a key into it twice: what is checked must be what is used."""
+    data = json.dumps(page_data((result / "report.html").read_text("utf-8")))
+    table = extra.split("{")[0] + "{"
+    assert data.count(table) == 1
+    page = tmp_path / "made.html"
+    start = '<script type="application/json" id="peakline-data" data-encoding="json">'
+    text = data.replace(table, extra).replace("<", "\\u003c")
+    page.write_text(f"<!doctype html>{start}{text}</script>")
+    done = report(page, "--format", "json", "-o", tmp_path / "out.json")
+    assert done.returncode == 1, done.stderr
+    assert "do not fit together" in done.stderr
+    assert not (tmp_path / "out.json").exists()
