@@ -49,14 +49,28 @@ def remove_directory(path: str, owner: int) -> None:
 
 
 def make_directory() -> str:
-    directory = tempfile.mkdtemp(prefix=PREFIX, dir=_folder.find())
+    """PeaklineError where there is no room for one: who is measured goes on without."""
+    try:
+        directory = tempfile.mkdtemp(prefix=PREFIX, dir=_folder.find())
+    except OSError as error:
+        raise PeaklineError(
+            f"there is no place for the record ({error}); name a directory that can be written in TMPDIR"
+        ) from error
     describe_run(directory)
     return directory
 
 
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return ""
+
+
 def describe_run(directory: str) -> None:
     """What the report wants to know of this process, as the supervisor leaves it for its child."""
-    about = {"format": 1, "command": sys.argv, "directory": os.getcwd()}
+    command = [str(word) for word in getattr(sys, "argv", [])]  # the program's own list: anything may be in it
+    about = {"format": 1, "command": command, "directory": _working_directory()}
     try:
         with open(os.path.join(directory, "run.json"), "x", encoding="utf-8") as file:
             json.dump(about, file, ensure_ascii=True)

@@ -195,6 +195,7 @@ def test_results_read_back_from_every_form(run_api, peakline, tmp_path):
     (tmp_path / "result").mkdir()
     out = run_api(
         """
+        import os
         import peakline
         peakline.start("result")
         with peakline.track() as t:
@@ -207,10 +208,12 @@ def test_results_read_back_from_every_form(run_api, peakline, tmp_path):
             print(profile.peak_bytes // 1_000_000, profile.lines[0].line, profile.lines[0].source.strip())
             print([process.pid > 0 for process in profile.processes], profile.data["ledger"]["in_process"])
         print(peakline.read("block.json").data["ledger"]["block"])
+        os.rename("result", "-o")  # no option
+        print(peakline.read("-o").peak_bytes == peakline.read(b"./-o").peak_bytes > 2_000_000)
         """
     )
-    shown = ["2 5 x = bytearray(2_000_000)", "[True] True"]
-    assert out.splitlines() == [*shown, *shown, "True"]
+    shown = ["2 6 x = bytearray(2_000_000)", "[True] True"]
+    assert out.splitlines() == [*shown, *shown, "True", "True"]
     text = (tmp_path / "block.txt").read_text()
     assert "Measured from inside the program" in text
     warnings = json.loads((tmp_path / "block.json").read_text())["warnings"]
@@ -272,6 +275,9 @@ def test_bad_uses_have_one_sentence_each(run_api):
         peakline.stop()
         ask(peakline.read, "missing")
         ask(peakline.read, __file__)
+        with open("deep.json", "w") as file:
+            file.write('{"a":' + "[" * 200_000)
+        ask(peakline.read, "deep.json")
         ask(peakline.profile, 3)
         ask(peakline.profile, str)
         """
@@ -279,7 +285,7 @@ def test_bad_uses_have_one_sentence_each(run_api):
     lines = out.splitlines()
     kinds = [line.split(" ")[:2] for line in lines]
     assert [kind for kind, _ in kinds] == (
-        ["NotMeasuringError"] * 3 + ["PeaklineError"] * 7 + ["ProgramError"] + ["PeaklineError"] * 2
+        ["NotMeasuringError"] * 3 + ["PeaklineError"] * 7 + ["ProgramError"] + ["PeaklineError"] * 3
     ), out
     assert {count for _, count in kinds} == {"0"}
 
@@ -314,6 +320,41 @@ def test_an_interpreter_that_cannot_be_measured_runs_as_ever(run_api):
         "later",
         "5 1 False",
     ]
+
+
+def test_a_program_in_odd_surroundings_runs_as_ever(run_api):
+    """Its directory is gone, its words are no texts: the block measures. There is no place for a record: it says so."""
+    out = run_api(
+        """
+        import os
+        import pathlib
+        import sys
+        import tempfile
+        import peakline
+
+        place = tempfile.mkdtemp()
+        os.chdir(place)
+        os.rmdir(place)
+        sys.argv = [pathlib.Path("app.py"), None]
+        with peakline.track() as t:
+            block = bytearray(1_000_000)
+        print(t.peak_bytes // 1_000_000, t.profile().data["run"]["command"])
+        del sys.argv
+        peakline.start()
+        print(peakline.snapshot().data["run"]["command"])
+        peakline.stop()
+
+        tempfile.tempdir = "/missing"
+        with peakline.track() as t:
+            print("goes on")
+        for ask in (lambda: t.peak_bytes, peakline.start):
+            try:
+                ask()
+            except peakline.PeaklineError as error:
+                print(str(error).startswith("there is no place for the record"), peakline.is_measuring())
+        """
+    )
+    assert out.splitlines() == ["1 ['app.py', 'None']", "[]", "goes on", "True False", "True False"]
 
 
 def test_a_python_built_for_musl_is_told_so(run_api, tmp_path):
