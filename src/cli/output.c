@@ -49,7 +49,24 @@ int pk_output_find_format(const char *name, enum pk_report_format *ret_format,
 }
 
 void pk_output_partial(const char *path, char *ret_partial) {
-    (void)snprintf(ret_partial, PATH_MAX + 8, "%s.part", path);
+    const char *slash = strrchr(path, '/');
+    int directory = slash != NULL ? (int)(slash + 1 - path) : 0;
+
+    // Not made of the name, which may be as long as names can be; of our own, as another process may
+    // be writing the same report.
+    (void)snprintf(ret_partial, PK_OUTPUT_PARTIAL_ROOM, "%.*s.peakline-%d.part", directory, path,
+                   (int)getpid());
+}
+
+/* Nobody else's file, and none that somebody has made for us to find: what is there already was left by
+ * a process of our number that was killed. */
+static int create_partial(const char *partial) {
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    int fd = open(partial, flags, 0600);
+    if (fd < 0 && errno == EEXIST && unlink(partial) == 0) {
+        fd = open(partial, flags, 0600);
+    }
+    return fd;
 }
 
 static int fail_write(const char *path, int error, struct pk_failure *failure) {
@@ -97,7 +114,7 @@ static int write_sunk(pk_output_writer writer, void *context, int fd) {
 
 int pk_output_write_with(pk_output_writer writer, void *context, const char *path,
                          struct pk_failure *failure) {
-    char partial[PATH_MAX + 8];
+    char partial[PK_OUTPUT_PARTIAL_ROOM];
     struct stat status;
     int error = 0;
 
@@ -111,8 +128,7 @@ int pk_output_write_with(pk_output_writer writer, void *context, const char *pat
     }
     pk_output_partial(path, partial);
     bool direct = stat(path, &status) == 0 && !S_ISREG(status.st_mode);
-    int fd = direct ? open(path, O_WRONLY | O_CLOEXEC)
-                    : open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = direct ? open(path, O_WRONLY | O_CLOEXEC) : create_partial(partial);
     if (fd < 0) {
         return fail_write(path, -errno, failure);
     }
