@@ -110,8 +110,7 @@ def _end() -> None:
 def acquire() -> None:
     """A block needs the measurement."""
     with _state.lock:
-        if _state.users == 0 and not _state.asked:
-            _begin(None)
+        _begin(None)  # also where others run: a stop() in between has ended the measurement under them
         _state.users += 1
 
 
@@ -130,15 +129,19 @@ def start(directory: Union[str, "os.PathLike[str]", None] = None) -> None:
     without it the record is gone after stop().
 
     Raises UnsupportedError when this interpreter cannot be measured, PeaklineError when it is
-    being measured by an earlier start()."""
+    being measured by an earlier start(), or by a block, whose ledger is elsewhere, and a directory is given."""
     with _state.lock:
         if _state.asked:
             raise PeaklineError("peakline.start() was called already; call peakline.stop() first")
         if directory is not None and not os.path.isdir(directory):
-            raise PeaklineError(f"{os.fspath(directory)} is not a directory; make it first")
-        _begin(None if directory is None else os.fspath(directory))
+            raise PeaklineError(f"{os.fsdecode(directory)} is not a directory; make it first")
         if directory is not None and _native.load().peakline_state() == _native.IN_PROCESS:
-            describe_run(os.fspath(directory))
+            raise PeaklineError(
+                "a block is being measured, and its record is elsewhere; call peakline.start() with a directory before it"
+            )
+        _begin(None if directory is None else os.fsdecode(directory))
+        if directory is not None and _native.load().peakline_state() == _native.IN_PROCESS:
+            describe_run(os.fsdecode(directory))
         _state.asked = True
 
 

@@ -156,6 +156,41 @@ def test_decorated_functions_of_every_kind(run_api, each_python):
     assert yields in ("1 2", "1 3")  # the list of all items grows outside, while the block runs
 
 
+def test_decorated_objects_and_coroutines_of_the_old_kind(run_api, each_python):
+    """An object with an async __call__ was measured until its coroutine was made; the other kind could not be awaited."""
+    out = run_api(
+        """
+        import asyncio
+        import types
+        import peakline
+
+        class Load:
+            async def __call__(self):
+                return len(bytearray(1_000_000))
+
+        class Rows:
+            def __call__(self):
+                yield len(bytearray(1_000_000))
+
+        @peakline.profile
+        @types.coroutine
+        def old():
+            yield
+            return len(bytearray(1_000_000))
+
+        async def main():
+            return await load() + await old()
+
+        load, rows = peakline.profile(Load()), peakline.profile(Rows())
+        print(asyncio.run(main()) + sum(rows()))
+        print([(each.peakline.count, each.peakline.peak_bytes // 1_000_000) for each in (load, rows, old)])
+        """,
+        python=each_python.path,
+    )
+    assert out == "3000000\n[(1, 1), (1, 1), (1, 1)]\n"
+
+
+
 def test_bytes_of_now_of_the_process_and_of_a_thread(run_api, each_python):
     out = run_api(
         """
@@ -273,6 +308,8 @@ def test_bad_uses_have_one_sentence_each(run_api):
             ask(t.stacks)
             ask(t.start)
         peakline.stop()
+        with peakline.track():
+            ask(peakline.start, ".")
         ask(peakline.read, "missing")
         ask(peakline.read, __file__)
         with open("deep.json", "w") as file:
@@ -285,7 +322,7 @@ def test_bad_uses_have_one_sentence_each(run_api):
     lines = out.splitlines()
     kinds = [line.split(" ")[:2] for line in lines]
     assert [kind for kind, _ in kinds] == (
-        ["NotMeasuringError"] * 3 + ["PeaklineError"] * 7 + ["ProgramError"] + ["PeaklineError"] * 3
+        ["NotMeasuringError"] * 3 + ["PeaklineError"] * 8 + ["ProgramError"] + ["PeaklineError"] * 3
     ), out
     assert {count for _, count in kinds} == {"0"}
 
@@ -406,6 +443,23 @@ def test_stopped_while_blocks_run_their_numbers_stay(run_api):
         """
     )
     assert out.split() == ["2", "2", "True"] or out.split() == ["2", "2", "False"]
+
+
+def test_a_block_inside_one_whose_measurement_was_stopped(run_api, each_python):
+    out = run_api(
+        """
+        import peakline
+        with peakline.track():
+            peakline.start()
+            peakline.stop()
+            with peakline.track() as inner:
+                block = bytearray(1_000_000)
+        print(inner.peak_bytes // 1_000_000, peakline.is_measuring())
+        """,
+        python=each_python.path,
+    )
+    assert out == "1 False\n"
+
 
 
 def test_nothing_is_left_behind(run_api, peakline, tmp_path):
