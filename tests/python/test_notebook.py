@@ -173,6 +173,24 @@ def test_below_another_magic(notebook):
     assert "2.0 MiB  Cell [2]:2  x = " in report(book.cells[2])[0]
 
 
+def test_below_a_magic_that_runs_its_cell_itself(notebook):
+    """%%time has its cell transformed, and runs what comes out."""
+    book = notebook(LOAD, "%%time\n%%peakline\nx = bytearray(2 << 20)\nlen(x)", "%peakline x")
+    text, _ = report(book.cells[1])
+    assert text.startswith("Cell [2]: 2.0 MiB") and "2.0 MiB  Cell [2]:2  x = " in text
+    assert "Wall time" in printed(book.cells[1])
+
+
+def test_a_measurement_that_a_cell_ends_begins_again_with_the_next(notebook):
+    book = notebook(LOAD, "import peakline\npeakline.start()\npeakline.stop()", "%%peakline\nx = bytearray(2 << 20)")
+    assert report(book.cells[2])[0].startswith("Cell [3]: 2.0 MiB")
+
+
+def test_unloaded_in_the_middle_of_a_measured_cell(notebook):
+    book = notebook(LOAD, "%%peakline\n%unload_ext peakline", "import peakline\npeakline.is_measuring()")
+    assert outputs(book.cells[2], "execute_result")[0].data["text/plain"] == "False"
+
+
 def test_above_another_magic(notebook):
     book = notebook(LOAD, "%%peakline\n%%capture out\nx = bytearray(2 << 20)", "print(len(x))")
     assert printed(book.cells[2]) == f"{2 * MIB}\n"
