@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -100,15 +101,19 @@ static ssize_t write_sink(void *cookie, const char *bytes, size_t size) {
 /* Write to `fd`, which stays open. */
 static int write_sunk(pk_output_writer writer, void *context, int fd) {
     struct sink sink = {.fd = fd};
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     FILE *out = fopencookie(&sink, "w", (cookie_io_functions_t){.write = write_sink});
 
     if (out == NULL) {
         return -ENOMEM;
     }
+    // Beyond `ulimit -f` a write raises SIGXFSZ, which would end us without a word.
+    (void)sigaction(SIGXFSZ, &ignore, &before);
     int error = writer(context, out);
     if (fclose(out) != 0 && error == 0) {
         error = -EIO;
     }
+    (void)sigaction(SIGXFSZ, &before, NULL);
     return sink.error != 0 ? sink.error : error;
 }
 

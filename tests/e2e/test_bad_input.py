@@ -452,6 +452,14 @@ def test_report_into_a_file(run_peakline, result, tmp_path):
     assert (tmp_path / longest).read_bytes() == (tmp_path / "peak.json").read_bytes()
 
 
+def test_a_report_beyond_the_file_size_limit(peakline, result, tmp_path):
+    (result / "report.html").write_text("the older report")
+    words = f"ulimit -f 10; {peakline} report out --no-open"
+    check_refused(run_command(["sh", "-c", words], cwd=tmp_path), 1, "out/report.html", "File too large")
+    assert (result / "report.html").read_text() == "the older report"
+    assert not list(result.glob(".*"))
+
+
 def test_two_reports_into_one_file_at_once(peakline, result, compiler, tmp_path):
     """The first has written its own and is about to put it in place when the second begins: both are whole."""
     words = [peakline, "report", "out", "-f", "json", "-o", "peak.json"]
