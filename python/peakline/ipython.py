@@ -190,7 +190,7 @@ class Magic:
 
         try:
             display(self._report(track, number, output))
-        except (PeaklineError, OSError, ValueError, KeyError) as error:
+        except Exception as error:
             print(f"peakline: Cell [{number}] has no report: {error}", file=sys.stderr)
 
     def _report(self, track: Track, number: int, output: Optional[str]) -> Report:

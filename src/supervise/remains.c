@@ -28,10 +28,13 @@ enum verdict {
 /* A report that was being written: .peakline-PID.part */
 static bool is_partial(const char *name) {
     static const char start[] = ".peakline-";
-    const char *pid = name + strlen(start);
 
-    return strncmp(name, start, strlen(start)) == 0 && *pid != '\0' &&
-           strcmp(pid + strspn(pid, "0123456789"), ".part") == 0;
+    if (strncmp(name, start, strlen(start)) != 0) {
+        return false;
+    }
+    const char *pid = name + strlen(start);
+    size_t digits = strspn(pid, "0123456789");
+    return digits > 0 && strcmp(pid + digits, ".part") == 0;
 }
 
 /* The magic of what has such a name, "" for what has none, NULL for names that are not ours. */

@@ -264,7 +264,8 @@ def test_force_never_replaces_it_in_an_older_result(run_into, tmp_path, name):
 
 def test_force_leaves_names_that_are_nearly_ours(run_into, peakline, tmp_path):
     """They stay through runs and refusals, and nobody takes them for records."""
-    names = ["ledger-2025.csv", "ledger-", "ledger-old", "ledger-12.", "ledger-12.x", "ledger-.2", "report.html~", "trees"]
+    names = ["ledger-2025.csv", "ledger-", "ledger-old", "ledger-12.", "ledger-12.x", "ledger-.2", "report.html~", "trees",
+             ".peakline-.part", ".peakline-5.part~", ".peakline-baseline.json"]
     (tmp_path / "out").mkdir()
     for name in names:
         (tmp_path / "out" / name).write_text(name)
@@ -284,9 +285,11 @@ def test_force_replaces_what_a_killed_run_left(run_into, tmp_path):
     assert run_into("-o", "out").returncode == 0
     (tmp_path / "out" / "run.json").unlink()
     (tmp_path / "out" / "ledger-7").write_bytes(bytes(4096))
+    (tmp_path / "out" / ".peakline-31.part").write_text("<!DOCTYPE html>")
     done = run_into("-o", "out", "--force")
     assert (done.stdout, done.stderr, done.returncode) == ("ran\n", "", 0)
     assert not (tmp_path / "out" / "ledger-7").exists()
+    assert not (tmp_path / "out" / ".peakline-31.part").exists()
 
 
 @pytest.fixture

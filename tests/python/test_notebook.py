@@ -206,6 +206,27 @@ def test_what_earlier_cells_still_hold(notebook):
     assert "from earlier cells: Cell [3] 10.0 MiB" in printed(book.cells[5])
 
 
+def test_objects_that_will_not_be_asked_are_not_asked(notebook):
+    """As a proxy of a web framework outside of a request."""
+    proxy = (
+        "class Proxy:\n    __module__ = None\n    @property\n    def __class__(self): raise RuntimeError('no request')\n"
+        "proxy = Proxy()\nbig = bytearray(20 << 20)"
+    )
+    book = notebook(LOAD, proxy, "%%peakline\nx = bytearray(2 << 20)", "%peakline")
+    assert "from earlier cells: Cell [2] 20.0 MiB" in report(book.cells[2])[0]
+    assert "from earlier cells: Cell [2] 20.0 MiB" in printed(book.cells[3])
+
+
+def test_directories_of_others_in_the_temporary_directory_do_no_harm(notebook, monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    for name in ("ledger-abc", "ledger-" + "9" * 30):
+        (tmp_path / f"peakline-{len(name)}").mkdir()
+        (tmp_path / f"peakline-{len(name)}" / name).touch()
+    book = notebook(LOAD, "%%peakline\nx = bytearray(2 << 20)")
+    assert outputs(book.cells[0], "error") == []
+    assert "2.0 MiB" in report(book.cells[1])[0]
+
+
 def test_results_and_tracebacks_that_hold_are_named(notebook):
     quiet = "class Big:\n    def __init__(self, n): self.data = bytearray(n << 20)"
     book = notebook(
