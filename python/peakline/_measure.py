@@ -49,14 +49,28 @@ def remove_directory(path: str, owner: int) -> None:
 
 
 def make_directory() -> str:
-    directory = tempfile.mkdtemp(prefix=PREFIX, dir=_folder.find())
+    """PeaklineError where there is no room for one: who is measured goes on without."""
+    try:
+        directory = tempfile.mkdtemp(prefix=PREFIX, dir=_folder.find())
+    except OSError as error:
+        raise PeaklineError(
+            f"there is no place for the record ({error}); name a directory that can be written in TMPDIR"
+        ) from error
     describe_run(directory)
     return directory
 
 
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return ""
+
+
 def describe_run(directory: str) -> None:
     """What the report wants to know of this process, as the supervisor leaves it for its child."""
-    about = {"format": 1, "command": sys.argv, "directory": os.getcwd()}
+    command = [str(word) for word in getattr(sys, "argv", [])]  # the program's own list: anything may be in it
+    about = {"format": 1, "command": command, "directory": _working_directory()}
     try:
         with open(os.path.join(directory, "run.json"), "x", encoding="utf-8") as file:
             json.dump(about, file, ensure_ascii=True)
@@ -96,8 +110,7 @@ def _end() -> None:
 def acquire() -> None:
     """A block needs the measurement."""
     with _state.lock:
-        if _state.users == 0 and not _state.asked:
-            _begin(None)
+        _begin(None)  # also where others run: a stop() in between has ended the measurement under them
         _state.users += 1
 
 
@@ -116,15 +129,19 @@ def start(directory: Union[str, "os.PathLike[str]", None] = None) -> None:
     without it the record is gone after stop().
 
     Raises UnsupportedError when this interpreter cannot be measured, PeaklineError when it is
-    being measured by an earlier start()."""
+    being measured by an earlier start(), or by a block, whose ledger is elsewhere, and a directory is given."""
     with _state.lock:
         if _state.asked:
             raise PeaklineError("peakline.start() was called already; call peakline.stop() first")
         if directory is not None and not os.path.isdir(directory):
-            raise PeaklineError(f"{os.fspath(directory)} is not a directory; make it first")
-        _begin(None if directory is None else os.fspath(directory))
+            raise PeaklineError(f"{os.fsdecode(directory)} is not a directory; make it first")
         if directory is not None and _native.load().peakline_state() == _native.IN_PROCESS:
-            describe_run(os.fspath(directory))
+            raise PeaklineError(
+                "a block is being measured, and its record is elsewhere; call peakline.start() with a directory before it"
+            )
+        _begin(None if directory is None else os.fsdecode(directory))
+        if directory is not None and _native.load().peakline_state() == _native.IN_PROCESS:
+            describe_run(os.fsdecode(directory))
         _state.asked = True
 
 

@@ -4,6 +4,7 @@
 import functools
 import inspect
 import threading
+import types
 from typing import Any, Callable, Optional, TypeVar, cast
 
 from ._block import Track, track
@@ -66,15 +67,18 @@ def profile(function: F) -> F:
     if not callable(function) or isinstance(function, type):
         raise PeaklineError(f"@peakline.profile measures functions; {function!r} is none")
     calls = Calls()
+    # What is called of an object is a method of its type: that is async or a generator, or not.
+    is_object = not inspect.isroutine(function) and not isinstance(function, functools.partial)
+    called = type(function).__call__ if is_object else function
 
-    if inspect.iscoroutinefunction(function):
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called):
 
         @functools.wraps(function)
         async def measured(*args: Any, **keywords: Any) -> Any:
             with _Measured(calls):
                 return await function(*args, **keywords)
 
-    elif inspect.isasyncgenfunction(function):
+    elif inspect.isasyncgenfunction(called):
 
         @functools.wraps(function)
         async def measured(*args: Any, **keywords: Any) -> Any:
@@ -96,12 +100,15 @@ def profile(function: F) -> F:
                 finally:
                     await inner.aclose()
 
-    elif inspect.isgeneratorfunction(function):
+    elif inspect.isgeneratorfunction(called):
 
         @functools.wraps(function)
         def measured(*args: Any, **keywords: Any) -> Any:
             with _Measured(calls):
                 return (yield from function(*args, **keywords))
+
+        if getattr(called, "__code__", measured.__code__).co_flags & inspect.CO_ITERABLE_COROUTINE:
+            measured = types.coroutine(measured)  # it may be awaited, as before
 
     else:
 

@@ -267,7 +267,8 @@ def from_json(data: Dict[str, Any]) -> Profile:
 
 def read(path: Union[str, "os.PathLike[str]"]) -> Profile:
     """Reads a result directory, a JSON report or a report.html."""
-    path = os.fspath(path)
+    path = os.fsdecode(path)
+    path = os.path.join(".", path) if path.startswith("-") else path  # the program would take it for an option
     if os.path.isdir(path):
         text: Optional[str] = run_program(["report", path, "--format", "json"])
     else:
@@ -275,7 +276,7 @@ def read(path: Union[str, "os.PathLike[str]"]) -> Profile:
     try:
         data = json.loads(text or "")
         return from_json(data)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise PeaklineError(f"{path} is no result of Peakline, or it is damaged") from error
 
 

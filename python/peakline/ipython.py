@@ -34,16 +34,6 @@ _MAGIC = re.compile(r"%%peakline(?:\s+(.*))?$")
 LINES = 5
 
 
-def take_magic_away(lines: List[str]) -> List[str]:
-    """IPython's input transformer; it may be called any number of times for a cell."""
-    if not lines or _MAGIC.match(lines[0].rstrip()) is None:
-        return lines
-    rest = lines[1:]
-    if rest and rest[0].startswith("%%"):
-        return rest  # another magic, which has to come first
-    return ["\n", *rest]
-
-
 def _read_words(text: str) -> Tuple[Optional[str], Optional[str]]:
     """The output file, and what is wrong with the words."""
     try:
@@ -98,6 +88,8 @@ class Magic:
             print(f"peakline: nothing will be measured: {error}", file=sys.stderr)
 
     def close(self) -> None:
+        for running in filter(None, self._running):  # unloaded by the very cell that is measured
+            running[0].stop()
         if self._why is None:
             _measure.release()
 
@@ -112,9 +104,22 @@ class Magic:
 
     # -- %%peakline as a cell's first line ---------------------------------------------------
 
+    def take_away(self, lines: List[str]) -> List[str]:
+        """IPython's input transformer; it may be called any number of times for a cell."""
+        if not lines or _MAGIC.match(lines[0].rstrip()) is None:
+            return lines
+        if self._running:  # what a magic above (%%time) or code runs: no events come for it, so it calls this magic
+            return lines
+        rest = lines[1:]
+        if rest and rest[0].startswith("%%"):
+            return rest  # another magic, which has to come first
+        return ["\n", *rest]
+
     def before(self, info: Any) -> None:
-        if not self._running:
-            self._number = self._shell.execution_count - self._ahead
+        if self._running:
+            self._running.append(None)  # a cell inside a cell: see take_away()
+            return
+        self._number = self._shell.execution_count - self._ahead
         first = (info.raw_cell or "").lstrip().split("\n", 1)[0].rstrip()
         found = _MAGIC.match(first)
         if found is None:
@@ -142,7 +147,7 @@ class Magic:
         output, wrong = _read_words(line)
         if wrong is not None:
             print(f"peakline: {wrong}", file=sys.stderr)
-        return self._run(cell, output)
+        return self._run(cell, output, above="\n")  # lines keep their numbers
 
     def line_magic(self, line: str) -> Any:
         if not line.strip():
@@ -150,10 +155,10 @@ class Magic:
             return None
         return self._run(line, None)
 
-    def _run(self, source: str, output: Optional[str]) -> Any:
+    def _run(self, source: str, output: Optional[str], above: str = "") -> Any:
         shell = self._shell
         number = self._number
-        code = shell.transform_cell(source)
+        code = above + shell.transform_cell(source)
         name = shell.compile.cache(code, number, raw_code=source)
         tree = shell.compile.ast_parse(code, filename=name)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
@@ -185,7 +190,7 @@ class Magic:
 
         try:
             display(self._report(track, number, output))
-        except (PeaklineError, OSError, ValueError, KeyError) as error:
+        except Exception as error:
             print(f"peakline: Cell [{number}] has no report: {error}", file=sys.stderr)
 
     def _report(self, track: Track, number: int, output: Optional[str]) -> Report:
@@ -248,7 +253,7 @@ def load(shell: Any) -> None:
     magic = _magics[id(shell)] = Magic(shell)
     shell.register_magic_function(magic.cell_magic, "cell", "peakline")
     shell.register_magic_function(magic.line_magic, "line", "peakline")
-    shell.input_transformers_cleanup.append(take_magic_away)
+    shell.input_transformers_cleanup.append(magic.take_away)
     shell.events.register("pre_run_cell", magic.before)
     shell.events.register("post_run_cell", magic.after)
 
@@ -260,7 +265,7 @@ def unload(shell: Any) -> None:
         return
     shell.events.unregister("pre_run_cell", magic.before)
     shell.events.unregister("post_run_cell", magic.after)
-    shell.input_transformers_cleanup.remove(take_magic_away)
+    shell.input_transformers_cleanup.remove(magic.take_away)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("peakline", None)
     magic.close()

@@ -77,7 +77,7 @@ static void start_progress(const char *source) {
 static int write_loaded(struct pk_report *report, const char *source, const char *html,
                         enum pk_report_format format, const char *output,
                         const struct pk_opts *opts, struct pk_failure *failure) {
-    char absolute[PATH_MAX], partial[PATH_MAX + 8];
+    char absolute[PATH_MAX], partial[PK_OUTPUT_PARTIAL_ROOM];
     bool to_stdout = strcmp(output, "-") == 0;
     struct pk_term term =
         pk_term_look(to_stdout ? STDOUT_FILENO : STDERR_FILENO, pk_opts_get(opts, "color"));

@@ -342,7 +342,7 @@ static struct pk_report *report_run(const struct run *run) {
 
 /* From the program's end on, Ctrl-C means the report. */
 static void guard_report(const struct run *run) {
-    char path[PATH_MAX + 16], partial[PATH_MAX + 8];
+    char path[PATH_MAX + 16], partial[PK_OUTPUT_PARTIAL_ROOM];
 
     (void)snprintf(path, sizeof(path), "%s/report.html", run->place.path);
     pk_output_partial(path, partial);

@@ -2,6 +2,8 @@
  * See interrupt.h. The text is made beforehand: a handler may only write and unlink. */
 #include "cli/interrupt.h"
 
+#include "cli/output.h"
+
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -17,7 +19,7 @@ static const int guarded[] = {SIGINT, SIGTERM, SIGHUP};
 static struct {
     struct sigaction before[GUARDED_COUNT];
     char message[PATH_MAX + 128];
-    char partial[PATH_MAX + 8];
+    char partial[PK_OUTPUT_PARTIAL_ROOM];
 } state;
 
 static void stop_report(int number) {

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,7 +50,24 @@ int pk_output_find_format(const char *name, enum pk_report_format *ret_format,
 }
 
 void pk_output_partial(const char *path, char *ret_partial) {
-    (void)snprintf(ret_partial, PATH_MAX + 8, "%s.part", path);
+    const char *slash = strrchr(path, '/');
+    int directory = slash != NULL ? (int)(slash + 1 - path) : 0;
+
+    // Not made of the name, which may be as long as names can be; of our own, as another process may
+    // be writing the same report.
+    (void)snprintf(ret_partial, PK_OUTPUT_PARTIAL_ROOM, "%.*s.peakline-%d.part", directory, path,
+                   (int)getpid());
+}
+
+/* Nobody else's file, and none that somebody has made for us to find: what is there already was left by
+ * a process of our number that was killed. */
+static int create_partial(const char *partial) {
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    int fd = open(partial, flags, 0600);
+    if (fd < 0 && errno == EEXIST && unlink(partial) == 0) {
+        fd = open(partial, flags, 0600);
+    }
+    return fd;
 }
 
 static int fail_write(const char *path, int error, struct pk_failure *failure) {
@@ -83,21 +101,25 @@ static ssize_t write_sink(void *cookie, const char *bytes, size_t size) {
 /* Write to `fd`, which stays open. */
 static int write_sunk(pk_output_writer writer, void *context, int fd) {
     struct sink sink = {.fd = fd};
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     FILE *out = fopencookie(&sink, "w", (cookie_io_functions_t){.write = write_sink});
 
     if (out == NULL) {
         return -ENOMEM;
     }
+    // Beyond `ulimit -f` a write raises SIGXFSZ, which would end us without a word.
+    (void)sigaction(SIGXFSZ, &ignore, &before);
     int error = writer(context, out);
     if (fclose(out) != 0 && error == 0) {
         error = -EIO;
     }
+    (void)sigaction(SIGXFSZ, &before, NULL);
     return sink.error != 0 ? sink.error : error;
 }
 
 int pk_output_write_with(pk_output_writer writer, void *context, const char *path,
                          struct pk_failure *failure) {
-    char partial[PATH_MAX + 8];
+    char partial[PK_OUTPUT_PARTIAL_ROOM];
     struct stat status;
     int error = 0;
 
@@ -111,8 +133,7 @@ int pk_output_write_with(pk_output_writer writer, void *context, const char *pat
     }
     pk_output_partial(path, partial);
     bool direct = stat(path, &status) == 0 && !S_ISREG(status.st_mode);
-    int fd = direct ? open(path, O_WRONLY | O_CLOEXEC)
-                    : open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = direct ? open(path, O_WRONLY | O_CLOEXEC) : create_partial(partial);
     if (fd < 0) {
         return fail_write(path, -errno, failure);
     }

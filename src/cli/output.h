@@ -19,7 +19,10 @@ int pk_output_find_name(const char *name, const char *const *names, const char *
 int pk_output_find_format(const char *name, enum pk_report_format *ret_format,
                           struct pk_failure *failure);
 
-/* The temporary name that `path` is written under; PATH_MAX + 8 bytes. */
+#define PK_OUTPUT_PARTIAL_ROOM (PATH_MAX + 32)
+
+/* The temporary name that this process writes `path` under, in the same directory;
+ * PK_OUTPUT_PARTIAL_ROOM bytes. */
 void pk_output_partial(const char *path, char *ret_partial);
 
 /* Writes something to a stream; returns 0 or a negative errno. */

@@ -47,6 +47,14 @@ void pk_load_warn(struct pk_report *report, struct pk_load_warnings *warnings, c
     }
 }
 
+/* A sentence that begins with a file of the directory, from the file's name on: who reads the report need
+ * not know where it lies. */
+static const char *skip_directory(const struct gathering *g, const char *sentence) {
+    size_t length = strlen(g->dir);
+    bool is_inside = strncmp(sentence, g->dir, length) == 0 && sentence[length] == '/';
+    return is_inside && !g->report->is_one_ledger ? sentence + length + 1 : sentence;
+}
+
 static void note_unread(struct gathering *g, int code, const char *why) {
     if (g->first_failure == 0) {
         g->first_failure = code;
@@ -57,7 +65,7 @@ static void note_unread(struct gathering *g, int code, const char *why) {
         return;
     }
     char sentence[600];
-    snprintf(sentence, sizeof(sentence), "%.590s.", why);
+    snprintf(sentence, sizeof(sentence), "%.590s.", skip_directory(g, why));
     pk_load_warn(g->report, g->warnings, sentence);
 }
 
@@ -159,7 +167,8 @@ static int read_tree(struct gathering *g) {
         return r;
     }
     if (r < 0 && r != -ENOENT) {
-        snprintf(sentence, sizeof(sentence), "%s: what was held together is not known.", why);
+        snprintf(sentence, sizeof(sentence), "%s: what was held together is not known.",
+                 skip_directory(g, why));
         pk_load_warn(g->report, g->warnings, sentence);
     }
     return 0;

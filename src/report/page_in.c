@@ -33,6 +33,7 @@ struct converter {
     struct pk_json_reader reader;
     struct pk_json json;
     struct table files, functions, frames, blame;
+    bool is_torn; /* a row was wanted that its column has not: a key that stands twice */
 };
 
 static void free_table(struct table *table) {
@@ -117,19 +118,38 @@ static bool read_tables(struct converter *c, const char *text, size_t size) {
 
 /* ---- writing ---- */
 
+/* A row of a table is looked for as if nothing were known: where a key stands twice, the profile that
+ * was checked is made of the last, and this table of the first. */
+static bool has_row(struct converter *c, const struct column *column, int64_t row) {
+    bool is_there = row >= 0 && (uint64_t)row < column->count;
+    c->is_torn = c->is_torn || !is_there;
+    return is_there;
+}
+
+static int64_t number_at(struct converter *c, const struct table *table, const char *name,
+                         int64_t row) {
+    const struct column *column = find_column(table, name);
+    return has_row(c, column, row) ? column->numbers[row] : 0;
+}
+
+static const char *text_at(struct converter *c, const struct table *table, const char *name,
+                           int64_t row) {
+    const struct column *column = find_column(table, name);
+    return has_row(c, column, row) ? column->texts[row] : "";
+}
+
 static void write_place(struct converter *c, int64_t frame) {
-    bool is_line = frame >= 0; // in range: the profile has been read before
-    size_t function = is_line ? (size_t)find_column(&c->frames, "function")->numbers[frame] : 0;
-    size_t file = is_line ? (size_t)find_column(&c->functions, "file")->numbers[function] : 0;
+    bool is_line = frame >= 0;
+    int64_t function = is_line ? number_at(c, &c->frames, "function", frame) : 0;
+    int64_t file = is_line ? number_at(c, &c->functions, "file", function) : 0;
     const char *other = frame == PK_FRAME_FOLDED ? "[smaller lines]" : "[no stack]";
-    pk_json_text(&c->json, "path", is_line ? find_column(&c->files, "path")->texts[file] : "");
-    pk_json_signed(&c->json, "line", is_line ? find_column(&c->frames, "line")->numbers[frame] : 0);
+    pk_json_text(&c->json, "path", is_line ? text_at(c, &c->files, "path", file) : "");
+    pk_json_signed(&c->json, "line", is_line ? number_at(c, &c->frames, "line", frame) : 0);
     pk_json_text(&c->json, "function",
-                 is_line ? find_column(&c->functions, "name")->texts[function] : other);
-    pk_json_text(&c->json, "source",
-                 is_line ? find_column(&c->frames, "source")->texts[frame] : "");
+                 is_line ? text_at(c, &c->functions, "name", function) : other);
+    pk_json_text(&c->json, "source", is_line ? text_at(c, &c->frames, "source", frame) : "");
     pk_json_signed(&c->json, "kind",
-                   is_line ? find_column(&c->files, "kind")->numbers[file] : PK_FILE_NONE);
+                   is_line ? number_at(c, &c->files, "kind", file) : PK_FILE_NONE);
 }
 
 static void write_blame(struct converter *c) {
@@ -267,7 +287,10 @@ int pk_page_write_document(const char *text, size_t size, const char *name, FILE
     if (memory != NULL && fclose(memory) != 0) {
         ok = false;
     }
-    if (ok) {
+    if (ok && c.is_torn) {
+        snprintf(error, error_size,
+                 "%s is damaged: its tables do not fit together; name its result directory", name);
+    } else if (ok) {
         (void)fwrite(document, 1, document_size, out);
     } else {
         snprintf(error, error_size, "%s cannot be read: not enough memory, or nested too deep", name);
@@ -278,7 +301,7 @@ int pk_page_write_document(const char *text, size_t size, const char *name, FILE
     free_table(&c.frames);
     free_table(&c.blame);
     pk_pool_free(&c.pool);
-    return ok ? 0 : -ENOMEM;
+    return !ok ? -ENOMEM : c.is_torn ? -EBADMSG : 0;
 }
 
 bool pk_page_is_archive(const char *path) {

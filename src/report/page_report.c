@@ -336,7 +336,10 @@ int pk_report_from_page(const struct pk_archive *archive, const char *name,
                        : pk_json_tree(&report->pool, archive->text, archive->size, &data);
     r = r < 0 ? r : fill_report(report, data);
     if (r < 0) {
-        if (r == -EBADMSG) {
+        if (r == -EFBIG) {
+            snprintf(error, error_size,
+                     "%s holds more data than Peakline reads; name its result directory", name);
+        } else if (r == -EBADMSG) {
             snprintf(error, error_size,
                      "%s is damaged: its stacks do not fit together; name its result directory",
                      name);

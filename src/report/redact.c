@@ -19,12 +19,25 @@ void pk_redact_sources(struct pk_report *report) {
     report->has_no_sources = true;
 }
 
-/* In place: of each word that is a path from the root on, only the name. */
+/* Does it lead out of the directory that it is said from, or begin at the root? */
+static bool leads_outside(const char *path) {
+    const char *dots = path;
+    while ((dots = strstr(dots, "..")) != NULL) {
+        if ((dots == path || dots[-1] == '/') && dots[2] == '/') {
+            return true;
+        }
+        dots += 2;
+    }
+    return path[0] == '/';
+}
+
+/* In place: of each word that is a path, only the name. */
 static void redact_sentence(char *text) {
+    static const char between[] = " \"'`=:,;()";
     char *to = text;
     for (const char *at = text; *at != '\0';) {
-        bool is_path = *at == '/' && (at == text || strchr(" (\"'`=:,", at[-1]) != NULL);
-        size_t length = is_path ? strcspn(at, " \"'`:,;)") : 1;
+        size_t length = strcspn(at, between);
+        length = length == 0 ? 1 : length;
         const char *from = at;
         for (size_t i = 0; i + 1 < length; i++) {
             from = at[i] == '/' ? at + i + 1 : from;
@@ -35,6 +48,17 @@ static void redact_sentence(char *text) {
         to += kept;
     }
     *to = '\0';
+}
+
+/* In place: the name instead of a path that is known, and may have spaces in it. */
+static void redact_known(char *text, const char *path) {
+    const char *name = base_name(path);
+    size_t length = strlen(path), name_length = strlen(name);
+    char *found = length > name_length ? strstr(text, path) : NULL;
+    if (found != NULL) {
+        memmove(found, name, name_length);
+        memmove(found + name_length, found + length, strlen(found + length) + 1);
+    }
 }
 
 static char *writable(const char *owned) {
@@ -77,7 +101,7 @@ int pk_redact_names(struct pk_report *report) {
     for (uint32_t i = 0; i < view->file_count; i++) {
         const char *spoken = pk_path_spoken(&report->rules, view->files[i].path);
         view->files[i].location = view->files[i].path; // lines around others are read later
-        view->files[i].path = spoken[0] == '/' ? base_name(spoken) : spoken;
+        view->files[i].path = leads_outside(spoken) ? base_name(spoken) : spoken;
     }
     // the lines of a `-c` program are the command line
     for (uint32_t i = 0; i < view->frame_count; i++) {
@@ -97,6 +121,9 @@ int pk_redact_names(struct pk_report *report) {
         char *copy = pk_pool_text(pool, report->warnings[i], strlen(report->warnings[i]));
         if (copy == NULL) {
             return -ENOMEM;
+        }
+        for (size_t j = 0; report->tree != NULL && j < PK_TREE_NOTES; j++) {
+            redact_known(copy, report->tree->notes[j].text);
         }
         redact_sentence(copy);
         report->warnings[i] = copy;

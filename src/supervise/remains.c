@@ -25,15 +25,29 @@ enum verdict {
     OURS,
 };
 
+/* A report that was being written: .peakline-PID.part */
+static bool is_partial(const char *name) {
+    static const char start[] = ".peakline-";
+
+    if (strncmp(name, start, strlen(start)) != 0) {
+        return false;
+    }
+    const char *pid = name + strlen(start);
+    size_t digits = strspn(pid, "0123456789");
+    return digits > 0 && strcmp(pid + digits, ".part") == 0;
+}
+
 /* The magic of what has such a name, "" for what has none, NULL for names that are not ours. */
 static const char *find_magic(const char *name) {
-    static const char *const unmarked[] = {"report.html", "report.html.part", "run.json",
-                                           "run.json.new", PK_PROBE_NAME};
+    static const char *const unmarked[] = {"report.html", "run.json", "run.json.new", PK_PROBE_NAME};
 
     for (size_t i = 0; i < sizeof(unmarked) / sizeof(unmarked[0]); i++) {
         if (strcmp(name, unmarked[i]) == 0) {
             return "";
         }
+    }
+    if (is_partial(name)) {
+        return "";
     }
     return strcmp(name, PK_TREE_NAME) == 0       ? PK_TREE_MAGIC
            : strcmp(name, PK_TIMELINE_NAME) == 0 ? PK_TIMELINE_MAGIC

@@ -156,6 +156,41 @@ def test_decorated_functions_of_every_kind(run_api, each_python):
     assert yields in ("1 2", "1 3")  # the list of all items grows outside, while the block runs
 
 
+def test_decorated_objects_and_coroutines_of_the_old_kind(run_api, each_python):
+    """An object with an async __call__ was measured until its coroutine was made; the other kind could not be awaited."""
+    out = run_api(
+        """
+        import asyncio
+        import types
+        import peakline
+
+        class Load:
+            async def __call__(self):
+                return len(bytearray(1_000_000))
+
+        class Rows:
+            def __call__(self):
+                yield len(bytearray(1_000_000))
+
+        @peakline.profile
+        @types.coroutine
+        def old():
+            yield
+            return len(bytearray(1_000_000))
+
+        async def main():
+            return await load() + await old()
+
+        load, rows = peakline.profile(Load()), peakline.profile(Rows())
+        print(asyncio.run(main()) + sum(rows()))
+        print([(each.peakline.count, each.peakline.peak_bytes // 1_000_000) for each in (load, rows, old)])
+        """,
+        python=each_python.path,
+    )
+    assert out == "3000000\n[(1, 1), (1, 1), (1, 1)]\n"
+
+
+
 def test_bytes_of_now_of_the_process_and_of_a_thread(run_api, each_python):
     out = run_api(
         """
@@ -195,6 +230,7 @@ def test_results_read_back_from_every_form(run_api, peakline, tmp_path):
     (tmp_path / "result").mkdir()
     out = run_api(
         """
+        import os
         import peakline
         peakline.start("result")
         with peakline.track() as t:
@@ -207,10 +243,12 @@ def test_results_read_back_from_every_form(run_api, peakline, tmp_path):
             print(profile.peak_bytes // 1_000_000, profile.lines[0].line, profile.lines[0].source.strip())
             print([process.pid > 0 for process in profile.processes], profile.data["ledger"]["in_process"])
         print(peakline.read("block.json").data["ledger"]["block"])
+        os.rename("result", "-o")  # no option
+        print(peakline.read("-o").peak_bytes == peakline.read(b"./-o").peak_bytes > 2_000_000)
         """
     )
-    shown = ["2 5 x = bytearray(2_000_000)", "[True] True"]
-    assert out.splitlines() == [*shown, *shown, "True"]
+    shown = ["2 6 x = bytearray(2_000_000)", "[True] True"]
+    assert out.splitlines() == [*shown, *shown, "True", "True"]
     text = (tmp_path / "block.txt").read_text()
     assert "Measured from inside the program" in text
     warnings = json.loads((tmp_path / "block.json").read_text())["warnings"]
@@ -270,8 +308,13 @@ def test_bad_uses_have_one_sentence_each(run_api):
             ask(t.stacks)
             ask(t.start)
         peakline.stop()
+        with peakline.track():
+            ask(peakline.start, ".")
         ask(peakline.read, "missing")
         ask(peakline.read, __file__)
+        with open("deep.json", "w") as file:
+            file.write('{"a":' + "[" * 200_000)
+        ask(peakline.read, "deep.json")
         ask(peakline.profile, 3)
         ask(peakline.profile, str)
         """
@@ -279,7 +322,7 @@ def test_bad_uses_have_one_sentence_each(run_api):
     lines = out.splitlines()
     kinds = [line.split(" ")[:2] for line in lines]
     assert [kind for kind, _ in kinds] == (
-        ["NotMeasuringError"] * 3 + ["PeaklineError"] * 7 + ["ProgramError"] + ["PeaklineError"] * 2
+        ["NotMeasuringError"] * 3 + ["PeaklineError"] * 8 + ["ProgramError"] + ["PeaklineError"] * 3
     ), out
     assert {count for _, count in kinds} == {"0"}
 
@@ -314,6 +357,41 @@ def test_an_interpreter_that_cannot_be_measured_runs_as_ever(run_api):
         "later",
         "5 1 False",
     ]
+
+
+def test_a_program_in_odd_surroundings_runs_as_ever(run_api):
+    """Its directory is gone, its words are no texts: the block measures. There is no place for a record: it says so."""
+    out = run_api(
+        """
+        import os
+        import pathlib
+        import sys
+        import tempfile
+        import peakline
+
+        place = tempfile.mkdtemp()
+        os.chdir(place)
+        os.rmdir(place)
+        sys.argv = [pathlib.Path("app.py"), None]
+        with peakline.track() as t:
+            block = bytearray(1_000_000)
+        print(t.peak_bytes // 1_000_000, t.profile().data["run"]["command"])
+        del sys.argv
+        peakline.start()
+        print(peakline.snapshot().data["run"]["command"])
+        peakline.stop()
+
+        tempfile.tempdir = "/missing"
+        with peakline.track() as t:
+            print("goes on")
+        for ask in (lambda: t.peak_bytes, peakline.start):
+            try:
+                ask()
+            except peakline.PeaklineError as error:
+                print(str(error).startswith("there is no place for the record"), peakline.is_measuring())
+        """
+    )
+    assert out.splitlines() == ["1 ['app.py', 'None']", "[]", "goes on", "True False", "True False"]
 
 
 def test_a_python_built_for_musl_is_told_so(run_api, tmp_path):
@@ -365,6 +443,23 @@ def test_stopped_while_blocks_run_their_numbers_stay(run_api):
         """
     )
     assert out.split() == ["2", "2", "True"] or out.split() == ["2", "2", "False"]
+
+
+def test_a_block_inside_one_whose_measurement_was_stopped(run_api, each_python):
+    out = run_api(
+        """
+        import peakline
+        with peakline.track():
+            peakline.start()
+            peakline.stop()
+            with peakline.track() as inner:
+                block = bytearray(1_000_000)
+        print(inner.peak_bytes // 1_000_000, peakline.is_measuring())
+        """,
+        python=each_python.path,
+    )
+    assert out == "1 False\n"
+
 
 
 def test_nothing_is_left_behind(run_api, peakline, tmp_path):

@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import sys
+import textwrap
 
 import pytest
 from reports import read_report
@@ -263,7 +264,8 @@ def test_force_never_replaces_it_in_an_older_result(run_into, tmp_path, name):
 
 def test_force_leaves_names_that_are_nearly_ours(run_into, peakline, tmp_path):
     """They stay through runs and refusals, and nobody takes them for records."""
-    names = ["ledger-2025.csv", "ledger-", "ledger-old", "ledger-12.", "ledger-12.x", "ledger-.2", "report.html~", "trees"]
+    names = ["ledger-2025.csv", "ledger-", "ledger-old", "ledger-12.", "ledger-12.x", "ledger-.2", "report.html~", "trees",
+             ".peakline-.part", ".peakline-5.part~", ".peakline-baseline.json"]
     (tmp_path / "out").mkdir()
     for name in names:
         (tmp_path / "out" / name).write_text(name)
@@ -283,9 +285,11 @@ def test_force_replaces_what_a_killed_run_left(run_into, tmp_path):
     assert run_into("-o", "out").returncode == 0
     (tmp_path / "out" / "run.json").unlink()
     (tmp_path / "out" / "ledger-7").write_bytes(bytes(4096))
+    (tmp_path / "out" / ".peakline-31.part").write_text("<!DOCTYPE html>")
     done = run_into("-o", "out", "--force")
     assert (done.stdout, done.stderr, done.returncode) == ("ran\n", "", 0)
     assert not (tmp_path / "out" / "ledger-7").exists()
+    assert not (tmp_path / "out" / ".peakline-31.part").exists()
 
 
 @pytest.fixture
@@ -445,6 +449,49 @@ def test_report_into_a_file(run_peakline, result, tmp_path):
         "No space left",
     )
     assert not list(tmp_path.glob("*.part"))
+    longest = "a" * 255
+    done = run_peakline(["out", "-f", "json", "-o", longest], command="report")
+    assert (done.returncode, done.stdout, done.stderr) == (0, longest + "\n", "")
+    assert (tmp_path / longest).read_bytes() == (tmp_path / "peak.json").read_bytes()
+
+
+def test_a_report_beyond_the_file_size_limit(peakline, result, tmp_path):
+    (result / "report.html").write_text("the older report")
+    words = f"ulimit -f 10; {peakline} report out --no-open"
+    check_refused(run_command(["sh", "-c", words], cwd=tmp_path), 1, "out/report.html", "File too large")
+    assert (result / "report.html").read_text() == "the older report"
+    assert not list(result.glob(".*"))
+
+
+def test_two_reports_into_one_file_at_once(peakline, result, compiler, tmp_path):
+    """The first has written its own and is about to put it in place when the second begins: both are whole."""
+    words = [peakline, "report", "out", "-f", "json", "-o", "peak.json"]
+    pipes = dict.fromkeys(["stdin", "stdout", "stderr"], subprocess.PIPE)
+    environment = {**os.environ, "LD_PRELOAD": str(compiler.library("slow_rename", "-ldl"))}
+    first = subprocess.Popen(words, cwd=tmp_path, env=environment, **pipes)
+    assert first.stderr.read(1) == b"!"
+    second = run_command(words, cwd=tmp_path)
+    assert (second.returncode, second.stderr) == (0, "")
+    whole = (tmp_path / "peak.json").read_bytes()
+    assert first.communicate(b"go") == (b"peak.json\n", b"")
+    assert (tmp_path / "peak.json").read_bytes() == whole
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_file_that_was_made_for_the_report_to_find_is_not_written_into(peakline, result, tmp_path):
+    """In a directory for everybody somebody else's file would be the report's, to be read by them."""
+    bystander = tmp_path / "bystander"
+    bystander.write_text("theirs")
+    code = f"""
+        import os
+        os.link({str(bystander)!r}, ".peakline-%d.part" % os.getpid())
+        os.link({str(bystander)!r}, "peak.json.part")
+        os.execv({str(peakline)!r}, ["peakline", "report", "out", "-f", "json", "-o", "peak.json"])
+    """
+    done = run_command([sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bystander.read_text() == "theirs"
+    assert (tmp_path / "peak.json").stat().st_nlink == 1
 
 
 @pytest.mark.parametrize(

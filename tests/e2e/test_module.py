@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m peakline` is the same program, run with the Python that was asked."""
 
+import json
 import os
+import re
 import sys
 
 import pytest
@@ -53,10 +55,32 @@ def test_this_python_is_passed_on(run_module, tmp_path):
     ]
 
 
-def test_other_words_are_left_alone(run_module):
+@pytest.mark.parametrize(
+    "words",
+    ["app.py -- x", "-m mod -- x", "-Bc pass -- x", "-o -- app.py", "-qWerror app.py --", "-X -- app.py", "--quiet - --"],
+)
+def test_two_dashes_of_the_programs_own_change_nothing(run_module, tmp_path, words):
+    python = str(tmp_path / "env" / "bin" / "python")
+    done = run_module("run", *words.split())
+    assert done.stdout.splitlines() == ["run", "--python", python, *words.split()]
+
+
+@pytest.mark.parametrize("before", ["", "-q", "-o out", "--output=out", "--wait 3 -oout", "-X dev"])
+def test_other_words_are_left_alone(run_module, before):
+    words = ["run", *before.split(), "--", "make"]
+    assert run_module(*words).stdout.splitlines() == words
     assert run_module("report", "dir").stdout.splitlines() == ["report", "dir"]
-    assert run_module("run", "--", "make").stdout.splitlines() == ["run", "--", "make"]
     assert run_module().stdout == ""
+
+
+def test_all_options_of_run_that_take_a_word_are_known(peakline):
+    commands = json.loads(run_command([peakline, "--dump-options"]).stdout)["commands"]
+    options = next(command["options"] for command in commands if command["name"] == "run")
+    source = (REPOSITORY / "python" / "peakline" / "__main__.py").read_text()
+    known = re.search(r"-o\|--\((.*?)\)", source).group(1).split("|")
+    taking = [option for option in options if option["value"]]
+    assert known == [*(option["name"] for option in taking), "check-hash-based-pycs"]
+    assert [option["letter"] for option in taking if option["letter"]] == ["o"]
 
 
 def test_program_beside_this_python_comes_first(run_module, tmp_path):

@@ -5,6 +5,7 @@ import base64
 import gzip
 import json
 import re
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -254,3 +255,43 @@ def test_of_a_page_with_folded_stacks_it_is_said_and_nothing_is_lost(sources, tm
             assert "[folded together]" in done.stdout
         if form == "dhat":
             assert sum(point["gb"] for point in json.loads(done.stdout)["pps"]) == data["peak_bytes"]
+
+
+@pytest.mark.parametrize("extra", [
+    '"frames": {"function": [900000000, 900000000], ',
+    '"frames": {"line": [], ',
+    '"files": {' + "".join(f'"c{number}": [], ' for number in range(16)),
+], ids=["a column that points nowhere", "an empty column", "many columns first"])
+def test_of_tables_that_do_not_fit_no_document_is_made(report, result, tmp_path, extra):
+    """Whoever made this page put a key into it twice: what is checked must be what is used."""
+    data = json.dumps(page_data((result / "report.html").read_text("utf-8")))
+    table = extra.split("{")[0] + "{"
+    assert data.count(table) == 1
+    page = tmp_path / "made.html"
+    start = '<script type="application/json" id="peakline-data" data-encoding="json">'
+    text = data.replace(table, extra).replace("<", "\\u003c")
+    page.write_text(f"<!doctype html>{start}{text}</script>")
+    done = report(page, "--format", "json", "-o", tmp_path / "out.json")
+    assert done.returncode == 1, done.stderr
+    assert "do not fit together" in done.stderr
+    assert not (tmp_path / "out.json").exists()
+
+
+def packed(parts):
+    """A page of these parts of its data, whatever they are."""
+    press = zlib.compressobj(9, zlib.DEFLATED, 31)
+    data = b"".join([*map(press.compress, parts), press.flush()])
+    start = b'<script type="application/json" id="peakline-data" data-encoding="gzip+base64">'
+    return b"<!doctype html>" + start + base64.b64encode(data) + b"</script>"
+
+
+@pytest.mark.parametrize("numbers", [10_000_000, 80_000_000])
+def test_a_small_page_made_to_unpack_into_the_whole_memory_is_refused(report, result, tmp_path, numbers):
+    """First as values of which each takes 25 times its place in the text, then as text."""
+    page = tmp_path / "made.html"
+    data = json.dumps(page_data((result / "report.html").read_text("utf-8"))).replace("<", "\\u003c")
+    page.write_bytes(packed([data[:-1].encode(), b', "x": [0', *[b",0" * 1_000_000] * (numbers // 1_000_000), b"]}"]))
+    assert page.stat().st_size < 1_000_000
+    done = report(page, "--format", "text")
+    assert done.returncode == 1
+    assert "holds more data than Peakline reads" in done.stderr and done.stderr.count("\n") == 1

@@ -173,6 +173,24 @@ def test_below_another_magic(notebook):
     assert "2.0 MiB  Cell [2]:2  x = " in report(book.cells[2])[0]
 
 
+def test_below_a_magic_that_runs_its_cell_itself(notebook):
+    """%%time has its cell transformed, and runs what comes out."""
+    book = notebook(LOAD, "%%time\n%%peakline\nx = bytearray(2 << 20)\nlen(x)", "%peakline x")
+    text, _ = report(book.cells[1])
+    assert text.startswith("Cell [2]: 2.0 MiB") and "2.0 MiB  Cell [2]:2  x = " in text
+    assert "Wall time" in printed(book.cells[1])
+
+
+def test_a_measurement_that_a_cell_ends_begins_again_with_the_next(notebook):
+    book = notebook(LOAD, "import peakline\npeakline.start()\npeakline.stop()", "%%peakline\nx = bytearray(2 << 20)")
+    assert report(book.cells[2])[0].startswith("Cell [3]: 2.0 MiB")
+
+
+def test_unloaded_in_the_middle_of_a_measured_cell(notebook):
+    book = notebook(LOAD, "%%peakline\n%unload_ext peakline", "import peakline\npeakline.is_measuring()")
+    assert outputs(book.cells[2], "execute_result")[0].data["text/plain"] == "False"
+
+
 def test_above_another_magic(notebook):
     book = notebook(LOAD, "%%peakline\n%%capture out\nx = bytearray(2 << 20)", "print(len(x))")
     assert printed(book.cells[2]) == f"{2 * MIB}\n"
@@ -186,6 +204,27 @@ def test_what_earlier_cells_still_hold(notebook):
     assert "still holds 30." in text and "Cell [2] 20.0 MiB, Cell [3] 10.0 MiB" in text
     assert "Held" not in text
     assert "from earlier cells: Cell [3] 10.0 MiB" in printed(book.cells[5])
+
+
+def test_objects_that_will_not_be_asked_are_not_asked(notebook):
+    """As a proxy of a web framework outside of a request."""
+    proxy = (
+        "class Proxy:\n    __module__ = None\n    @property\n    def __class__(self): raise RuntimeError('no request')\n"
+        "proxy = Proxy()\nbig = bytearray(20 << 20)"
+    )
+    book = notebook(LOAD, proxy, "%%peakline\nx = bytearray(2 << 20)", "%peakline")
+    assert "from earlier cells: Cell [2] 20.0 MiB" in report(book.cells[2])[0]
+    assert "from earlier cells: Cell [2] 20.0 MiB" in printed(book.cells[3])
+
+
+def test_directories_of_others_in_the_temporary_directory_do_no_harm(notebook, monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    for name in ("ledger-abc", "ledger-" + "9" * 30):
+        (tmp_path / f"peakline-{len(name)}").mkdir()
+        (tmp_path / f"peakline-{len(name)}" / name).touch()
+    book = notebook(LOAD, "%%peakline\nx = bytearray(2 << 20)")
+    assert outputs(book.cells[0], "error") == []
+    assert "2.0 MiB" in report(book.cells[1])[0]
 
 
 def test_results_and_tracebacks_that_hold_are_named(notebook):

@@ -453,7 +453,14 @@ def test_a_default_limit_for_tests_without_a_marker(suite, pytester, way):
 
 @pytest.mark.parametrize(
     "words",
-    [["--peakline", "--peakline-most", "few"], ["--peakline-limit", "much"], ["--peakline-fail-on-increase", "x%"]],
+    [
+        ["--peakline", "--peakline-most", "few"],
+        ["--peakline", "--peakline-most", "\N{SUPERSCRIPT TWO}"],
+        ["--peakline-limit", "much"],
+        ["--peakline-limit", f"{10**400} MB"],
+        ["--peakline-fail-on-increase", "x%"],
+    ],
+    ids=["a word", "no decimal digit", "no size", "no machine's size", "no share"],
 )
 def test_bad_options_are_usage_errors(suite, words):
     result = suite(THREE, *words)
@@ -552,8 +559,11 @@ def test_a_test_that_is_new_has_nothing_to_be_compared_with(grows):
         ("not JSON", "is no baseline of Peakline"),
         ("[]", "is no baseline of Peakline"),
         ('{"format": 1, "tests": {"a": "b"}}', "is damaged"),
+        ('{"format": 1, "tests": {"test_it.py::test_it": [%d]}}' % 10**400, "is damaged"),
+        ("[" * 200_000, "is no baseline of Peakline"),
         (None, "make one with --peakline-save-baseline"),
     ],
+    ids=["newer", "no JSON", "a list", "other types", "no machine's size", "nested without end", "missing"],
 )
 def test_a_baseline_that_cannot_be_used_is_one_sentence_and_no_failure(grows, pytester, text, sentence):
     if text is not None:

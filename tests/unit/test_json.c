@@ -471,8 +471,14 @@ static void a_redacted_report_names_no_directory_and_no_argument(void) {
     uint32_t other = add_function(&make, "tool", "/srv/secret/tool.py");
     uint32_t library = add_function(
         &make, "read", "/home/ada/secret/v/lib/python3.11/site-packages/pandas/io.py");
+    uint32_t beside = add_function(&make, "beside", "../secret client/beside.py");
+    uint32_t away = add_function(&make, "away", "/home/ada/secret/app/lib/../../secret/away.py");
+    uint32_t dots = add_function(&make, "dots", "a..b/dots.py");
     uint32_t text = add_function(&make, "inline", "<string>");
     uint32_t node = make_ledger_node(&make, PK_NODE_ROOT, mine, 10);
+    make_ledger_hold(&make, make_ledger_node(&make, node, beside, 4), 2000, 1);
+    make_ledger_hold(&make, make_ledger_node(&make, node, away, 5), 3000, 1);
+    make_ledger_hold(&make, make_ledger_node(&make, node, dots, 6), 4000, 1);
     make_ledger_hold(&make, node, 1000, 1);
     make_ledger_hold(&make, make_ledger_node(&make, node, other, 2), 100, 1);
     make_ledger_hold(&make, make_ledger_node(&make, node, library, 3), 10, 1);
@@ -482,7 +488,7 @@ static void a_redacted_report_names_no_directory_and_no_argument(void) {
     save_ledger("ledger-1234", &make);
     static char *const argv[] = {"-c", "token = 'hunter2'", NULL};
     static char *const warnings[] = {
-        "The file /home/ada/secret/x.py, \"/home/ada/secret/y\" is gone.", NULL};
+        "The file /home/ada/secret/x.py, \"/home/ada/secret/y\" is gone (clients/secret/z).", NULL};
     const struct pk_run_info info = {.tool = "peakline 0.1.0",
                                      .argv = argv,
                                      .directory = "/home/ada/secret/app",
@@ -506,10 +512,10 @@ static void a_redacted_report_names_no_directory_and_no_argument(void) {
         free(redacted);
     }
     char *document = render_as(&(struct pk_report_choice){.redact = true}, PK_FORMAT_JSON);
-    CHECK(strstr(document, "\"path\":[\"main.py\",\"tool.py\",\"pandas/io.py\","
-                           "\"<string>\"]") != NULL);
-    CHECK(strstr(document, "The file x.py, \\\"y\\\" is gone.") != NULL);
-    CHECK(strstr(document, "\"peak_bytes\":1111,") != NULL);
+    CHECK(strstr(document, "\"path\":[\"main.py\",\"a..b/dots.py\",\"away.py\",\"beside.py\","
+                           "\"tool.py\",\"pandas/io.py\",\"<string>\"]") != NULL);
+    CHECK(strstr(document, "The file x.py, \\\"y\\\" is gone (z).") != NULL);
+    CHECK(strstr(document, "\"peak_bytes\":10111,") != NULL);
     free(document);
     end_directory();
 }
@@ -667,7 +673,7 @@ static void the_largest_process_is_shown_and_all_are_listed(void) {
     CHECK(strstr(text, "{\"pid\":1234,\"parent_pid\":1233,\"peak_bytes\":4123,\"bytes_at_tree_"
                        "peak\":null,\"ledger\":\"ledger-1234\",\"shown\":false,") != NULL);
     CHECK(strstr(text, "\"ledger\":\"ledger-77\",\"shown\":true,") != NULL);
-    CHECK(strstr(text, "/ledger-66 is not a ledger of Peakline.\"") != NULL);
+    CHECK(strstr(text, "\"ledger-66 is not a ledger of Peakline.\"") != NULL);
     CHECK(strstr(text, "not known what the 2 processes held together") != NULL);
     free(text);
     end_directory();

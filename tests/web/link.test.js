@@ -36,6 +36,8 @@ test('whose code is whose comes back, too', () => {
     const mine = new Map([['pandas', true], ['sales/', false]]);
     assert.equal(L.writeMine(mine), '+pandas,-sales/');
     assert.deepEqual(L.readMine('+pandas,-sales/'), mine);
+    const odd = new Map([['a,b/', true], ['100%2C,%25/', false]]);
+    assert.deepEqual(L.readMine(L.writeMine(odd)), odd);
     assert.deepEqual(L.readMine(''), new Map());
     assert.deepEqual(L.readMine('pandas,+'), new Map());
 });

@@ -96,7 +96,10 @@ test('a line of a listing holds what it and all it called hold, once', () => {
 test('the document comes back out of the page', () => {
     const data = makeData(FRAMES, STACKS, {
         blame: { frame: [1, -1, -2], bytes: [80, 5, 1], blocks: [7, 1, 1], end_bytes: [0, 0, 0] } });
-    const found = P.toDocument(data);
+    const folded = { stacks: 3, bytes: 1 };
+    assert.equal('folded' in P.toDocument({ ...data, folded: null }), false);
+    const found = P.toDocument({ ...data, folded });
+    assert.deepEqual(found.folded, folded);
     assert.deepEqual(found.stacks.parent, [-1, 0, 1, 2, 1]);
     assert.equal(found.stacks.up, undefined);
     assert.equal(found.page, undefined);

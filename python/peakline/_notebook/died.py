@@ -25,23 +25,32 @@ def _is_alive(pid: int) -> bool:
 def _was_this_kernel(directory: str) -> bool:
     """Jupyter starts a kernel again with the same words, among them the name of its connection file."""
     try:
+        if os.stat(directory).st_uid != os.getuid():
+            return False  # before anything of it is opened: it may be a pipe that nobody writes into
         with open(os.path.join(directory, "run.json"), encoding="utf-8") as file:
             about = json.load(file)
-        return os.stat(directory).st_uid == os.getuid() and about["command"] == sys.argv
-    except (OSError, ValueError, KeyError, TypeError):
+        return bool(about["command"] == [str(word) for word in sys.argv])  # as describe_run() writes it
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
 def say_died() -> Optional[str]:
     """One sentence, once, about the newest such record; None if there is none."""
     found = []
-    for directory in glob.glob(os.path.join(glob.escape(_folder.find()), _measure.PREFIX + "*")):
-        ledgers = glob.glob(os.path.join(glob.escape(directory), "ledger-*"))
-        pids = [int(each.rpartition("-")[2].partition(".")[0]) for each in ledgers]
-        if not pids or any(map(_is_alive, pids)) or not _was_this_kernel(directory):
+    try:
+        folder = _folder.find()
+    except OSError:  # there is none
+        return None
+    for directory in glob.glob(os.path.join(glob.escape(folder), _measure.PREFIX + "*")):
+        if not _was_this_kernel(directory) or os.path.exists(os.path.join(directory, _TOLD)):
             continue
-        if not os.path.exists(os.path.join(directory, _TOLD)):
-            found.append((max(map(os.path.getmtime, ledgers)), directory, min(pids)))
+        ledgers = glob.glob(os.path.join(glob.escape(directory), "ledger-*"))
+        try:
+            pids = [int(each.rpartition("-")[2].partition(".")[0]) for each in ledgers]
+            if pids and not any(map(_is_alive, pids)):
+                found.append((max(map(os.path.getmtime, ledgers)), directory, min(pids)))
+        except (OSError, ValueError, OverflowError):
+            pass  # it is being removed, or not of our making
     if not found:
         return None
     _, directory, pid = max(found)

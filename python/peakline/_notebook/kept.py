@@ -79,16 +79,18 @@ class _Walk:
         pending = [root for root in roots]
         while pending and len(self._seen) < MOST_OBJECTS:
             value = pending.pop()
-            if id(value) in self._seen or isinstance(value, _NOT_DATA):
+            kind = type(value)  # not isinstance(): that asks the object, and a proxy may raise
+            if id(value) in self._seen or issubclass(kind, _NOT_DATA):
                 continue
             self._seen.add(id(value))
             self._kept.append(value)
             total += _own_size(value)
             pending.extend(gc.get_referents(value))
-            base = getattr(value, "base", None) if type(value).__module__ == "numpy" else None
+            module = str(getattr(kind, "__module__", ""))
+            base = getattr(value, "base", None) if module == "numpy" else None
             if base is not None:
                 pending.append(base)
-            if type(value).__module__.startswith("pandas") and hasattr(value, "_mgr"):
+            if module.startswith("pandas") and hasattr(value, "_mgr"):
                 pending.append(getattr(value, "_mgr"))
         return total
 

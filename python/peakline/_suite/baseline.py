@@ -10,6 +10,8 @@ import os
 import sys
 from typing import Any, Dict, List, Optional, Tuple
 
+from .sizes import MOST
+
 FORMAT = 1
 RUNS = 5
 
@@ -31,7 +33,7 @@ def _check(data: Any, path: str) -> Optional[str]:
         )
     tests = data.get("tests")
     good = isinstance(tests, dict) and all(
-        isinstance(peaks, list) and peaks and all(type(peak) is int for peak in peaks)
+        isinstance(peaks, list) and peaks and all(type(peak) is int and 0 <= peak < MOST for peak in peaks)
         for peaks in tests.values()
     )
     return None if good else f"the baseline {path} is damaged"
@@ -46,7 +48,7 @@ def read_baseline(path: str) -> Tuple[Tests, Optional[str]]:
         return {}, f"there is no baseline {path}; make one with --peakline-save-baseline"
     except OSError as error:
         return {}, f"the baseline {path} cannot be read: {error.strerror}"
-    except ValueError:
+    except (ValueError, RecursionError):  # the second: nested without end
         return {}, f"{path} is no baseline of Peakline"
     why = _check(data, path)
     if why is not None:

@@ -47,7 +47,7 @@ def _value(config: pytest.Config, name: str) -> str:
 def _read_most(text: str) -> int:
     if not text:
         return DEFAULT_MOST
-    if not text.isdigit():
+    if not text.isdecimal():
         raise pytest.UsageError(
             f"--peakline-most {text}: it is the number of tests to show, 0 for all"
         )

@@ -3,6 +3,7 @@
 
 import re
 
+MOST = 1 << 63  # bytes
 _UNITS = "BKMGTP"
 _SIZE = re.compile(r"\s*(\+?(?:\d+\.?\d*|\.\d+))\s*(?:([KMGTP])i?B|(B))\s*", re.IGNORECASE)
 
@@ -13,7 +14,10 @@ def parse_size(text: object) -> int:
     if found is None:
         raise ValueError(f'{text!r} is not a size; write it as "24 MB" or "1.5 GiB"')
     unit = (found.group(2) or "B").upper()
-    return int(float(found.group(1)) * 1024 ** _UNITS.index(unit))
+    size = float(found.group(1)) * 1024 ** _UNITS.index(unit)
+    if size >= MOST:
+        raise ValueError(f"{text!r} is more than any machine has")
+    return int(size)
 
 
 def format_size(size: int) -> str:

@@ -42,14 +42,15 @@ function readLink(text) {
     return state;
 }
 
-/* "+sales/,-pandas": whose code the reader says it is. */
+/* "+sales/,-pandas": whose code the reader says it is. A comma in a name is %2C, and so % is %25. */
 function writeMine(mine) {
-    return Array.from(mine, ([module, isMine]) => (isMine ? '+' : '-') + module).join(',');
+    return Array.from(mine, ([module, isMine]) => (isMine ? '+' : '-') + module.replace(/[%,]/g, encodeURIComponent))
+        .join(',');
 }
 
 function readMine(text) {
     return new Map(text.split(',').filter((part) => /^[+-]./.test(part))
-        .map((part) => [part.slice(1), part[0] === '+']));
+        .map((part) => [part.slice(1).replace(/%2C/g, ',').replace(/%25/g, '%'), part[0] === '+']));
 }
 
 if (typeof module !== 'undefined') {

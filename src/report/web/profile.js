@@ -75,7 +75,8 @@ function readParents(up) {
 
 /* The document of `peakline report --format json`, from the page's own form of it. */
 function toDocument(data) {
-    const { stacks: { up, ...columns }, blame: { frame: where, ...held }, page, ...rest } = data;
+    const { stacks: { up, ...columns }, blame: { frame: where, ...held }, page, folded, ...others } = data;
+    const rest = folded ? { ...others, folded } : others; /* null is the page's own */
     const { files, functions, frames } = data;
     const stacks = { parent: up.map((distance, i) => i === 0 ? -1 : i - distance), ...columns };
     const lines = where.map((frame, i) => {
