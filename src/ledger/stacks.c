@@ -175,6 +175,26 @@ PK_COLD int64_t pk_stacks_function(struct pk_stacks *stacks, const struct pk_fun
 
 // ---- nodes ---------------------------------------------------------------------------------------------------
 
+// The nodes nearest to the root hold what a person looks for: the lines of the program itself, mostly. Recursion and
+// imports make hundreds of thousands further out (pylint on ten lines: 600,000), which shall not take the last places.
+static bool keep_place(struct pk_stacks *stacks, uint32_t parent, uint32_t function) {
+    uint64_t most = stacks->counters->limit / sizeof(struct pk_node_counters);
+    if (most > PK_MAX_NODES - stacks->first) {
+        most = PK_MAX_NODES - stacks->first;
+    }
+    uint64_t used = stacks->node_count - stacks->first;
+    if (PK_LIKELY(used < most - most / 8) || most == 0 || functions_of(stacks)[function].kind != PK_FUNCTION_PYTHON) {
+        return false;
+    }
+    uint32_t levels = used < most - most / 32 ? 32 : 8;
+    while (levels > 0 && parent > PK_NODE_ROOT) {
+        parent = pk_stacks_ident(stacks, stacks->first + parent)->parent;
+        levels--;
+    }
+    stacks->is_crowded |= levels == 0;
+    return levels == 0;
+}
+
 static uint32_t append_node(struct pk_stacks *stacks, struct pk_node_ident ident) {
     if (stacks->node_count >= PK_MAX_NODES || pk_store_reserve(stacks->counters, sizeof(struct pk_node_counters)) < 0 ||
         pk_store_reserve(stacks->idents, sizeof(struct pk_node_ident)) < 0) {
@@ -218,7 +238,7 @@ PK_NOINLINE uint32_t pk_stacks_child(struct pk_stacks *stacks, uint32_t parent, 
         }
         return known;
     }
-    if (!make_room(stacks, SLOT_NODES, &stacks->nodes, &stacks->node_mask, stacks->node_count - stacks->first)) {
+    if (keep_place(stacks, parent, function) || !make_room(stacks, SLOT_NODES, &stacks->nodes, &stacks->node_mask, stacks->node_count - stacks->first)) {
         return 0;
     }
     at = find_node(stacks, hash, parent, function, line);
@@ -240,6 +260,7 @@ static int begin(struct pk_stacks *stacks) {
     stacks->bucket_mask = FIRST_BUCKETS - 1;
     stacks->name_count = 0;
     stacks->function_count = 0;
+    stacks->is_crowded = false;
     stacks->root = stacks->first + PK_NODE_ROOT;
     stacks->counters_at = (uintptr_t)stacks->counters->base - stacks->first * sizeof(struct pk_node_counters);
     stacks->idents_at = (uintptr_t)stacks->idents->base - stacks->first * sizeof(struct pk_node_ident);

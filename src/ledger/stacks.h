@@ -39,6 +39,7 @@ struct pk_stacks {
     uint32_t name_count;
     uint32_t node_count;       /* end of the numbers: `first` + nodes, the one that is no stack included */
     uint32_t function_count;
+    bool is_crowded;           /* a stack was refused: the last places are for shorter ones */
 };
 
 /* What makes two code objects the same function. Text is UTF-8, not NUL-terminated. */

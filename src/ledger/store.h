@@ -12,6 +12,7 @@ struct pk_store {
     char *base;        /* first byte; stays where it is for ever */
     uint64_t used;     /* bytes that hold entries */
     uint64_t capacity; /* bytes that may be written; those beyond `used` are zero */
+    uint64_t limit;    /* bytes it may ever have; 0: not known, and no place is kept */
     /* Makes capacity >= need (bytes). 0 or negative errno: nothing changed. */
     int (*grow)(struct pk_store *store, uint64_t need);
     void *owner;       /* for grow */

@@ -165,7 +165,7 @@ static void empty_stores(struct pk_writer *writer) {
     char *base = writer->reserved;
     for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
         writer->stores[table] =
-            (struct pk_store){.base = base, .grow = grow_table, .owner = writer, .table = table};
+            (struct pk_store){.base = base, .limit = writer->limits[table], .grow = grow_table, .owner = writer, .table = table};
         base += writer->limits[table];
     }
 }

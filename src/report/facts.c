@@ -210,7 +210,7 @@ static void warn_about_losses(struct pk_report *report) {
         {PK_FLAG_UNREACHABLE, "The record could not grow, its file was not to be reached",
          "stacks first seen after that are charged to their callers."},
         {PK_FLAG_TABLE_FULL, "There were more stacks than the record holds",
-         "those first seen after that are charged to their callers."},
+         "those first seen after that are charged to their callers, deep ones first."},
         {PK_FLAG_DEEPBIND, "A library was loaded with RTLD_DEEPBIND",
          "its own C allocations may be missing."},
         {PK_FLAG_OTHER_MALLOC, "The program brings its own malloc",

@@ -126,6 +126,7 @@ static int write_file(struct file *file, const struct pk_block_about *about, con
                       uint32_t count) {
     uint32_t first = pk_runtime.ledger.stacks.first;
     struct pk_store *stores = file->writer.stores;
+    stores[PK_TABLE_COUNTERS].limit = 0; // what the recording has found a place for is copied, however deep
     int result = pk_stacks_init(&file->stacks, &file->arena, &stores[PK_TABLE_COUNTERS], &stores[PK_TABLE_IDENTS],
                                 &stores[PK_TABLE_FUNCTIONS], &stores[PK_TABLE_STRINGS]);
     if (result < 0) {

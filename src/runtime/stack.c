@@ -209,11 +209,18 @@ static uint32_t find_child(uint32_t parent, const void *frame, uintptr_t instr) 
     return node;
 }
 
+static void count_merged(void) {
+    pk_runtime.header->merged_stacks++;
+    if (pk_runtime.ledger.stacks.is_crowded) {
+        __atomic_fetch_or(&pk_runtime.header->flags, PK_FLAG_TABLE_FULL, __ATOMIC_RELAXED);
+    }
+}
+
 PK_NOINLINE uint32_t pk_stack_step(struct pk_thread *self, uint32_t level, uint32_t parent) {
     uintptr_t instr = self->spots[level].instr;
     uint32_t node = find_child(parent, (const void *)self->spots[level].frame, instr);
     if (PK_UNLIKELY(node == 0)) {
-        pk_runtime.header->merged_stacks++;
+        count_merged();
         node = parent == self->root ? pk_runtime.node_dropped : parent;
     }
     if (PK_UNLIKELY(!self->met_python) && node != self->root) {
@@ -239,7 +246,7 @@ PK_NOINLINE uint32_t pk_stack_kind(uint32_t parent, uint32_t function) {
         pk_writer_publish(&pk_runtime.writer);
     }
     if (PK_UNLIKELY(node == 0)) {
-        pk_runtime.header->merged_stacks++;
+        count_merged();
         return parent;
     }
     return node;

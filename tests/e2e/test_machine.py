@@ -278,6 +278,29 @@ def test_tables_full(same_as_python, peakline, python, app):
     assert [each for each in report["warnings"] if "more stacks than" in each]
 
 
+RECURSION = """\
+def left(levels, way):
+    return levels and (left if way & 1 else right)(levels - 1, way >> 1) + len(str(levels)) * 0
+def right(levels, way):
+    return levels and (left if way & 1 else right)(levels - 1, way >> 1) + len(str(levels)) * 0
+def main():
+    for way in range(4_000):
+        left(40, way * 2_654_435_761)
+    return b"x" * size
+size = 40_000_000
+kept = main()
+"""
+
+
+def test_recursion_fills_the_tables_and_the_lines_of_the_program_stay(same_as_python, peakline, python, app):
+    """The last places of a record are for short stacks: what a program does after it has filled all others is on its line."""
+    path = app(RECURSION)
+    done = same_as_python(["-S", path], python=python, preexec_fn=limit(resource.RLIMIT_AS, 220 * MIB))
+    report = read_report(peakline, done.result)
+    assert report["ledger"]["table_full"] is True and report["ledger"]["merged_stacks"] > 0
+    assert [held.size for held in report.at(path, 8)] == [40_000_000 + 33]
+
+
 # ---- allocators ----------------------------------------------------------------------------------------------
 
 POINTS = TARGETS / "stack_points.py"

@@ -155,6 +155,41 @@ static void a_full_disk_makes_no_half_nodes(void) {
     }
 }
 
+static uint32_t chain(uint32_t parent, uint32_t levels, uint32_t func) {
+    for (uint32_t level = 0; level < levels && parent != 0; level++) {
+        parent = child(parent, func, 1);
+    }
+    return parent;
+}
+
+/* 1,024 places: the last 128 are for stacks of at most 32 levels, the last 32 of them for at most 8. */
+static void the_last_places_are_for_short_stacks(void) {
+    CHECK_OK(start());
+    stores[0].limit = limits[0] = 1024 * sizeof(struct pk_node_counters);
+    uint32_t func = (uint32_t)function("walk", "/app/main.py", 1, 1);
+    const struct pk_function_key kind = {.name = "[heap]", .name_bytes = 6, .kind = PK_FUNCTION_HEAP};
+    uint32_t heap = (uint32_t)pk_stacks_function(&stacks, &kind);
+    uint32_t far = chain(PK_NODE_ROOT, 32, func), near = chain(PK_NODE_ROOT, 8, func);
+    uint32_t line = 2;
+    while (stacks.node_count < 1024 - 128) {
+        CHECK(child(far, func, line++) != 0);
+    }
+    CHECK_EQ(child(far, func, line), 0);
+    CHECK(child(far, func, line - 1) != 0); // what is known stays known
+    CHECK(child(far, heap, 0) != 0);        // no frame, but the kind of what a frame holds
+    uint32_t above = chain(PK_NODE_ROOT, 31, func);
+    while (stacks.node_count < 1024 - 32) {
+        CHECK(child(above, func, line++) != 0);
+    }
+    CHECK_EQ(child(above, func, line), 0);
+    CHECK_EQ(child(near, func, line), 0);
+    uint32_t last = chain(PK_NODE_ROOT, 7, func);
+    while (stacks.node_count < 1024) {
+        CHECK(child(last, func, line++) != 0);
+    }
+    CHECK_EQ(child(last, func, line), 0);
+}
+
 static void no_room_for_text_leaves_it_empty_and_for_functions_says_so(void) {
     CHECK_OK(start());
     limits[3] = stores[3].capacity = stores[3].used;
@@ -207,6 +242,7 @@ int main(int argc, char **argv) {
         TEST(a_string_is_stored_once_with_its_length_and_a_nul),
         TEST(tables_grow_and_forget_nothing),
         TEST(a_full_disk_makes_no_half_nodes),
+        TEST(the_last_places_are_for_short_stacks),
         TEST(no_room_for_text_leaves_it_empty_and_for_functions_says_so),
         TEST(hash_tables_that_cannot_grow_fill_up_and_then_refuse),
         TEST(without_any_memory_it_does_not_begin),
