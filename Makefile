@@ -18,7 +18,7 @@ REPORT_ONLY := $(foreach name,page page_archive page_views exports diff cli sett
                  --ignore=tests/e2e/test_$(name).py)
 SANITIZED_SUITES := --suite unit --suite model
 
-.PHONY: help setup setup-demo chromium gfortran btrfs build checked demo check unit asan tsan fuzz web e2e e2e-checked suites soak soak-minute pythons bench bench-trees bench-threads bench-versions \
+.PHONY: help setup setup-demo chromium gfortran btrfs build checked demo check unit asan tsan fuzz web e2e e2e-checked suites format soak soak-minute pythons bench bench-trees bench-threads bench-versions \
         bench-page bench-ledger screenshots setup-wheel wheel wheel-aarch64 docs clean
 .DEFAULT_GOAL := help
 
@@ -118,6 +118,9 @@ suites: setup build ## the pytest plugin and notebooks, with .venv and with the 
 
 e2e: setup build ## end-to-end and meta tests over every CPython found
 	@$(PY) -m pytest tests --ignore=tests/python
+
+format: setup ## C as .clang-format (version 14) says; it leaves comments alone
+	@$(VENV)/bin/clang-format -i $$(git ls-files '*.[ch]')
 
 # ---- more ----
 

@@ -12,12 +12,14 @@
 extern void *PyObject_Malloc(size_t size) __attribute__((weak));
 extern void PyObject_Free(void *block) __attribute__((weak));
 
-enum { ROUTE_C, ROUTE_OBJECT };
+enum {
+    ROUTE_C,
+    ROUTE_OBJECT
+};
 
 double bench_pairs(int route, size_t size, long count, long window);
 
-static double now_ns(void)
-{
+static double now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
@@ -27,8 +29,7 @@ static double now_ns(void)
  * window of 1 hands the same block out again and again; a large one touches fresh addresses and
  * fresh cells of any index. Returns nanoseconds a pair, or -1 if memory ran out or the route is not
  * there. */
-double bench_pairs(int route, size_t size, long count, long window)
-{
+double bench_pairs(int route, size_t size, long count, long window) {
     /* Through pointers, and so never folded away by a compiler that knows what malloc and free
      * mean. */
     void *(*volatile get)(size_t) = route == ROUTE_OBJECT ? PyObject_Malloc : malloc;

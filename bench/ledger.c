@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What one allocation and its free cost in the ledger, without hooks, locks and stacks: nanoseconds a pair, events
- * a second, and bytes of ours per live block, in the patterns that allocators make. About a second in all.
- * May use: the ledger, libc. Must stay true: the addresses are those real allocators hand out; nothing is timed
- * but the events themselves (the loop over the list of addresses is, and costs about a nanosecond). */
+ * What one allocation and its free cost in the ledger, without hooks, locks and stacks: nanoseconds
+ * a pair, events a second, and bytes of ours per live block, in the patterns that allocators make.
+ * About a second in all. May use: the ledger, libc. Must stay true: the addresses are those real
+ * allocators hand out; nothing is timed but the events themselves (the loop over the list of
+ * addresses is, and costs about a nanosecond). */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,7 +47,7 @@ static uint32_t pick_stack(void) {
     return 2 + (uint32_t)(all % 8 < 7 ? (all >> 8) % 20 : (all >> 8) % STACKS);
 }
 
-// ---- patterns: fill `events`, return how many -------------------------------------------------------------------
+// ---- patterns: fill `events`, return how many ---------------------------------------------------
 
 // 16 KiB pools of one size class each, a few classes taking turns as a program's objects do.
 static uint32_t make_pools(void) {
@@ -61,7 +62,8 @@ static uint32_t make_pools(void) {
             end[k] = pool + 16384;
             pool += 16384;
         }
-        events[i] = (struct event){next[k], classes[k] - (uint32_t)(next_random() % 2) * 8, pick_stack()};
+        events[i] =
+            (struct event){next[k], classes[k] - (uint32_t)(next_random() % 2) * 8, pick_stack()};
         next[k] += classes[k];
     }
     return BLOCKS;
@@ -71,7 +73,8 @@ static uint32_t make_pools(void) {
 static uint32_t make_heap(void) {
     uint64_t at = 0x55d4c0000010u;
     for (uint32_t i = 0; i < BLOCKS; i++) {
-        uint32_t size = (uint32_t)(next_random() % 16 == 0 ? next_random() % 4000 : 8 + next_random() % 200);
+        uint32_t size =
+            (uint32_t)(next_random() % 16 == 0 ? next_random() % 4000 : 8 + next_random() % 200);
         events[i] = (struct event){at, size, pick_stack()};
         at += (size + 8 + 15) / 16 * 16 < 32 ? 32 : (size + 8 + 15) / 16 * 16;
     }
@@ -88,7 +91,7 @@ static uint32_t make_arrays(void) {
     return count;
 }
 
-// ---- measuring ---------------------------------------------------------------------------------------------------
+// ---- measuring ----------------------------------------------------------------------------------
 
 static int grow_nothing(struct pk_store *store, uint64_t need) {
     (void)store;
@@ -112,12 +115,13 @@ struct bench {
 };
 
 static void open_bench(struct bench *bench) {
-    *bench = (struct bench){.ledger = (void *)make_store(sizeof *bench->ledger).base}; // zeroed, mostly untouched
+    *bench = (struct bench){
+        .ledger = (void *)make_store(sizeof *bench->ledger).base}; // zeroed, mostly untouched
     for (uint32_t i = 0; i < 4; i++) {
         bench->stores[i] = make_store(1u << 20);
     }
-    if (pk_ledger_init(bench->ledger, &bench->account, &bench->stores[0], &bench->stores[1], &bench->stores[2],
-                       &bench->stores[3]) < 0) {
+    if (pk_ledger_init(bench->ledger, &bench->account, &bench->stores[0], &bench->stores[1],
+                       &bench->stores[2], &bench->stores[3]) < 0) {
         fprintf(stderr, "bench ledger: init failed\n");
         exit(1);
     }
@@ -142,11 +146,13 @@ static void report(const char *what, uint64_t ns, uint64_t pairs, double bytes_a
     printf("\n");
 }
 
-static uint64_t run_index(struct pk_blocks *blocks, const struct event *frees, uint32_t count, bool even) {
+static uint64_t run_index(struct pk_blocks *blocks, const struct event *frees, uint32_t count,
+                          bool even) {
     uint64_t start = now_ns();
     struct pk_block old;
     for (uint32_t i = 0; i < count; i++) {
-        (void)pk_blocks_put(blocks, events[i].address, events[i].size, events[i].stack, 0, even, &old);
+        (void)pk_blocks_put(blocks, events[i].address, events[i].size, events[i].stack, 0, even,
+                            &old);
     }
     for (uint32_t i = 0; i < count; i++) {
         (void)pk_blocks_take(blocks, frees[i].address);
@@ -203,9 +209,11 @@ static void bench_waves(const char *name, uint32_t count, bool even) {
         }
         close_bench(&bench);
         char line[80];
-        snprintf(line, sizeof line, "%s, freed in %s order: index", name, order == 0 ? "the same" : "random");
+        snprintf(line, sizeof line, "%s, freed in %s order: index", name,
+                 order == 0 ? "the same" : "random");
         report(line, index_ns, count, bytes);
-        snprintf(line, sizeof line, "%s, freed in %s order: ledger", name, order == 0 ? "the same" : "random");
+        snprintf(line, sizeof line, "%s, freed in %s order: ledger", name,
+                 order == 0 ? "the same" : "random");
         report(line, ledger_ns, count, 0);
     }
 }
@@ -220,7 +228,8 @@ static void bench_window(const char *name, uint32_t count, uint32_t window, bool
         uint64_t start = now_ns();
         for (uint32_t i = 0, slot = 0; i < count; i++, slot = slot + 1 == window ? 0 : slot + 1) {
             pk_ledger_free(bench.ledger, events[slot].address);
-            pk_ledger_alloc(bench.ledger, events[slot].address, events[slot].size, events[slot].stack, 0, even);
+            pk_ledger_alloc(bench.ledger, events[slot].address, events[slot].size,
+                            events[slot].stack, 0, even);
         }
         uint64_t ns = now_ns() - start;
         best = ns < best ? ns : best;

@@ -28,7 +28,12 @@ struct py_allocator {
     void (*free)(void *ctx, void *block);
 };
 
-enum { DOMAIN_RAW, DOMAIN_MEM, DOMAIN_OBJ, DOMAIN_COUNT };
+enum {
+    DOMAIN_RAW,
+    DOMAIN_MEM,
+    DOMAIN_OBJ,
+    DOMAIN_COUNT
+};
 
 extern void PyMem_GetAllocator(int domain, struct py_allocator *ret_allocator)
     __attribute__((weak));
@@ -60,8 +65,7 @@ static uint64_t all_bytes;
 static int64_t live;
 static int64_t most_live;
 
-static void count_alloc(size_t size)
-{
+static void count_alloc(size_t size) {
     bench_floor_bytes += size;
     __atomic_fetch_add(&events, 1, __ATOMIC_RELAXED);
     __atomic_fetch_add(&all_bytes, size, __ATOMIC_RELAXED);
@@ -72,8 +76,7 @@ static void count_alloc(size_t size)
     }
 }
 
-static void count_free(const void *block)
-{
+static void count_free(const void *block) {
     if (block) {
         __atomic_fetch_add(&events, 1, __ATOMIC_RELAXED);
         __atomic_fetch_sub(&live, 1, __ATOMIC_RELAXED);
@@ -81,25 +84,22 @@ static void count_free(const void *block)
 }
 
 /* A resize is one event, and the block that was there is no longer live. */
-static void count_resize(const void *old, size_t size)
-{
+static void count_resize(const void *old, size_t size) {
     if (old) {
         __atomic_fetch_sub(&live, 1, __ATOMIC_RELAXED);
     }
     count_alloc(size);
 }
 
-__attribute__((destructor)) static void write_census(void)
-{
+__attribute__((destructor)) static void write_census(void) {
     const char *path = getenv("BENCH_CENSUS");
     if (!path || !PyMem_SetAllocator) {
         return;
     }
     char line[160];
-    int length = snprintf(line, sizeof(line),
-                          "{\"events\": %llu, \"bytes\": %llu, \"most_live\": %lld}\n",
-                          (unsigned long long)events, (unsigned long long)all_bytes,
-                          (long long)most_live);
+    int length =
+        snprintf(line, sizeof(line), "{\"events\": %llu, \"bytes\": %llu, \"most_live\": %lld}\n",
+                 (unsigned long long)events, (unsigned long long)all_bytes, (long long)most_live);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd >= 0) {
         if (write(fd, line, (size_t)length) != length) {
@@ -111,29 +111,24 @@ __attribute__((destructor)) static void write_census(void)
 
 #else
 
-static inline void count_alloc(size_t size)
-{
+static inline void count_alloc(size_t size) {
     bench_floor_bytes += size;
 }
 
-static inline void count_free(const void *block)
-{
+static inline void count_free(const void *block) {
     (void)block;
 }
 
-static inline void count_resize(const void *old, size_t size)
-{
+static inline void count_resize(const void *old, size_t size) {
     (void)old;
     count_alloc(size);
 }
 
 #endif
 
-
 /* The Python domains. ctx is the allocator that was there before. */
 
-static void *wrap_malloc(void *ctx, size_t size)
-{
+static void *wrap_malloc(void *ctx, size_t size) {
     const struct py_allocator *next = ctx;
     if (inside) {
         return next->malloc(next->ctx, size);
@@ -145,8 +140,7 @@ static void *wrap_malloc(void *ctx, size_t size)
     return block;
 }
 
-static void *wrap_calloc(void *ctx, size_t count, size_t size)
-{
+static void *wrap_calloc(void *ctx, size_t count, size_t size) {
     const struct py_allocator *next = ctx;
     if (inside) {
         return next->calloc(next->ctx, count, size);
@@ -158,8 +152,7 @@ static void *wrap_calloc(void *ctx, size_t count, size_t size)
     return block;
 }
 
-static void *wrap_realloc(void *ctx, void *old, size_t size)
-{
+static void *wrap_realloc(void *ctx, void *old, size_t size) {
     const struct py_allocator *next = ctx;
     if (inside) {
         return next->realloc(next->ctx, old, size);
@@ -171,8 +164,7 @@ static void *wrap_realloc(void *ctx, void *old, size_t size)
     return block;
 }
 
-static void wrap_free(void *ctx, void *block)
-{
+static void wrap_free(void *ctx, void *block) {
     const struct py_allocator *next = ctx;
     if (inside) {
         next->free(next->ctx, block);
@@ -184,8 +176,7 @@ static void wrap_free(void *ctx, void *block)
     inside = false;
 }
 
-__attribute__((constructor)) static void wrap_domains(void)
-{
+__attribute__((constructor)) static void wrap_domains(void) {
     if (!PyMem_GetAllocator || !PyMem_SetAllocator) {
         return;
     }
@@ -200,53 +191,46 @@ __attribute__((constructor)) static void wrap_domains(void)
 
 /* The C functions. */
 
-void *malloc(size_t size)
-{
+void *malloc(size_t size) {
     if (!inside) {
         count_alloc(size);
     }
     return __libc_malloc(size);
 }
 
-void *calloc(size_t count, size_t size)
-{
+void *calloc(size_t count, size_t size) {
     if (!inside) {
         count_alloc(count * size);
     }
     return __libc_calloc(count, size);
 }
 
-void *realloc(void *old, size_t size)
-{
+void *realloc(void *old, size_t size) {
     if (!inside) {
         count_resize(old, size);
     }
     return __libc_realloc(old, size);
 }
 
-void free(void *block)
-{
+void free(void *block) {
     if (!inside) {
         count_free(block);
     }
     __libc_free(block);
 }
 
-void *memalign(size_t alignment, size_t size)
-{
+void *memalign(size_t alignment, size_t size) {
     if (!inside) {
         count_alloc(size);
     }
     return __libc_memalign(alignment, size);
 }
 
-void *aligned_alloc(size_t alignment, size_t size)
-{
+void *aligned_alloc(size_t alignment, size_t size) {
     return memalign(alignment, size);
 }
 
-int posix_memalign(void **ret_block, size_t alignment, size_t size)
-{
+int posix_memalign(void **ret_block, size_t alignment, size_t size) {
     if (alignment < sizeof(void *) || (alignment & (alignment - 1)) != 0) {
         return EINVAL;
     }

@@ -8,8 +8,7 @@
 
 uint64_t bench_churn(uint64_t seed, long count);
 
-uint64_t bench_churn(uint64_t seed, long count)
-{
+uint64_t bench_churn(uint64_t seed, long count) {
     unsigned char *window[WINDOW] = {0};
     uint64_t state = seed * 0x9e3779b97f4a7c15u;
     uint64_t sum = 0;

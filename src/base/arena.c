@@ -14,7 +14,8 @@ static size_t round_up(size_t size, size_t step) {
 }
 
 static void *map_memory(struct pk_arena *arena, size_t size) {
-    void *memory = pk_sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        pk_sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory != NULL) {
         arena->own_bytes += size;
     }
@@ -26,7 +27,7 @@ static void unmap_memory(struct pk_arena *arena, void *memory, size_t size) {
     arena->own_bytes -= size;
 }
 
-// ---- large pieces: few, so their list is searched from its end -------------------------------------------------
+// ---- large pieces: few, so their list is searched from its end ----------------------------------
 
 static int make_large_room(struct pk_arena *arena) {
     if (arena->large_count < arena->large_room) {
@@ -46,13 +47,13 @@ static int make_large_room(struct pk_arena *arena) {
     return 1;
 }
 
-// ---- chunks ----------------------------------------------------------------------------------------------------
+// ---- chunks -------------------------------------------------------------------------------------
 
 static void keep_spares(struct pk_arena *arena) {
     for (size_t i = 0; i < PK_ARENA_SPARES; i++) {
         if (arena->spares[i] == NULL) {
-            arena->spares[i] =
-                pk_sys_mmap(NULL, PK_ARENA_CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            arena->spares[i] = pk_sys_mmap(NULL, PK_ARENA_CHUNK, PROT_READ | PROT_WRITE,
+                                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         }
     }
 }
@@ -86,7 +87,8 @@ static int begin_chunk(struct pk_arena *arena) {
     return 1;
 }
 
-// The kernel has no page for a piece of its own: cut it from a chunk, to which it does not come back.
+// The kernel has no page for a piece of its own: cut it from a chunk, to which it does not come
+// back.
 PK_COLD static void *cut_large(struct pk_arena *arena, size_t size) {
     for (int attempt = 0; attempt < 2 && size <= PK_ARENA_CHUNK / 4; attempt++) {
         size_t gap = round_up((uintptr_t)arena->next, 4096) - (uintptr_t)arena->next;
@@ -121,7 +123,7 @@ static void free_large(struct pk_arena *arena, void *piece, size_t size) {
     }
 }
 
-// ---- the arena -------------------------------------------------------------------------------------------------
+// ---- the arena ----------------------------------------------------------------------------------
 
 // For tests: true once the countdown has run out, and then for ever.
 PK_COLD static int is_failing(struct pk_arena *arena) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Checks of our own logic, compiled in by the build option `checked` only (PK_CHECKED 1): a user's program is not the
- * place to find our mistakes. A failed check writes one line with a raw system call and aborts: it never allocates. */
+ * Checks of our own logic, compiled in by the build option `checked` only (PK_CHECKED 1): a user's
+ * program is not the place to find our mistakes. A failed check writes one line with a raw system
+ * call and aborts: it never allocates. */
 #pragma once
 
 #include "base/attr.h"

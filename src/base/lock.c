@@ -22,11 +22,12 @@ static void relax(void) {
 #endif
 }
 
-// ---- the word ------------------------------------------------------------------------------------------------
+// ---- the word -----------------------------------------------------------------------------------
 
 static bool try_word(struct pk_lock *lock) {
     uint32_t expected = 0;
-    return __atomic_compare_exchange_n(&lock->word, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&lock->word, &expected, 1, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
 }
 
 static void nap(long nanoseconds) {
@@ -34,14 +35,18 @@ static void nap(long nanoseconds) {
     (void)pk_sys6(SYS_nanosleep, (long)&time, 0, 0, 0, 0, 0);
 }
 
-static struct pk_lock_holder deciding; // in a lender's place while somebody looks whether to take the lock over
+// in a lender's place while somebody looks whether to take the lock over
+static struct pk_lock_holder deciding;
 
-static bool change_lender(struct pk_lock *lock, struct pk_lock_holder *from, struct pk_lock_holder *to) {
-    return __atomic_compare_exchange_n(&lock->lender, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+static bool change_lender(struct pk_lock *lock, struct pk_lock_holder *from,
+                          struct pk_lock_holder *to) {
+    return __atomic_compare_exchange_n(&lock->lender, &from, to, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_RELAXED);
 }
 
-// The word as it is: held, and from here on by the caller. Looks at the lender after claiming its place: if it sleeps then, no
-// copy of the process is being made, and any later one will see that the lock was taken over.
+// The word as it is: held, and from here on by the caller. Looks at the lender after claiming its
+// place: if it sleeps then, no copy of the process is being made, and any later one will see that
+// the lock was taken over.
 static bool take_over(struct pk_lock *lock) {
     struct pk_lock_holder *lender = __atomic_load_n(&lock->lender, __ATOMIC_ACQUIRE);
     if (lender == NULL || lender == &deciding || !change_lender(lock, lender, &deciding)) {
@@ -52,7 +57,8 @@ static bool take_over(struct pk_lock *lock) {
     return taken;
 }
 
-// Threads that compete for longer than a short spin nap instead of being woken, which keeps a release one plain store.
+// Threads that compete for longer than a short spin nap instead of being woken, which keeps a
+// release one plain store.
 static void take_word(struct pk_lock *lock) {
     for (int naps = 0;; naps++) {
         for (int i = 0; i < SPINS; i++) {
@@ -72,15 +78,16 @@ static void release_word(struct pk_lock *lock) {
     __atomic_store_n(&lock->word, 0, __ATOMIC_RELEASE);
 }
 
-// ---- the bias ------------------------------------------------------------------------------------------------
+// ---- the bias -----------------------------------------------------------------------------------
 
 static long membarrier(int command) {
     return pk_sys6(SYS_membarrier, command, 0, 0, 0, 0, 0);
 }
 
-// Every thread of the process that runs executes a full barrier before this returns. False: a sandbox put up since start
-// forbids membarrier. Taking a right away from a touched page makes most kernels interrupt the same threads, but aarch64 and the
-// newest x86 need not; a millisecond is long for what a store waits for.
+// Every thread of the process that runs executes a full barrier before this returns. False: a
+// sandbox put up since start forbids membarrier. Taking a right away from a touched page makes most
+// kernels interrupt the same threads, but aarch64 and the newest x86 need not; a millisecond is
+// long for what a store waits for.
 static bool barrier_everywhere(void) {
     static char page[4096] __attribute__((aligned(4096)));
     if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0) {
@@ -101,13 +108,16 @@ static void take_ownership_away(struct pk_lock *lock, struct pk_lock_holder *own
     for (int i = 0; __atomic_load_n(&owner->inside, __ATOMIC_ACQUIRE) != 0; i++) {
         if (i < SPINS * 10) {
             relax();
-        } else { // it was put to sleep, or stopped: no yielding, which a real-time thread would do for ever
+        } else {
+            // it was put to sleep, or stopped: no yielding, which a real-time thread would do for
+            // ever
             nap(NAP_NS);
         }
     }
 }
 
-// Is the owner inside for a good part of its time? Then it does little else than what the lock guards.
+// Is the owner inside for a good part of its time? Then it does little else than what the lock
+// guards.
 static bool is_hogging(const struct pk_lock_holder *owner) {
     int seen = 0;
     for (int i = 0; i < SAMPLES; i++) {
@@ -117,7 +127,8 @@ static bool is_hogging(const struct pk_lock_holder *owner) {
     return seen >= SAMPLES / 4;
 }
 
-// True when the caller has entered often enough, with nobody in between, to be the owner. Under the word.
+// True when the caller has entered often enough, with nobody in between, to be the owner. Under the
+// word.
 static bool continue_streak(struct pk_lock *lock, struct pk_lock_holder *self) {
     if (lock->last != self) {
         lock->last = self;
@@ -141,7 +152,8 @@ PK_NOINLINE void pk_lock_take_slow(struct pk_lock *lock, struct pk_lock_holder *
         }
         take_ownership_away(lock, owner);
     }
-    // Among threads that compete, a lock that changes its owner now and then is cheaper than a word that all fight for.
+    // Among threads that compete, a lock that changes its owner now and then is cheaper than a word
+    // that all fight for.
     if ((continue_streak(lock, self) || competing) && lock->can_bias) {
         __atomic_store_n(&lock->owner, self, __ATOMIC_RELEASE);
         lock->streak = 0;

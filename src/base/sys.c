@@ -106,7 +106,8 @@ int pk_sys_is_asleep(int tid) {
     if (fd < 0) {
         return 0;
     }
-    long bytes = pk_sys6(SYS_read, fd, (long)text, sizeof text, 0, 0, 0); // "TID (name of 15) S ..."
+    // "TID (name of 15) S ..."
+    long bytes = pk_sys6(SYS_read, fd, (long)text, sizeof text, 0, 0, 0);
     (void)pk_sys_close(fd);
     while (bytes > 0 && text[bytes - 1] != ')') {
         bytes--;
@@ -115,8 +116,8 @@ int pk_sys_is_asleep(int tid) {
 }
 
 uint64_t pk_sys_hold_signals(void) {
-    uint64_t held = ~(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGFPE) | signal_bit(SIGILL) |
-                      signal_bit(SIGTRAP));
+    uint64_t held = ~(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGFPE) |
+                      signal_bit(SIGILL) | signal_bit(SIGTRAP));
     uint64_t before = 0;
     (void)pk_sys6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&held, (long)&before, sizeof held, 0, 0);
     return before;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * System calls without libc: the runtime must not pass through its own hooks (mmap, munmap), must not touch
- * errno, and runs before libc is ready. Each returns what the kernel returns: a result, or a negative errno.
- * The only file that knows the machine's calling convention. */
+ * System calls without libc: the runtime must not pass through its own hooks (mmap, munmap), must
+ * not touch errno, and runs before libc is ready. Each returns what the kernel returns: a result,
+ * or a negative errno. The only file that knows the machine's calling convention. */
 #pragma once
 
 #include <stddef.h>
@@ -46,17 +46,19 @@ PK_INLINE int pk_sys_failed(long result) {
     return (unsigned long)result >= (unsigned long)-4095L;
 }
 
-void *pk_sys_mmap(void *address, size_t length, int protection, int flags, int fd, long offset); /* NULL on failure */
+/* NULL on failure */
+void *pk_sys_mmap(void *address, size_t length, int protection, int flags, int fd, long offset);
 int pk_sys_munmap(void *address, size_t length);
 int pk_sys_open(const char *path, int flags, unsigned mode);
 int pk_sys_close(int fd);
 long pk_sys_write(int fd, const void *buffer, size_t size);
 long pk_sys_pwrite(int fd, const void *buffer, size_t size, uint64_t offset);
-/* Really allocates [offset, offset + length) of a file: fallocate, or writing zeros where that is not supported.
- * 0 or negative errno (-ENOSPC, -EFBIG, -EDQUOT ...). The range must not hold data yet. */
+/* Really allocates [offset, offset + length) of a file: fallocate, or writing zeros where that is
+ * not supported. 0 or negative errno (-ENOSPC, -EFBIG, -EDQUOT ...). The range must not hold data
+ * yet. */
 int pk_sys_reserve(int fd, uint64_t offset, uint64_t length);
-/* 0 if a file of this process may be `bytes` long (RLIMIT_FSIZE), else -EFBIG. To be asked first: the kernel answers a
- * longer one with SIGXFSZ. */
+/* 0 if a file of this process may be `bytes` long (RLIMIT_FSIZE), else -EFBIG. To be asked first:
+ * the kernel answers a longer one with SIGXFSZ. */
 int pk_sys_check_file_limit(uint64_t bytes);
 int pk_sys_getpid(void);
 int pk_sys_getppid(void);
@@ -64,9 +66,10 @@ int pk_sys_gettid(void);
 /* Writes the number's digits, without a NUL, and returns how many: at most PK_SYS_DECIMAL. */
 #define PK_SYS_DECIMAL 10u
 size_t pk_sys_decimal(uint32_t number, char *ret_digits);
-/* Does this thread of ours sleep in the kernel until something wakes it (state S)? A thread in the middle of fork()'s own
- * work does not. False if that cannot be told. */
+/* Does this thread of ours sleep in the kernel until something wakes it (state S)? A thread in the
+ * middle of fork()'s own work does not. False if that cannot be told. */
 int pk_sys_is_asleep(int tid);
-/* Holds all signals of this thread but those of a fault, and returns which were held before; and lets them go again. */
+/* Holds all signals of this thread but those of a fault, and returns which were held before; and
+ * lets them go again. */
 uint64_t pk_sys_hold_signals(void);
 void pk_sys_release_signals(uint64_t before);

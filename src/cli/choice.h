@@ -8,12 +8,15 @@
 
 /* Rows for a table of options. */
 #define PK_CHOICE_OPTIONS \
-    {.name = "project", .value = "DIR", .help = "your code is what is below DIR, nothing else", \
+    {.name = "project", \
+     .value = "DIR", \
+     .help = "your code is what is below DIR, nothing else", \
      .kind = PK_OPTION_PATH}, \
-    {.name = "hide", .value = "REGEX", .help = "files that are not your code, by path"}, \
-    {.name = "show", .value = "REGEX", .help = "files that are your code, by path"}, \
-    {.name = "no-source", .help = "no source lines in the report"}, \
-    {.name = "redact", .help = "no directories, arguments and command line in the report"}
+        {.name = "hide", .value = "REGEX", .help = "files that are not your code, by path"}, \
+        {.name = "show", .value = "REGEX", .help = "files that are your code, by path"}, \
+        {.name = "no-source", .help = "no source lines in the report"}, { \
+        .name = "redact", .help = "no directories, arguments and command line in the report" \
+    }
 
 /* What was chosen; `ret_project` (PATH_MAX bytes) keeps the directory. Returns 0, or an error with
  * `failure` filled. */

@@ -52,7 +52,7 @@ struct runs {
 };
 
 static const char *const format_names[] = {
-    [PK_DIFF_TEXT] = "text", [PK_DIFF_HTML] = "html",         [PK_DIFF_JSON] = "json",
+    [PK_DIFF_TEXT] = "text",         [PK_DIFF_HTML] = "html",     [PK_DIFF_JSON] = "json",
     [PK_DIFF_MARKDOWN] = "markdown", [PK_DIFF_GITHUB] = "github", NULL,
 };
 

@@ -50,9 +50,10 @@ static bool check_python(const char *wanted, struct pk_interpreter *ret_interpre
         return say(false, "Python", failure.text);
     }
     if (pk_interpreter_ask(ret_interpreter->path, ret_interpreter->name, &facts) != 0) {
-        (void)snprintf(text, sizeof(text),
-                       "%s does not start as a Python 3; repair it or name another with --python PATH",
-                       ret_interpreter->path);
+        (void)snprintf(
+            text, sizeof(text),
+            "%s does not start as a Python 3; repair it or name another with --python PATH",
+            ret_interpreter->path);
         return say(false, "Python", text);
     }
     if (strcmp(facts.implementation, "cpython") != 0) {

@@ -83,8 +83,7 @@ struct run {
 };
 
 /* --wait SECONDS */
-static int parse_wait(const struct pk_opts *opts, double *ret_seconds,
-                      struct pk_failure *failure) {
+static int parse_wait(const struct pk_opts *opts, double *ret_seconds, struct pk_failure *failure) {
     const char *text = pk_opts_get(opts, "wait");
     char call[PATH_MAX + 128], *end = NULL;
 
@@ -185,8 +184,9 @@ static int find_python(struct run *run, struct pk_failure *failure) {
     return error;
 }
 
-/* A script that does not exist is for Python to complain about, and nothing to measure: no result takes
- * an older one's place for it. Does not return when Python itself reports the missing script. */
+/* A script that does not exist is for Python to complain about, and nothing to measure: no result
+ * takes an older one's place for it. Does not return when Python itself reports the missing
+ * script. */
 static int check_script(const struct run *run, struct pk_failure *failure) {
     const char *name = run->command.subject;
     char path[PATH_MAX];
@@ -204,28 +204,31 @@ static int check_script(const struct run *run, struct pk_failure *failure) {
     return 0;
 }
 
-/* What the processes of the run and we share. Without it the run goes on, and the report says so. */
+/* What the processes of the run and we share. Without it the run goes on, and the report says
+ * so. */
 static void prepare_watch(struct run *run, uint64_t start_ns) {
     uint64_t start_unix_ns = (uint64_t)run->info.start_unix_ns;
     const char *directory = run->place.records;
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
 
     if (run->place.is_risky) {
-        pk_ending_warn(&run->ending, &run->info,
-                       "The disk that holds %s writes every page anew (copy on write), and neither "
-                       "/tmp nor /dev/shm is in memory with room for the records: had the disk become "
-                       "full, the program could have been killed (SIGBUS).",
-                       run->place.shown);
+        pk_ending_warn(
+            &run->ending, &run->info,
+            "The disk that holds %s writes every page anew (copy on write), and neither "
+            "/tmp nor /dev/shm is in memory with room for the records: had the disk become "
+            "full, the program could have been killed (SIGBUS).",
+            run->place.shown);
     }
     // Beyond `ulimit -f` the files cannot be made; the signal for that would end us.
     (void)sigaction(SIGXFSZ, &ignore, &before);
     int error = pk_tree_create(directory, start_unix_ns, start_ns);
     run->tree = error == 0 ? pk_tree_map(directory, true) : NULL;
     if (run->tree == NULL) {
-        pk_ending_warn(&run->ending, &run->info,
-                       "What the processes of the run held together was not recorded: %s/tree could "
-                       "not be made (%s).",
-                       run->place.shown, strerror(-error));
+        pk_ending_warn(
+            &run->ending, &run->info,
+            "What the processes of the run held together was not recorded: %s/tree could "
+            "not be made (%s).",
+            run->place.shown, strerror(-error));
     }
     error = pk_sampler_start(directory, run->tree, start_unix_ns, start_ns, &run->sampler);
     if (error != 0) {
@@ -312,11 +315,10 @@ static struct pk_report *report_run(const struct run *run) {
                                   sizeof(failure.text));
     if (error == 0) {
         struct pk_term term = pk_term_look(STDERR_FILENO, pk_opts_get(&run->opts, "color"));
-        struct pk_report_options how = {
-            .width = term.width,
-            .color = term.colour,
-            .utf8 = term.utf8,
-            .link_host = pk_term_link_host(&term)};
+        struct pk_report_options how = {.width = term.width,
+                                        .color = term.colour,
+                                        .utf8 = term.utf8,
+                                        .link_host = pk_term_link_host(&term)};
         error = pk_output_write(report, PK_FORMAT_HTML, absolute, &how, &failure);
         pk_progress_end();
         how.report_path = error == 0 ? shown : NULL;
@@ -378,8 +380,10 @@ static void note_end(struct run *run, const struct pk_watched *watched) {
     pk_ending_finish(&run->ending, run->place.records, watched, &run->sampler, &run->info);
     int error = pk_run_info_write(run->place.path, &run->info);
     if (error == -ENOENT) {
-        (void)pk_error_say(0, "the result directory %s was removed during the run: there is no "
-                              "report", run->place.shown);
+        (void)pk_error_say(0,
+                           "the result directory %s was removed during the run: there is no "
+                           "report",
+                           run->place.shown);
     } else if (error != 0) {
         (void)pk_error_say(0,
                            "cannot write %s/run.json: %s; how the program ended is missing there",

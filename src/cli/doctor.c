@@ -183,9 +183,9 @@ static bool check_preload_list(const char *preload) {
          "LD_PRELOAD and measure a build without it"},
         {"jemalloc", PK_FINDING_NOTE,
          "jemalloc stays in use below Peakline; sizes are what the program asked for"},
-        {"tcmalloc", PK_FINDING_NOTE, 
+        {"tcmalloc", PK_FINDING_NOTE,
          "tcmalloc stays in use below Peakline; sizes are what the program asked for"},
-        {"mimalloc", PK_FINDING_NOTE, 
+        {"mimalloc", PK_FINDING_NOTE,
          "mimalloc stays in use below Peakline; sizes are what the program asked for"},
         {"memray", PK_FINDING_NOTE, "another memory profiler is loaded too; unset LD_PRELOAD"},
         {"heaptrack", PK_FINDING_NOTE, "another memory profiler is loaded too; unset LD_PRELOAD"},
@@ -205,9 +205,10 @@ bool pk_doctor_check_environment(void) {
     bool good = true;
 
     if (getauxval(AT_SECURE) != 0) {
-        good &= pk_doctor_say(PK_FINDING_PROBLEM, "preload",
-                              "peakline itself runs with raised privileges (setuid or "
-                              "capabilities): the loader ignores LD_PRELOAD; take them off the file");
+        good &=
+            pk_doctor_say(PK_FINDING_PROBLEM, "preload",
+                          "peakline itself runs with raised privileges (setuid or "
+                          "capabilities): the loader ignores LD_PRELOAD; take them off the file");
     }
     if (preload != NULL && preload[0] != '\0') {
         good &= check_preload_list(preload);
@@ -300,16 +301,18 @@ static void check_copies(void) {
     (void)unlink(path);
     const char *memory = pk_aside_find_memory();
     if (pk_aside_is_needed(fd) && memory != NULL) {
-        (void)pk_doctor_say(PK_FINDING_NOTE, "results",
-                            "this disk writes every page anew (copy on write): while a program runs "
-                            "its records are in memory, in %s, and are moved here at its end",
-                            memory);
+        (void)pk_doctor_say(
+            PK_FINDING_NOTE, "results",
+            "this disk writes every page anew (copy on write): while a program runs "
+            "its records are in memory, in %s, and are moved here at its end",
+            memory);
     } else if (pk_aside_is_needed(fd)) {
-        (void)pk_doctor_say(PK_FINDING_NOTE, "results",
-                            "this disk writes every page anew (copy on write): if it becomes full "
-                            "during a run, the program may be killed (SIGBUS), as neither /tmp nor "
-                            "/dev/shm is in memory with 1 GiB, half of it free; mount one, or `peakline "
-                            "run -o DIR` on another disk");
+        (void)pk_doctor_say(
+            PK_FINDING_NOTE, "results",
+            "this disk writes every page anew (copy on write): if it becomes full "
+            "during a run, the program may be killed (SIGBUS), as neither /tmp nor "
+            "/dev/shm is in memory with 1 GiB, half of it free; mount one, or `peakline "
+            "run -o DIR` on another disk");
     }
     (void)close(fd);
 }

@@ -3,7 +3,6 @@
  * reference from it. May use cmd.h. Must stay true: everything a row says is in it. */
 #include "cli/cmd.h"
 
-
 static void put_text(FILE *out, const char *name, const char *text) {
     (void)fprintf(out, "\"%s\": ", name);
     if (text == NULL) {
@@ -29,9 +28,9 @@ static void put_option(FILE *out, const struct pk_option *row) {
         [PK_OPTION_TEXT] = "text", [PK_OPTION_PATH] = "path", [PK_OPTION_PROGRAM] = "program"};
     char letter[2] = {row->letter, '\0'}, variable[PK_OPTS_NAME_ROOM];
     const char *const texts[][2] = {
-        {"name", row->name},   {"letter", row->letter != '\0' ? letter : NULL},
-        {"value", row->value}, {"help", row->help},
-        {"words", row->words}, {"kind", kinds[row->kind]},
+        {"name", row->name},         {"letter", row->letter != '\0' ? letter : NULL},
+        {"value", row->value},       {"help", row->help},
+        {"words", row->words},       {"kind", kinds[row->kind]},
         {"key", pk_option_key(row)}, {"variable", pk_option_variable(row, variable)},
     };
 

@@ -51,7 +51,7 @@ void pk_ending_warn(struct pk_ending *ending, struct pk_run_info *info, const ch
     info->warnings = ending->warnings;
 }
 
-/* ---- memory ran out ---- */
+/* ---- memory ran out -------------------------------------------------------------------------- */
 
 /* "cgroup /a/b" */
 static void name_group(const struct pk_run_oom *oom, char *ret_text, size_t size) {
@@ -182,7 +182,7 @@ static void judge_refusal(struct pk_ending *ending, const struct pk_ledgers *led
     info->headline = ending->headline;
 }
 
-/* ---- sizes ---- */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 
 /* Of all processes together, as the samples have them. */
 static void take_samples(const struct pk_timeline_header *header, struct pk_run_info *info) {
@@ -211,9 +211,9 @@ static void take_sizes(const struct pk_watched *watched, const struct pk_sampler
         info->own_rss_bytes = memory.rss_peak_bytes;
     }
     if (getrusage(RUSAGE_SELF, &own) == 0) {
-        info->own_cpu_ns = ((uint64_t)own.ru_utime.tv_sec + (uint64_t)own.ru_stime.tv_sec) *
-                               1000000000u +
-                           ((uint64_t)own.ru_utime.tv_usec + (uint64_t)own.ru_stime.tv_usec) * 1000u;
+        info->own_cpu_ns =
+            ((uint64_t)own.ru_utime.tv_sec + (uint64_t)own.ru_stime.tv_sec) * 1000000000u +
+            ((uint64_t)own.ru_utime.tv_usec + (uint64_t)own.ru_stime.tv_usec) * 1000u;
     }
 }
 
@@ -228,8 +228,8 @@ static void tell_of_others(struct pk_ending *ending, const struct pk_watched *wa
         return;
     }
     for (uint32_t i = 0; i < watched->others && i < PK_WATCH_SHOWN; i++) {
-        length += (size_t)snprintf(pids + length, sizeof(pids) - length, "%s%d",
-                                   i == 0 ? "" : ", ", (int)watched->other_pids[i]);
+        length += (size_t)snprintf(pids + length, sizeof(pids) - length, "%s%d", i == 0 ? "" : ", ",
+                                   (int)watched->other_pids[i]);
     }
     pk_ending_warn(ending, info,
                    "%u process%s of the run still ran when this report was written (pid %s%s): "
@@ -260,7 +260,7 @@ void pk_ending_finish(struct pk_ending *ending, const char *directory,
     tell_of_others(ending, watched, info);
 }
 
-/* ---- somebody else's run ---- */
+/* ---- somebody else's run --------------------------------------------------------------------- */
 
 /* The limits as run.json has them from the start. Texts are copied. */
 static void restore_before(const struct pk_run_info *info, struct pk_limits *ret_limits) {
@@ -295,7 +295,8 @@ static bool is_alive(const char *directory, const struct pk_ledgers *ledgers,
     struct pk_tree_page *tree = pk_tree_map(directory, true);
     struct pk_sampler sampler = {.tree = tree, .timeline = {.page = timeline, .fd = -1}};
 
-    bool is_alive = ledgers->alive > 0 || pk_sampler_others(&sampler, 0, PK_ANY_SESSION, NULL, 0) > 0;
+    bool is_alive =
+        ledgers->alive > 0 || pk_sampler_others(&sampler, 0, PK_ANY_SESSION, NULL, 0) > 0;
     pk_sampler_bury(&sampler);
     if (tree != NULL) {
         pk_tree_unmap(tree);

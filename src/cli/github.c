@@ -52,9 +52,9 @@ int pk_github_show(const struct pk_report *report, struct pk_failure *failure) {
     }
     int written = pk_report_write(report, PK_FORMAT_GITHUB, stderr, &how);
     if (written != 0 && error == 0) {
-        error = pk_failure_set(failure, written, PK_EXIT_REPORT,
-                               "cannot write annotations on standard error: %s",
-                               strerror(-written));
+        error =
+            pk_failure_set(failure, written, PK_EXIT_REPORT,
+                           "cannot write annotations on standard error: %s", strerror(-written));
     }
     return error;
 }

@@ -40,8 +40,7 @@ void pk_limit_judge(const struct pk_limit *limit, const struct pk_report *report
     }
     if (report == NULL) {
         status = PK_EXIT_REPORT;
-        (void)pk_error_say(status,
-                           "there is no peak to compare with the limit of %s (--fail-over)",
+        (void)pk_error_say(status, "there is no peak to compare with the limit of %s (--fail-over)",
                            limit->text);
     } else if (pk_report_peak_bytes(report) <= limit->bytes) {
         return;

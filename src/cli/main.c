@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const struct pk_cmd *const commands[] = {&pk_cmd_run, &pk_cmd_report, &pk_cmd_diff,
-                                               &pk_cmd_doctor};
+                                                &pk_cmd_doctor};
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -41,8 +41,9 @@ int pk_cmd_help(const struct pk_cmd *cmd) {
     }
     (void)puts("\nOptions");
     pk_opts_help(cmd->options, stdout);
-    (void)puts("\nOptions can also stand in pyproject.toml ([tool.peakline], `quiet = true`) and in the\n"
-               "environment (PEAKLINE_QUIET=1). `--no-quiet` switches one off again.");
+    (void)puts(
+        "\nOptions can also stand in pyproject.toml ([tool.peakline], `quiet = true`) and in the\n"
+        "environment (PEAKLINE_QUIET=1). `--no-quiet` switches one off again.");
     return 0;
 }
 

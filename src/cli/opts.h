@@ -39,8 +39,8 @@ struct pk_option {
 struct pk_opts {
     const struct pk_option *table;
     const char
-        *values[PK_OPTS_MAX]; /* by row; "" for a given option without a value, NULL: not given */
-    bool is_off[PK_OPTS_MAX]; /* a switch that was switched off: --no-NAME, or `false` */
+        *values[PK_OPTS_MAX];   /* by row; "" for a given option without a value, NULL: not given */
+    bool is_off[PK_OPTS_MAX];   /* a switch that was switched off: --no-NAME, or `false` */
     char *sources[PK_OPTS_MAX]; /* where a value that is not from the command line was found: a
                                    phrase for sentences; owned, as is that value */
 };

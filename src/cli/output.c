@@ -53,14 +53,14 @@ void pk_output_partial(const char *path, char *ret_partial) {
     const char *slash = strrchr(path, '/');
     int directory = slash != NULL ? (int)(slash + 1 - path) : 0;
 
-    // Not made of the name, which may be as long as names can be; of our own, as another process may
-    // be writing the same report.
+    // Not made of the name, which may be as long as names can be; of our own, as another process
+    // may be writing the same report.
     (void)snprintf(ret_partial, PK_OUTPUT_PARTIAL_ROOM, "%.*s.peakline-%d.part", directory, path,
                    (int)getpid());
 }
 
-/* Nobody else's file, and none that somebody has made for us to find: what is there already was left by
- * a process of our number that was killed. */
+/* Nobody else's file, and none that somebody has made for us to find: what is there already was
+ * left by a process of our number that was killed. */
 static int create_partial(const char *partial) {
     int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
     int fd = open(partial, flags, 0600);

@@ -16,7 +16,7 @@
 #define MOST_FILE_BYTES (16 << 20) /* a pyproject.toml of more is not one */
 #define MOST_KEYS (8 * PK_OPTS_MAX)
 
-/* ---- one value, wherever it was found ---- */
+/* ---- one value, wherever it was found -------------------------------------------------------- */
 
 static bool is_one_of(const char *word, const char *words) {
     size_t length = strlen(word);
@@ -37,7 +37,8 @@ static int set_row(struct pk_opts *opts, size_t row, const char *text, const cha
     const char *words = opts->table[row].words;
 
     if (text != NULL && words != NULL && !is_one_of(text, words)) {
-        return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE, "%s is %s; it takes one of these words: %s", source, text, words);
+        return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE,
+                              "%s is %s; it takes one of these words: %s", source, text, words);
     }
     char *value = text != NULL ? strdup(text) : NULL;
     opts->sources[row] = strdup(source);
@@ -55,7 +56,7 @@ static bool is_open(const struct pk_opts *opts, size_t row) {
            pk_option_key(&opts->table[row]) != NULL;
 }
 
-/* ---- the environment ---- */
+/* ---- the environment ------------------------------------------------------------------------- */
 
 static int apply_variable(struct pk_opts *opts, size_t row, struct pk_failure *failure) {
     static const char yes[] = "1 true yes on", no[] = "0 false no off";
@@ -75,13 +76,14 @@ static int apply_variable(struct pk_opts *opts, size_t row, struct pk_failure *f
         *at = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
     }
     if (strlen(value) >= sizeof(word) || (!is_one_of(word, yes) && !is_one_of(word, no))) {
-        return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE, "%s switches --%s on or off; it takes 1 or 0, not %s", name,
-                      option->name, value);
+        return pk_failure_set(failure, -EINVAL, PK_EXIT_USAGE,
+                              "%s switches --%s on or off; it takes 1 or 0, not %s", name,
+                              option->name, value);
     }
     return set_row(opts, row, is_one_of(word, yes) ? "" : NULL, name, failure);
 }
 
-/* ---- the file ---- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 struct reading {
     struct pk_opts *opts;
@@ -122,16 +124,17 @@ static int refuse_key(const struct reading *reading, const struct pk_toml_entry 
                               reading->path, entry->line);
     }
     const char *nearest = pk_nearest(entry->key, keys);
-    return pk_failure_set(reading->failure, -EINVAL, PK_EXIT_USAGE,
-                  "%s:%d: [" TABLE "] has no key %s; %s%s%s", reading->path, entry->line,
-                  entry->key, nearest != NULL ? "did you mean " : "`peakline run --help` lists the options",
-                  nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
+    return pk_failure_set(
+        reading->failure, -EINVAL, PK_EXIT_USAGE, "%s:%d: [" TABLE "] has no key %s; %s%s%s",
+        reading->path, entry->line, entry->key,
+        nearest != NULL ? "did you mean " : "`peakline run --help` lists the options",
+        nearest != NULL ? nearest : "", nearest != NULL ? "?" : "");
 }
 
 static const char *name_kind(enum pk_toml_kind kind) {
     static const char *const names[] = {
-        [PK_TOML_STRING] = "a string",   [PK_TOML_INTEGER] = "a number",
-        [PK_TOML_FLOAT] = "a number",    [PK_TOML_BOOLEAN] = "true or false",
+        [PK_TOML_STRING] = "a string", [PK_TOML_INTEGER] = "a number",
+        [PK_TOML_FLOAT] = "a number",  [PK_TOML_BOOLEAN] = "true or false",
         [PK_TOML_ARRAY] = "an array",
     };
     return names[kind];
@@ -166,17 +169,19 @@ static int take_entry(void *context, const struct pk_toml_entry *entry) {
     }
     for (size_t i = 0; i < reading->seen_count; i++) {
         if (strcmp(pk_option_key(reading->seen[i].option), entry->key) == 0) {
-            return pk_failure_set(reading->failure, -EINVAL, PK_EXIT_USAGE, "%s:%d: %s is there twice, first in line %d",
-                          reading->path, entry->line, entry->key, reading->seen[i].line);
+            return pk_failure_set(reading->failure, -EINVAL, PK_EXIT_USAGE,
+                                  "%s:%d: %s is there twice, first in line %d", reading->path,
+                                  entry->line, entry->key, reading->seen[i].line);
         }
     }
     reading->seen[reading->seen_count].option = option;
     reading->seen[reading->seen_count++].line = entry->line;
     bool is_switch = option->value == NULL;
     if (entry->kind == PK_TOML_ARRAY || is_switch != (entry->kind == PK_TOML_BOOLEAN)) {
-        return pk_failure_set(reading->failure, -EINVAL, PK_EXIT_USAGE, "%s:%d: %s needs %s, not %s", reading->path, entry->line,
-                      entry->key, is_switch ? "true or false" : "a string or a number",
-                      name_kind(entry->kind));
+        return pk_failure_set(reading->failure, -EINVAL, PK_EXIT_USAGE,
+                              "%s:%d: %s needs %s, not %s", reading->path, entry->line, entry->key,
+                              is_switch ? "true or false" : "a string or a number",
+                              name_kind(entry->kind));
     }
     option = find_key(opts->table, entry->key); // this command's own row
     if (option == NULL || !is_open(opts, (size_t)(option - opts->table))) {
@@ -233,15 +238,19 @@ static int apply_file(struct reading *reading) {
     int error = load(reading->path, &text, &size);
 
     if (error != 0) {
-        return pk_failure_set(reading->failure, -EINVAL, PK_EXIT_USAGE, "cannot read %s: %s; options may be set in it",
-                      reading->path, strerror(-error));
+        return pk_failure_set(reading->failure, -EINVAL, PK_EXIT_USAGE,
+                              "cannot read %s: %s; options may be set in it", reading->path,
+                              strerror(-error));
     }
     error = pk_toml_read(text, size, TABLE, take_entry, reading, &wrong);
     free(text);
     if (error == -EBADMSG) {
-        return pk_failure_set(reading->failure, -EINVAL, PK_EXIT_USAGE, "%s:%d: %s", reading->path, wrong.line, wrong.text);
+        return pk_failure_set(reading->failure, -EINVAL, PK_EXIT_USAGE, "%s:%d: %s", reading->path,
+                              wrong.line, wrong.text);
     }
-    return error == -ENOMEM ? pk_failure_set(reading->failure, -EINVAL, PK_EXIT_USAGE, "not enough memory") : error;
+    return error == -ENOMEM
+               ? pk_failure_set(reading->failure, -EINVAL, PK_EXIT_USAGE, "not enough memory")
+               : error;
 }
 
 int pk_settings_find(const char *directory, char *ret_path) {
@@ -300,7 +309,9 @@ void pk_settings_print(const struct pk_settings *settings, const struct pk_opts 
         if (opts->values[i] == NULL && !opts->is_off[i]) {
             continue;
         }
-        const char *shown = option->value != NULL ? opts->values[i] : opts->is_off[i] ? "no" : "yes";
+        const char *shown = option->value != NULL ? opts->values[i]
+                            : opts->is_off[i]     ? "no"
+                                                  : "yes";
         (void)fprintf(out, "peakline:   %s = %s, from %s\n", option->name, shown,
                       opts->sources[i] != NULL
                           ? pk_opts_call(opts, option->name, call, sizeof(call))

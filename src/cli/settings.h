@@ -15,9 +15,9 @@ struct pk_settings {
     char path[PATH_MAX]; /* of the pyproject.toml, "" if there is none */
 };
 
-/* Fill the rows of `opts` that the command line left open. `tables` (ended by NULL) are those of all
- * commands: a key may belong to another one. Returns 0, or a negative errno with `failure` filled
- * (exit status 2). The values stay until pk_opts_release. */
+/* Fill the rows of `opts` that the command line left open. `tables` (ended by NULL) are those of
+ * all commands: a key may belong to another one. Returns 0, or a negative errno with `failure`
+ * filled (exit status 2). The values stay until pk_opts_release. */
 int pk_settings_apply(struct pk_opts *opts, const struct pk_option *const *tables,
                       struct pk_settings *ret_settings, struct pk_failure *failure);
 

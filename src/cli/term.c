@@ -43,10 +43,10 @@ bool pk_term_wants_links(bool tty, const char *when) {
     static const char *const owners[] = {
         "KITTY_WINDOW_ID", "WT_SESSION",   "KONSOLE_VERSION",       "DOMTERM",
         "ALACRITTY_LOG",   "WEZTERM_PANE", "GHOSTTY_RESOURCES_DIR", "ITERM_SESSION_ID"};
-    static const char *const kinds[] = {"xterm-kitty", "alacritty", "foot", "xterm-ghostty",
+    static const char *const kinds[] = {"xterm-kitty", "alacritty", "foot",  "xterm-ghostty",
                                         "wezterm",     "contour",   "mintty"};
-    static const char *const programs[] = {"vscode", "WezTerm", "iTerm.app", "ghostty", "Hyper",
-                                           "mintty", "rio",     "Tabby"};
+    static const char *const programs[] = {"vscode", "WezTerm", "iTerm.app", "ghostty",
+                                           "Hyper",  "mintty",  "rio",       "Tabby"};
     const char *terminal = getenv("TERM"), *program = getenv("TERM_PROGRAM");
     const char *vte = getenv("VTE_VERSION");
 

@@ -69,7 +69,7 @@ static void skip_blank(struct parser *p) {
     }
 }
 
-/* ---- strings ---- */
+/* ---- strings --------------------------------------------------------------------------------- */
 
 static char *put_utf8(char *out, uint32_t point) {
     if (point < 0x80) {
@@ -152,7 +152,7 @@ static int read_string(struct parser *p, char **out) {
     return 0;
 }
 
-/* ---- what is not ours ---- */
+/* ---- what is not ours ------------------------------------------------------------------------ */
 
 /* Past a string of any kind. */
 static void skip_string(struct parser *p) {
@@ -199,11 +199,11 @@ static void skip_value(struct parser *p) {
     }
 }
 
-/* ---- names ---- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static bool is_bare(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
 }
 
 /* A dotted name, added to `name`. False: it is none, or too long to be one of ours. */
@@ -258,7 +258,7 @@ static const char *find_own_part(const struct parser *p, const char *name) {
     return name[length] == '.' ? name + length + 1 : "";
 }
 
-/* ---- our values ---- */
+/* ---- our values ------------------------------------------------------------------------------ */
 
 static int read_array(struct parser *p, struct pk_toml_entry *entry, char **out) {
     entry->kind = PK_TOML_ARRAY;
@@ -333,8 +333,9 @@ static int read_own_value(struct parser *p, const char *key, pk_toml_take *take,
     } else if (peek(p) == '[') {
         error = read_array(p, &entry, &out);
     } else if (peek(p) == '{') {
-        error = fail(p, "a table in braces is not understood here; write [%s%s%s] and a line for "
-                        "each key",
+        error = fail(p,
+                     "a table in braces is not understood here; write [%s%s%s] and a line for "
+                     "each key",
                      p->table, key[0] != '\0' ? "." : "", key);
     } else {
         error = read_word(p, &entry, out);
@@ -387,8 +388,12 @@ static int read_line(struct parser *p, const char *header, pk_toml_take *take, v
 
 int pk_toml_read(const char *text, size_t size, const char *table, pk_toml_take *take,
                  void *context, struct pk_toml_error *ret_error) {
-    struct parser p = {.at = text, .end = text + size, .line = 1, .table = table,
-                       .room = malloc(size + 8), .error = ret_error};
+    struct parser p = {.at = text,
+                       .end = text + size,
+                       .line = 1,
+                       .table = table,
+                       .room = malloc(size + 8),
+                       .error = ret_error};
     char header[NAME_ROOM] = "";
     int error = p.room == NULL ? -ENOMEM : 0;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The conservation law of ledger.h, recomputed from the blocks and maps themselves. Slow: for the tests and the
- * checked build only. Scratch memory comes from the kernel and goes back, so that checking changes nothing. */
+ * The conservation law of ledger.h, recomputed from the blocks and maps themselves. Slow: for the
+ * tests and the checked build only. Scratch memory comes from the kernel and goes back, so that
+ * checking changes nothing. */
 #include <stddef.h>
 #include <sys/mman.h>
 
@@ -45,7 +46,8 @@ static void add_block(void *context, uint64_t address, struct pk_block block) {
         struct holding *node = &audit->nodes[block.stack - audit->node_first];
         node->large_bytes += block.size;
         node->large_count++;
-        node->largest_count = block.size > node->largest ? 1 : node->largest_count + (block.size == node->largest);
+        node->largest_count =
+            block.size > node->largest ? 1 : node->largest_count + (block.size == node->largest);
         node->largest = block.size > node->largest ? block.size : node->largest;
     }
 }
@@ -67,7 +69,8 @@ static const char *compare_nodes(const struct pk_ledger *ledger, const struct au
     struct holding live = {0};
     struct holding peak = {0};
     for (uint32_t i = 0; i < audit->node_count - audit->node_first; i++) {
-        const struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, audit->node_first + i);
+        const struct pk_node_counters *node =
+            pk_stacks_counters(&ledger->stacks, audit->node_first + i);
         live.bytes += pk_node_live_bytes(node);
         live.blocks += pk_node_live_blocks(node);
         peak.bytes += pk_node_peak_bytes(account, node);
@@ -93,14 +96,17 @@ static const char *compare_nodes(const struct pk_ledger *ledger, const struct au
 static const char *compare_larges(const struct pk_ledger *ledger, const struct audit *audit) {
     const struct pk_store *entries = ledger->larges.entries;
     uint64_t bytes = 0, count = 0;
-    if (entries == NULL || ledger->larges.lost || audit->nodes == NULL || ledger->resizing_blocks != 0) {
+    if (entries == NULL || ledger->larges.lost || audit->nodes == NULL ||
+        ledger->resizing_blocks != 0) {
         return NULL;
     }
     for (uint64_t at = 0; at < entries->used; at += sizeof(struct pk_large)) {
         const struct pk_large *large = (const struct pk_large *)(const void *)(entries->base + at);
         const struct holding *node = &audit->nodes[large->node];
-        if (large->count != node->large_count || large->bytes != node->large_bytes || large->most < node->largest ||
-            (large->most_count != 0 && (large->most != node->largest || large->most_count != node->largest_count))) {
+        if (large->count != node->large_count || large->bytes != node->large_bytes ||
+            large->most < node->largest ||
+            (large->most_count != 0 &&
+             (large->most != node->largest || large->most_count != node->largest_count))) {
             return "a node's largest blocks are not those of its blocks";
         }
         bytes += large->bytes;
@@ -131,7 +137,8 @@ static const char *compare_totals(const struct pk_ledger *ledger, const struct a
     if (account->peak_bytes < account->total_bytes) {
         return "the peak is below the total";
     }
-    if (audit->file_map_bytes != ledger->file_map_bytes || audit->noreserve_bytes != ledger->noreserve_bytes) {
+    if (audit->file_map_bytes != ledger->file_map_bytes ||
+        audit->noreserve_bytes != ledger->noreserve_bytes) {
         return "the uncounted maps do not add up";
     }
     const char *broken = compare_larges(ledger, audit);
@@ -145,13 +152,16 @@ const char *pk_ledger_is_valid(const struct pk_ledger *ledger) {
     if (!pk_maps_is_valid(&ledger->maps)) {
         return "the tree of maps contradicts itself";
     }
-    struct audit audit = {.node_first = ledger->stacks.first, .node_count = ledger->stacks.node_count};
+    struct audit audit = {.node_first = ledger->stacks.first,
+                          .node_count = ledger->stacks.node_count};
     size_t scratch = (audit.node_count - audit.node_first) * sizeof *audit.nodes;
-    audit.nodes = pk_sys_mmap(NULL, scratch, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    audit.nodes =
+        pk_sys_mmap(NULL, scratch, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     pk_blocks_each(&ledger->blocks, add_block, &audit);
     pk_maps_each(&ledger->maps, add_map, &audit);
     for (uint32_t i = 0; i < ledger->sampled_count; i++) {
-        add_holding(&audit, ledger->sampled[i].node, ledger->sampled[i].bytes, ledger->sampled[i].bytes != 0);
+        add_holding(&audit, ledger->sampled[i].node, ledger->sampled[i].bytes,
+                    ledger->sampled[i].bytes != 0);
     }
     const char *broken = compare_totals(ledger, &audit);
     if (audit.nodes != NULL) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See blocks.h. The fast paths are try_store and page_take; everything that changes a page's shape is cold. */
+ * See blocks.h. The fast paths are try_store and page_take; everything that changes a page's shape
+ * is cold. */
 #include "ledger/blocks.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 #define MIXED_SPREAD_BYTES (1u << 20)
 #define MIXED_LOG_FIRST 3u /* the finest shape a page begins with: 32 cells */
 
-// ---- cells ---------------------------------------------------------------------------------------------------
+// ---- cells --------------------------------------------------------------------------------------
 
 static inline uint32_t even_count(uint32_t grain, uint32_t bias) {
     return (PK_PAGE_STEPS - 1 + bias) / grain + 1;
@@ -25,7 +26,7 @@ static size_t cells_bytes(const struct pk_page *page) {
     return (size_t)even_count(page->grain16, page->bias) * sizeof(uint32_t);
 }
 
-// ---- the way to a page ---------------------------------------------------------------------------------------
+// ---- the way to a page --------------------------------------------------------------------------
 
 static inline bool has_page(uint64_t address) {
     return (address & 15u) == 0 && address >> PK_BLOCKS_ADDRESS_BITS == 0;
@@ -102,7 +103,8 @@ PK_NOINLINE static void mixed_close(struct pk_page *page, uint64_t *at, uint64_t
     }
 }
 
-PK_NOINLINE static struct pk_block take_mixed(struct pk_blocks *blocks, struct pk_page *page, uint32_t step) {
+PK_NOINLINE static struct pk_block take_mixed(struct pk_blocks *blocks, struct pk_page *page,
+                                              uint32_t step) {
     uint64_t *at = mixed_find(page, step);
     uint64_t cell = *at;
     if (PK_UNLIKELY(cell == 0)) {
@@ -117,7 +119,8 @@ PK_NOINLINE static struct pk_block take_mixed(struct pk_blocks *blocks, struct p
     return pk_mixed_block(cell);
 }
 
-// Forgets the block that starts at `address` (has_page) and returns it; .stack is 0 when no page knows it.
+// Forgets the block that starts at `address` (has_page) and returns it; .stack is 0 when no page
+// knows it.
 static inline struct pk_block page_take(struct pk_blocks *blocks, uint64_t address) {
     struct pk_page *page = page_of(blocks, address);
     if (PK_UNLIKELY(page == NULL || page->cells == NULL)) {
@@ -138,25 +141,28 @@ static inline struct pk_block page_take(struct pk_blocks *blocks, uint64_t addre
     return block;
 }
 
-// ---- the side table ------------------------------------------------------------------------------------------
+// ---- the side table -----------------------------------------------------------------------------
 
-// While the side table holds a block at such an address, no page alone can tell what is known of one. Those that no page
-// could hold hide nothing: without the GIL Python's allocator gives 8 bytes at any multiple of 8, in every program.
+// While the side table holds a block at such an address, no page alone can tell what is known of
+// one. Those that no page could hold hide nothing: without the GIL Python's allocator gives 8 bytes
+// at any multiple of 8, in every program.
 static void forget_recent(struct pk_blocks *blocks) {
     for (uint32_t i = 0; i < PK_RECENT_PAGES; i++) {
         blocks->recent[i].base = UINT64_MAX;
     }
 }
 
-PK_COLD static int side_put(struct pk_blocks *blocks, uint64_t address, uint64_t size, uint32_t stack, uint32_t flags,
-                            struct pk_block *ret_old) {
+PK_COLD static int side_put(struct pk_blocks *blocks, uint64_t address, uint64_t size,
+                            uint32_t stack, uint32_t flags, struct pk_block *ret_old) {
     struct pk_side_entry entry = {.address = address, .size = size, .stack = stack, .flags = flags};
     if (has_page(address)) {
-        *ret_old = page_take(blocks, address); // a huge block where a small one was known: never in both
+        *ret_old =
+            page_take(blocks, address); // a huge block where a small one was known: never in both
     }
     struct pk_side_entry *known = pk_side_find(&blocks->side, address);
     if (known != NULL) {
-        *ret_old = (struct pk_block){.size = known->size, .stack = known->stack, .flags = known->flags};
+        *ret_old =
+            (struct pk_block){.size = known->size, .stack = known->stack, .flags = known->flags};
         *known = entry;
         return 0;
     }
@@ -183,7 +189,7 @@ PK_COLD static struct pk_block side_take(struct pk_blocks *blocks, uint64_t addr
     return block;
 }
 
-// ---- shapes of a page ----------------------------------------------------------------------------------------
+// ---- shapes of a page ---------------------------------------------------------------------------
 
 static uint32_t log2_floor(uint32_t value) {
     return 31u - (uint32_t)__builtin_clz(value);
@@ -202,8 +208,9 @@ static inline uint32_t even_grain_for(uint64_t size) {
     return size == 0 ? 1 : (uint32_t)(size + 15) / 16;
 }
 
-// Whether a page without a live block is kept as it is for its next one. Pools change their size class when they
-// are empty, and a page once made fine for small blocks must not stay fine under large ones.
+// Whether a page without a live block is kept as it is for its next one. Pools change their size
+// class when they are empty, and a page once made fine for small blocks must not stay fine under
+// large ones.
 static inline bool suits_empty(const struct pk_page *page, uint64_t size, bool even) {
     if (even) {
         return page->bias != PK_PAGE_MIXED && page->grain16 == even_grain_for(size);
@@ -223,7 +230,8 @@ static int shape_mixed(struct pk_blocks *blocks, struct pk_page *page, uint32_t 
     return 0;
 }
 
-static int shape_even(struct pk_blocks *blocks, struct pk_page *page, uint32_t grain, uint32_t bias) {
+static int shape_even(struct pk_blocks *blocks, struct pk_page *page, uint32_t grain,
+                      uint32_t bias) {
     uint32_t *cells = pk_arena_alloc(blocks->arena, even_count(grain, bias) * sizeof *cells);
     if (cells == NULL) {
         return -ENOMEM;
@@ -240,7 +248,8 @@ static int shape_even(struct pk_blocks *blocks, struct pk_page *page, uint32_t g
 
 // Copies all blocks of `from` into `to`, which is mixed, empty and large enough.
 static void copy_to_mixed(const struct pk_page *from, struct pk_page *to) {
-    uint32_t count = from->bias == PK_PAGE_MIXED ? PK_PAGE_STEPS >> from->grain16 : even_count(from->grain16, from->bias);
+    uint32_t count = from->bias == PK_PAGE_MIXED ? PK_PAGE_STEPS >> from->grain16
+                                                 : even_count(from->grain16, from->bias);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t cell;
         if (from->bias == PK_PAGE_MIXED) {
@@ -260,7 +269,8 @@ static void copy_to_mixed(const struct pk_page *from, struct pk_page *to) {
     }
 }
 
-// Gives the page mixed cells with room for one block more; finer ones than now, if it is mixed already.
+// Gives the page mixed cells with room for one block more; finer ones than now, if it is mixed
+// already.
 PK_COLD static int refine(struct pk_blocks *blocks, struct pk_page *page) {
     uint32_t log = MIXED_LOG_MAX;
     while (page->live >= pk_mixed_limit(log)) {
@@ -281,8 +291,10 @@ PK_COLD static int refine(struct pk_blocks *blocks, struct pk_page *page) {
     return 0;
 }
 
-// Makes the page able to take a block at `step`: first use, new use of an empty page, or a finer shape.
-PK_COLD static int reshape(struct pk_blocks *blocks, struct pk_page *page, uint32_t step, uint64_t size, bool even) {
+// Makes the page able to take a block at `step`: first use, new use of an empty page, or a finer
+// shape.
+PK_COLD static int reshape(struct pk_blocks *blocks, struct pk_page *page, uint32_t step,
+                           uint64_t size, bool even) {
     if (page->live != 0) {
         return refine(blocks, page);
     }
@@ -293,7 +305,7 @@ PK_COLD static int reshape(struct pk_blocks *blocks, struct pk_page *page, uint3
     return shape_mixed(blocks, page, mixed_log_for(size));
 }
 
-// ---- put, take, find -----------------------------------------------------------------------------------------
+// ---- put, take, find ----------------------------------------------------------------------------
 
 void pk_blocks_init(struct pk_blocks *blocks, struct pk_arena *arena) {
     blocks->arena = arena;
@@ -301,7 +313,8 @@ void pk_blocks_init(struct pk_blocks *blocks, struct pk_arena *arena) {
 }
 
 PK_NOINLINE struct pk_page *pk_blocks_page(struct pk_blocks *blocks, uint64_t address) {
-    struct pk_page *page = has_page(address) && blocks->hiding == 0 ? page_of(blocks, address) : NULL;
+    struct pk_page *page =
+        has_page(address) && blocks->hiding == 0 ? page_of(blocks, address) : NULL;
     if (PK_UNLIKELY(page == NULL)) {
         return &blocks->nowhere;
     }
@@ -322,9 +335,11 @@ void pk_blocks_clear(struct pk_blocks *blocks) {
     }
 }
 
-// `spread`: rather make the page finer than put the block into another's cell, as long as that costs little in all.
-PK_NOINLINE static bool store_mixed(struct pk_blocks *blocks, struct pk_page *page, uint32_t step, uint64_t size,
-                                    uint32_t stack, uint32_t flags, bool spread, struct pk_block *ret_old) {
+// `spread`: rather make the page finer than put the block into another's cell, as long as that
+// costs little in all.
+PK_NOINLINE static bool store_mixed(struct pk_blocks *blocks, struct pk_page *page, uint32_t step,
+                                    uint64_t size, uint32_t stack, uint32_t flags, bool spread,
+                                    struct pk_block *ret_old) {
     uint64_t *at = mixed_find(page, step);
     uint64_t cell = pk_mixed_cell(stack, size, step, flags);
     if (PK_UNLIKELY(*at != 0)) {
@@ -348,8 +363,9 @@ PK_NOINLINE static bool store_mixed(struct pk_blocks *blocks, struct pk_page *pa
 }
 
 // True if the block fits the page as it is, and is stored.
-static inline bool try_store(struct pk_blocks *blocks, struct pk_page *page, uint32_t step, uint64_t size,
-                             uint32_t stack, uint32_t flags, bool spread, struct pk_block *ret_old) {
+static inline bool try_store(struct pk_blocks *blocks, struct pk_page *page, uint32_t step,
+                             uint64_t size, uint32_t stack, uint32_t flags, bool spread,
+                             struct pk_block *ret_old) {
     if (PK_UNLIKELY(page->bias == PK_PAGE_MIXED)) {
         return store_mixed(blocks, page, step, size, stack, flags, spread, ret_old);
     }
@@ -367,10 +383,12 @@ static inline bool try_store(struct pk_blocks *blocks, struct pk_page *page, uin
     return true;
 }
 
-PK_COLD static int put_reshaped(struct pk_blocks *blocks, struct pk_page *page, uint64_t address, uint64_t size,
-                                uint32_t stack, uint32_t flags, bool even, struct pk_block *ret_old) {
+PK_COLD static int put_reshaped(struct pk_blocks *blocks, struct pk_page *page, uint64_t address,
+                                uint64_t size, uint32_t stack, uint32_t flags, bool even,
+                                struct pk_block *ret_old) {
     uint32_t step = pk_page_step(address);
-    if (PK_UNLIKELY(page->live == PK_PAGE_STEPS)) { // a block at every step: the one known here makes room for this one
+    // a block at every step: the one known here makes room for this one
+    if (PK_UNLIKELY(page->live == PK_PAGE_STEPS)) {
         *ret_old = page_take(blocks, address);
     }
     if (reshape(blocks, page, step, size, even) < 0 && page->cells == NULL) {
@@ -380,8 +398,8 @@ PK_COLD static int put_reshaped(struct pk_blocks *blocks, struct pk_page *page, 
     return try_store(blocks, page, step, size, stack, flags, false, ret_old) ? 0 : -ENOMEM;
 }
 
-int pk_blocks_put(struct pk_blocks *blocks, uint64_t address, uint64_t size, uint32_t stack, uint32_t flags,
-                  bool even, struct pk_block *ret_old) {
+int pk_blocks_put(struct pk_blocks *blocks, uint64_t address, uint64_t size, uint32_t stack,
+                  uint32_t flags, bool even, struct pk_block *ret_old) {
     PK_ASSERT(stack != 0 && stack < PK_MAX_NODES);
     ret_old->stack = 0;
     if (PK_UNLIKELY(!has_page(address) || size >> PK_MIXED_SIZE_BITS != 0)) {
@@ -400,7 +418,8 @@ int pk_blocks_put(struct pk_blocks *blocks, uint64_t address, uint64_t size, uin
     }
     even = even && size <= PK_BLOCK_EVEN_MAX;
     bool usable = page->cells != NULL && (page->live != 0 || suits_empty(page, size, even));
-    if (PK_LIKELY(usable) && PK_LIKELY(try_store(blocks, page, step, size, stack, flags, true, ret_old))) {
+    if (PK_LIKELY(usable) &&
+        PK_LIKELY(try_store(blocks, page, step, size, stack, flags, true, ret_old))) {
         return 0;
     }
     return put_reshaped(blocks, page, address, size, stack, flags, even, ret_old);
@@ -445,12 +464,14 @@ bool pk_blocks_flag(struct pk_blocks *blocks, uint64_t address, uint32_t flags) 
         return false;
     }
     struct pk_block old;
-    int result = pk_blocks_put(blocks, address, block.size, block.stack, block.flags | flags, false, &old);
+    int result =
+        pk_blocks_put(blocks, address, block.size, block.stack, block.flags | flags, false, &old);
     PK_ASSERT(result == 0 && old.stack == block.stack);
     return result == 0;
 }
 
-void pk_blocks_each(const struct pk_blocks *blocks, void (*visit)(void *context, uint64_t address, struct pk_block block),
+void pk_blocks_each(const struct pk_blocks *blocks,
+                    void (*visit)(void *context, uint64_t address, struct pk_block block),
                     void *context) {
     for (uint64_t r = 0; r < PK_LEN(blocks->root); r++) {
         for (uint64_t m = 0; blocks->root[r] != NULL && m < 1024; m++) {
@@ -462,12 +483,16 @@ void pk_blocks_each(const struct pk_blocks *blocks, void (*visit)(void *context,
                     continue;
                 }
                 bool mixed = page->bias == PK_PAGE_MIXED;
-                uint32_t count = mixed ? PK_PAGE_STEPS >> page->grain16 : even_count(page->grain16, page->bias);
+                uint32_t count =
+                    mixed ? PK_PAGE_STEPS >> page->grain16 : even_count(page->grain16, page->bias);
                 for (uint32_t i = 0; i < count; i++) {
-                    uint64_t cell = mixed ? ((const uint64_t *)page->cells)[i] : ((const uint32_t *)page->cells)[i];
+                    uint64_t cell = mixed ? ((const uint64_t *)page->cells)[i]
+                                          : ((const uint32_t *)page->cells)[i];
                     if (cell != 0) {
-                        uint32_t step = mixed ? pk_mixed_step(cell) : i * page->grain16 - page->bias;
-                        visit(context, base + step * 16u, mixed ? pk_mixed_block(cell) : pk_even_block((uint32_t)cell));
+                        uint32_t step =
+                            mixed ? pk_mixed_step(cell) : i * page->grain16 - page->bias;
+                        visit(context, base + step * 16u,
+                              mixed ? pk_mixed_block(cell) : pk_even_block((uint32_t)cell));
                     }
                 }
             }
@@ -477,7 +502,8 @@ void pk_blocks_each(const struct pk_blocks *blocks, void (*visit)(void *context,
         const struct pk_side_entry *entry = &blocks->side.entries[i];
         if (entry->address != 0) {
             visit(context, entry->address,
-                  (struct pk_block){.size = entry->size, .stack = entry->stack, .flags = entry->flags});
+                  (struct pk_block){
+                      .size = entry->size, .stack = entry->stack, .flags = entry->flags});
         }
     }
 }
@@ -509,11 +535,13 @@ static bool page_is_valid(const struct pk_page *page) {
     uint32_t used = 0;
     uint32_t displaced = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t cell = mixed ? ((const uint64_t *)page->cells)[i] : ((const uint32_t *)page->cells)[i];
+        uint64_t cell =
+            mixed ? ((const uint64_t *)page->cells)[i] : ((const uint32_t *)page->cells)[i];
         used += cell != 0;
         displaced += mixed && cell != 0 && pk_mixed_step(cell) >> page->grain16 != i;
     }
-    return used == page->live && (!mixed || (displaced == page->displaced && used <= pk_mixed_limit(page->grain16)));
+    return used == page->live &&
+           (!mixed || (displaced == page->displaced && used <= pk_mixed_limit(page->grain16)));
 }
 
 bool pk_blocks_is_valid(const struct pk_blocks *blocks) {

@@ -30,7 +30,8 @@ static struct pk_large *find_or_make(struct pk_larges *larges, uint32_t node, ui
     return (struct pk_large *)(void *)entries->base + *number - 1;
 }
 
-PK_NOINLINE struct pk_large *pk_larges_entry(struct pk_larges *larges, uint32_t node, uint32_t first) {
+PK_NOINLINE struct pk_large *pk_larges_entry(struct pk_larges *larges, uint32_t node,
+                                             uint32_t first) {
     struct pk_large *large = find_or_make(larges, node, first);
     if (PK_UNLIKELY(large == NULL) && !larges->lost) {
         larges->lost = true;

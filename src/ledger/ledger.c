@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See ledger.h. pk_ledger_alloc and pk_ledger_free are the hot path: the index, the account, two rare branches.
- * Everything unusual (an old block, no memory, code that dies, epochs used up) is a cold function of its own. */
+ * See ledger.h. pk_ledger_alloc and pk_ledger_free are the hot path: the index, the account, two
+ * rare branches. Everything unusual (an old block, no memory, code that dies, epochs used up) is a
+ * cold function of its own. */
 #include "ledger/ledger.h"
 
 #include <stddef.h>
@@ -33,7 +34,8 @@ void pk_ledger_done(struct pk_ledger *ledger) {
     pk_blocks_clear(&ledger->blocks);
 }
 
-void pk_ledger_keep_large(struct pk_ledger *ledger, struct pk_store *entries, void (*changed)(void)) {
+void pk_ledger_keep_large(struct pk_ledger *ledger, struct pk_store *entries,
+                          void (*changed)(void)) {
     ledger->larges.entries = entries;
     ledger->larges.arena = &ledger->arena;
     ledger->larges.changed = changed;
@@ -46,7 +48,8 @@ static void note_watchers(struct pk_ledger *ledger) {
     ledger->lone = is_lone ? ledger->trackers : NULL;
 }
 
-int pk_ledger_fork(struct pk_ledger *ledger, struct pk_account *account, const struct pk_account *parents) {
+int pk_ledger_fork(struct pk_ledger *ledger, struct pk_account *account,
+                   const struct pk_account *parents) {
     ledger->inherited_bytes += parents->total_bytes - ledger->inherited_freed_bytes;
     ledger->inherited_blocks += parents->total_blocks - ledger->inherited_freed_blocks;
     ledger->inherited_freed_bytes = 0;
@@ -82,9 +85,10 @@ void pk_ledger_leave(struct pk_ledger *ledger) {
     note_watchers(ledger);
 }
 
-// ---- trackers ------------------------------------------------------------------------------------------------
+// ---- trackers -----------------------------------------------------------------------------------
 
-void pk_ledger_track(struct pk_ledger *ledger, struct pk_tracker *tracker, struct pk_tracker_entry *entries) {
+void pk_ledger_track(struct pk_ledger *ledger, struct pk_tracker *tracker,
+                     struct pk_tracker_entry *entries) {
     pk_tracker_begin(tracker, entries, ledger->account);
     tracker->next = ledger->trackers;
     ledger->trackers = tracker;
@@ -101,17 +105,20 @@ void pk_ledger_untrack(struct pk_ledger *ledger, struct pk_tracker *tracker) {
     note_watchers(ledger);
 }
 
-void pk_ledger_tell_moves(struct pk_ledger *ledger, void (*moved)(void *context, int64_t bytes), void *context) {
+void pk_ledger_tell_moves(struct pk_ledger *ledger, void (*moved)(void *context, int64_t bytes),
+                          void *context) {
     ledger->moved = moved;
     ledger->moved_context = context;
     note_watchers(ledger);
 }
 
 static uint32_t index_of(const struct pk_ledger *ledger, const struct pk_node_counters *node) {
-    return (uint32_t)(node - (const struct pk_node_counters *)(const void *)ledger->stacks.counters->base);
+    return (uint32_t)(node -
+                      (const struct pk_node_counters *)(const void *)ledger->stacks.counters->base);
 }
 
-static void watch_charge(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes, uint64_t blocks) {
+static void watch_charge(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes,
+                         uint64_t blocks) {
     if (ledger->share != NULL) {
         pk_share_capture(ledger->share, node);
     }
@@ -139,7 +146,7 @@ static void watch_release(struct pk_ledger *ledger, struct pk_node_counters *nod
     }
 }
 
-// ---- the account ---------------------------------------------------------------------------------------------
+// ---- the account --------------------------------------------------------------------------------
 
 PK_COLD void pk_ledger_heed(struct pk_ledger *ledger, enum pk_account_note note) {
     if (note == PK_ACCOUNT_SWEEP) {
@@ -158,7 +165,8 @@ static bool is_inherited(const struct pk_ledger *ledger, uint32_t stack) {
     return stack < ledger->stacks.first;
 }
 
-PK_INLINE void charge_node(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes, uint64_t blocks) {
+PK_INLINE void charge_node(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes,
+                           uint64_t blocks) {
     if (PK_UNLIKELY(ledger->watched)) {
         watch_charge(ledger, node, bytes, blocks);
     }
@@ -171,7 +179,8 @@ PK_INLINE void charge_node(struct pk_ledger *ledger, struct pk_node_counters *no
     }
 }
 
-PK_INLINE void release_node(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes, uint64_t blocks) {
+PK_INLINE void release_node(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes,
+                            uint64_t blocks) {
     if (PK_UNLIKELY(ledger->watched)) {
         watch_release(ledger, node, bytes);
     }
@@ -184,21 +193,25 @@ PK_INLINE void release_node(struct pk_ledger *ledger, struct pk_node_counters *n
     }
 }
 
-// One block that measures a program is the usual case, and it comes with every event: a way of its own.
-PK_NOINLINE void pk_ledger_charge_watched(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes) {
+// One block that measures a program is the usual case, and it comes with every event: a way of its
+// own.
+PK_NOINLINE void pk_ledger_charge_watched(struct pk_ledger *ledger, struct pk_node_counters *node,
+                                          uint64_t bytes) {
     struct pk_account *account = ledger->account;
     if (PK_UNLIKELY(ledger->lone == NULL)) {
         charge_node(ledger, node, bytes, 1);
         return;
     }
-    pk_tracker_charge(ledger->lone, index_of(ledger, node), node, account->total_bytes + bytes, account->total_blocks + 1);
+    pk_tracker_charge(ledger->lone, index_of(ledger, node), node, account->total_bytes + bytes,
+                      account->total_blocks + 1);
     enum pk_account_note note = pk_account_charge(account, node, bytes, 1);
     if (PK_UNLIKELY(note != PK_ACCOUNT_FINE)) {
         pk_ledger_heed(ledger, note);
     }
 }
 
-PK_NOINLINE void pk_ledger_release_watched(struct pk_ledger *ledger, struct pk_node_counters *node, uint64_t bytes) {
+PK_NOINLINE void pk_ledger_release_watched(struct pk_ledger *ledger, struct pk_node_counters *node,
+                                           uint64_t bytes) {
     if (PK_UNLIKELY(ledger->lone == NULL)) {
         release_node(ledger, node, bytes, 1);
         return;
@@ -229,10 +242,11 @@ PK_INLINE void release(struct pk_ledger *ledger, uint32_t stack, uint64_t bytes,
     release_node(ledger, pk_stacks_counters(&ledger->stacks, stack), bytes, blocks);
 }
 
-// ---- the largest blocks --------------------------------------------------------------------------------------
+// ---- the largest blocks -------------------------------------------------------------------------
 
 // The entry of a node that is about to change. `grows_to`: what the total will be.
-static struct pk_large *changing_large(struct pk_ledger *ledger, uint32_t stack, uint64_t grows_to) {
+static struct pk_large *changing_large(struct pk_ledger *ledger, uint32_t stack,
+                                       uint64_t grows_to) {
     if (ledger->larges.entries == NULL || is_inherited(ledger, stack)) {
         return NULL;
     }
@@ -275,7 +289,7 @@ PK_INLINE void release_block(struct pk_ledger *ledger, uint32_t stack, uint64_t 
     release(ledger, stack, size, 1);
 }
 
-// ---- blocks --------------------------------------------------------------------------------------------------
+// ---- blocks -------------------------------------------------------------------------------------
 
 PK_COLD static void report_code_freed(struct pk_ledger *ledger, uint64_t address) {
     if (ledger->code_freed != NULL) {
@@ -284,7 +298,8 @@ PK_COLD static void report_code_freed(struct pk_ledger *ledger, uint64_t address
 }
 
 // The block at `address` is dead, though nobody told us.
-PK_COLD static void retire_missed(struct pk_ledger *ledger, struct pk_block block, uint64_t address) {
+PK_COLD static void retire_missed(struct pk_ledger *ledger, struct pk_block block,
+                                  uint64_t address) {
     ledger->missed_frees++;
     release_block(ledger, block.stack, block.size);
     if ((block.flags & PK_BLOCK_CODE) != 0) {
@@ -292,7 +307,8 @@ PK_COLD static void retire_missed(struct pk_ledger *ledger, struct pk_block bloc
     }
 }
 
-// The index has no room for a new block at `address`: it is dropped, and what was known there is dead all the same.
+// The index has no room for a new block at `address`: it is dropped, and what was known there is
+// dead all the same.
 PK_COLD static void drop_alloc(struct pk_ledger *ledger, struct pk_block old, uint64_t address) {
     ledger->dropped++;
     if (old.stack == PK_NODE_NONE) {
@@ -303,8 +319,8 @@ PK_COLD static void drop_alloc(struct pk_ledger *ledger, struct pk_block old, ui
     }
 }
 
-PK_INLINE void add_block(struct pk_ledger *ledger, uint64_t address, uint64_t size, uint32_t stack, uint32_t flags,
-                         bool even) {
+PK_INLINE void add_block(struct pk_ledger *ledger, uint64_t address, uint64_t size, uint32_t stack,
+                         uint32_t flags, bool even) {
     struct pk_block old;
     if (PK_UNLIKELY(pk_blocks_put(&ledger->blocks, address, size, stack, flags, even, &old) < 0)) {
         drop_alloc(ledger, old, address);
@@ -316,8 +332,8 @@ PK_INLINE void add_block(struct pk_ledger *ledger, uint64_t address, uint64_t si
     charge_block(ledger, stack, size);
 }
 
-void pk_ledger_alloc(struct pk_ledger *ledger, uint64_t address, uint64_t size, uint32_t stack, uint32_t flags,
-                     bool even) {
+void pk_ledger_alloc(struct pk_ledger *ledger, uint64_t address, uint64_t size, uint32_t stack,
+                     uint32_t flags, bool even) {
     add_block(ledger, address, size, stack, flags, even);
 }
 
@@ -366,8 +382,9 @@ static void retire_resized(struct pk_ledger *ledger, struct pk_block old) {
     release_block(ledger, old.stack, old.size);
 }
 
-void pk_ledger_resize_commit(struct pk_ledger *ledger, struct pk_block old, uint64_t address, uint64_t size,
-                             uint32_t stack, uint32_t flags, bool even, bool copied) {
+void pk_ledger_resize_commit(struct pk_ledger *ledger, struct pk_block old, uint64_t address,
+                             uint64_t size, uint32_t stack, uint32_t flags, bool even,
+                             bool copied) {
     if (!copied) {
         retire_resized(ledger, old);
     }
@@ -383,7 +400,8 @@ void pk_ledger_resize_abort(struct pk_ledger *ledger, struct pk_block old, uint6
     }
     // Never even: a page that still holds the block's neighbours takes it back in its old shape.
     struct pk_block known;
-    if (pk_blocks_put(&ledger->blocks, old_address, old.size, old.stack, old.flags, false, &known) < 0) {
+    if (pk_blocks_put(&ledger->blocks, old_address, old.size, old.stack, old.flags, false, &known) <
+        0) {
         drop_alloc(ledger, known, old_address);
         retire_resized(ledger, old);
         return;
@@ -394,17 +412,19 @@ void pk_ledger_resize_abort(struct pk_ledger *ledger, struct pk_block old, uint6
     end_resizing(ledger, old);
 }
 
-// ---- maps ----------------------------------------------------------------------------------------------------
+// ---- maps ---------------------------------------------------------------------------------------
 
 static void note_file(struct pk_ledger *ledger, const struct pk_map *map, int64_t bytes) {
-    *(map->kind == PK_MAP_FILE ? &ledger->file_map_bytes : &ledger->noreserve_bytes) += (uint64_t)bytes;
+    *(map->kind == PK_MAP_FILE ? &ledger->file_map_bytes : &ledger->noreserve_bytes) +=
+        (uint64_t)bytes;
     if (ledger->file_mapped != NULL) {
         ledger->file_mapped(ledger->context, map->file, bytes);
     }
 }
 
 // `bytes` more of this map's kind; `blocks`: 1 with the first byte of a map.
-static void add_mapped(struct pk_ledger *ledger, const struct pk_map *map, uint64_t bytes, uint64_t blocks) {
+static void add_mapped(struct pk_ledger *ledger, const struct pk_map *map, uint64_t bytes,
+                       uint64_t blocks) {
     if (map->kind != PK_MAP_MEMORY) {
         note_file(ledger, map, (int64_t)bytes);
     } else if (map->usable) {
@@ -475,7 +495,8 @@ void pk_ledger_protect(struct pk_ledger *ledger, uint64_t start, uint64_t end, b
     }
 }
 
-static void map_again(struct pk_ledger *ledger, uint64_t old, uint64_t address, uint64_t size, uint32_t stack) {
+static void map_again(struct pk_ledger *ledger, uint64_t old, uint64_t address, uint64_t size,
+                      uint32_t stack) {
     struct pk_map map;
     if (!pk_maps_find(&ledger->maps, old, &map)) {
         return;
@@ -486,8 +507,8 @@ static void map_again(struct pk_ledger *ledger, uint64_t old, uint64_t address, 
     pk_ledger_map(ledger, map);
 }
 
-void pk_ledger_remap(struct pk_ledger *ledger, uint64_t old, uint64_t old_size, uint64_t address, uint64_t size,
-                     uint32_t stack) {
+void pk_ledger_remap(struct pk_ledger *ledger, uint64_t old, uint64_t old_size, uint64_t address,
+                     uint64_t size, uint32_t stack) {
     if (old_size == 0) {
         map_again(ledger, old, address, size, stack);
         return;
@@ -507,7 +528,8 @@ void pk_ledger_remap(struct pk_ledger *ledger, uint64_t old, uint64_t old_size, 
     if (size > old_size) {
         forget_range(ledger, address + old_size, address + size);
         struct pk_map map;
-        if (pk_maps_find(&ledger->maps, address + old_size - 1, &map) && is_inherited(ledger, map.stack)) {
+        if (pk_maps_find(&ledger->maps, address + old_size - 1, &map) &&
+            is_inherited(ledger, map.stack)) {
             // What an inherited map grows by is this process's own: a range beside it.
             map.start = address + old_size;
             map.end = address + size;
@@ -523,7 +545,7 @@ void pk_ledger_remap(struct pk_ledger *ledger, uint64_t old, uint64_t old_size, 
     }
 }
 
-// ---- maps without reservation --------------------------------------------------------------------------------
+// ---- maps without reservation -------------------------------------------------------------------
 
 struct sampling {
     struct pk_ledger *ledger;
@@ -549,12 +571,14 @@ static struct pk_sampled *find_sampled(struct sampling *sampling, uint32_t stack
 
 static void sample_map(void *context, const struct pk_map *map) {
     struct sampling *sampling = context;
-    if (map->kind == PK_MAP_NORESERVE && map->usable && !is_inherited(sampling->ledger, map->stack)) {
+    if (map->kind == PK_MAP_NORESERVE && map->usable &&
+        !is_inherited(sampling->ledger, map->stack)) {
         find_sampled(sampling, map->stack)->seen += sampling->resident(map->start, map->end);
     }
 }
 
-void pk_ledger_sample(struct pk_ledger *ledger, uint64_t (*resident)(uint64_t start, uint64_t end), uint32_t function) {
+void pk_ledger_sample(struct pk_ledger *ledger, uint64_t (*resident)(uint64_t start, uint64_t end),
+                      uint32_t function) {
     struct sampling sampling = {.ledger = ledger, .resident = resident, .function = function};
     pk_maps_each(&ledger->maps, sample_map, &sampling);
     for (uint32_t i = 0; i < ledger->sampled_count; i++) {

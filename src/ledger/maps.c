@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See maps.h. Two tree operations do all the work: split_tree (by address) and join_trees. A change splits the
- * tree into what lies before, inside and behind its range, works on the inside, and joins them again. */
+ * See maps.h. Two tree operations do all the work: split_tree (by address) and join_trees. A change
+ * splits the tree into what lies before, inside and behind its range, works on the inside, and
+ * joins them again. */
 #include "ledger/maps.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@ struct pk_map_node {
     uint64_t priority; /* no child's is higher */
 };
 
-// ---- nodes ---------------------------------------------------------------------------------------------------
+// ---- nodes --------------------------------------------------------------------------------------
 
 // xorshift64: the same events always build the same tree.
 static uint64_t next_random(struct pk_maps *maps) {
@@ -65,7 +66,7 @@ int pk_maps_reserve(struct pk_maps *maps, uint32_t nodes) {
     return 0;
 }
 
-// ---- trees ---------------------------------------------------------------------------------------------------
+// ---- trees --------------------------------------------------------------------------------------
 
 // Ranges that start before `at` go left, the others right.
 static void split_tree(struct pk_map_node *tree, uint64_t at, struct pk_map_node **ret_left,
@@ -189,7 +190,7 @@ static int make_edges(struct pk_maps *maps, uint64_t start, uint64_t end) {
     return result;
 }
 
-// ---- changes -------------------------------------------------------------------------------------------------
+// ---- changes ------------------------------------------------------------------------------------
 
 int pk_maps_add(struct pk_maps *maps, struct pk_map map) {
     if (map.start >= map.end) {
@@ -215,7 +216,8 @@ static struct pk_map piece_of(const struct pk_map *map, uint64_t start, uint64_t
     return piece;
 }
 
-int pk_maps_cut(struct pk_maps *maps, uint64_t start, uint64_t end, pk_map_visitor gone, void *context) {
+int pk_maps_cut(struct pk_maps *maps, uint64_t start, uint64_t end, pk_map_visitor gone,
+                void *context) {
     if (start >= end) {
         return 0;
     }
@@ -260,8 +262,8 @@ int pk_maps_cut(struct pk_maps *maps, uint64_t start, uint64_t end, pk_map_visit
     return 0;
 }
 
-int pk_maps_protect(struct pk_maps *maps, uint64_t start, uint64_t end, bool usable, pk_map_visitor changed,
-                    void *context) {
+int pk_maps_protect(struct pk_maps *maps, uint64_t start, uint64_t end, bool usable,
+                    pk_map_visitor changed, void *context) {
     if (start >= end) {
         return 0;
     }
@@ -317,7 +319,7 @@ bool pk_maps_extend(struct pk_maps *maps, uint64_t end, uint64_t new_end, struct
     return true;
 }
 
-// ---- questions -----------------------------------------------------------------------------------------------
+// ---- questions ----------------------------------------------------------------------------------
 
 bool pk_maps_find(const struct pk_maps *maps, uint64_t address, struct pk_map *ret_map) {
     const struct pk_map_node *node = find_at_or_before(maps, address);
@@ -336,7 +338,8 @@ void pk_maps_each(const struct pk_maps *maps, pk_map_visitor visit, void *contex
     }
 }
 
-// No priority below `node` is higher than its own, and every range there is reachable by its address.
+// No priority below `node` is higher than its own, and every range there is reachable by its
+// address.
 static bool node_is_valid(const struct pk_maps *maps, const struct pk_map_node *node) {
     return node->map.start < node->map.end && find_at_or_before(maps, node->map.start) == node &&
            (node->left == NULL || node->left->priority <= node->priority) &&

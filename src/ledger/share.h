@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * This process's share of the peak of a whole process tree: the lazy trick of account.h once more, with an epoch
- * that others advance. Here the peak is its own epoch: it lies in memory shared by all processes of the run
- * (record/tree.h), and every new one is larger by 4 KiB at least.
+ * This process's share of the peak of a whole process tree: the lazy trick of account.h once more,
+ * with an epoch that others advance. Here the peak is its own epoch: it lies in memory shared by
+ * all processes of the run (record/tree.h), and every new one is larger by 4 KiB at least.
  *
- * Before a node changes, what it held is kept once an epoch; after the change, a total that has moved by
- * PK_SHARE_STEP since it was last told is told again. While a process is alone nobody asks: then all this is one
- * pointer that is NULL. Pure arithmetic but for one load of the shared word. */
+ * Before a node changes, what it held is kept once an epoch; after the change, a total that has
+ * moved by PK_SHARE_STEP since it was last told is told again. While a process is alone nobody
+ * asks: then all this is one pointer that is NULL. Pure arithmetic but for one load of the shared
+ * word. */
 #pragma once
 
 #include <stdint.h>
@@ -28,7 +29,8 @@ PK_INLINE uint32_t pk_share_epoch(const struct pk_share *share) {
     return (uint32_t)(__atomic_load_n(share->peak, __ATOMIC_RELAXED) >> PK_SHARE_EPOCH_BITS);
 }
 
-/* Keeps what `node` held at the tree's peak, if that was not kept yet. Before every change of it. */
+/* Keeps what `node` held at the tree's peak, if that was not kept yet. Before every change of
+ * it. */
 PK_INLINE void pk_share_capture(const struct pk_share *share, struct pk_node_counters *node) {
     uint32_t epoch = pk_share_epoch(share);
     if (PK_UNLIKELY(node->tree_epoch != epoch)) {
@@ -41,7 +43,8 @@ PK_INLINE void pk_share_capture(const struct pk_share *share, struct pk_node_cou
 
 /* After every change. */
 PK_INLINE void pk_share_follow(struct pk_share *share, uint64_t total_bytes) {
-    if (PK_UNLIKELY(total_bytes - share->told_bytes + PK_SHARE_STEP > 2 * (uint64_t)PK_SHARE_STEP)) {
+    if (PK_UNLIKELY(total_bytes - share->told_bytes + PK_SHARE_STEP >
+                    2 * (uint64_t)PK_SHARE_STEP)) {
         share->told_bytes = total_bytes;
         share->tell(share->context, total_bytes);
     }

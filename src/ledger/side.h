@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A small hash table of blocks by address, for the few that the pages of the block index cannot hold: huge ones,
- * addresses not on 16, addresses above 2^48. Linear probing, deletion by shifting back.
+ * A small hash table of blocks by address, for the few that the pages of the block index cannot
+ * hold: huge ones, addresses not on 16, addresses above 2^48. Linear probing, deletion by shifting
+ * back.
  *
- * Not thread-safe: guarded by the ledger's lock. One slot always stays empty, so that every search ends. */
+ * Not thread-safe: guarded by the ledger's lock. One slot always stays empty, so that every search
+ * ends. */
 #pragma once
 
 #include <stdint.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See stacks.h. All three hash tables are open addressing over memory from the arena, doubled when half full. */
+ * See stacks.h. All three hash tables are open addressing over memory from the arena, doubled when
+ * half full. */
 #include "ledger/stacks.h"
 
 #include <errno.h>
@@ -31,11 +32,13 @@ static const struct pk_function *functions_of(const struct pk_stacks *stacks) {
     return (const struct pk_function *)(const void *)stacks->functions->base;
 }
 
-// Sixteen neighbouring lines of one function below one parent have their slots side by side, in one cache line: code
-// runs from line to line. The line's own bits go into the bits kept beside a node's number, too.
+// Sixteen neighbouring lines of one function below one parent have their slots side by side, in one
+// cache line: code runs from line to line. The line's own bits go into the bits kept beside a
+// node's number, too.
 static uint32_t hash_ident(uint32_t parent, uint32_t function, uint32_t line) {
     uint64_t group = line >> 4;
-    uint32_t hash = mix(((uint64_t)parent << 40) ^ ((uint64_t)function << 20) ^ group ^ (group << 44));
+    uint32_t hash =
+        mix(((uint64_t)parent << 40) ^ ((uint64_t)function << 20) ^ group ^ (group << 44));
     return ((hash & ~15u) | ((hash + line) & 15u)) ^ line << 24;
 }
 
@@ -45,9 +48,13 @@ static uint32_t string_bytes(const struct pk_stacks *stacks, uint32_t offset) {
     return bytes;
 }
 
-// ---- growing the tables of u32 -------------------------------------------------------------------------------
+// ---- growing the tables of u32 ------------------------------------------------------------------
 
-enum slot_kind { SLOT_NODES, SLOT_NAMES, SLOT_BUCKETS };
+enum slot_kind {
+    SLOT_NODES,
+    SLOT_NAMES,
+    SLOT_BUCKETS
+};
 
 static uint32_t slot_hash(const struct pk_stacks *stacks, enum slot_kind kind, uint32_t value) {
     switch (kind) {
@@ -64,7 +71,8 @@ static uint32_t slot_hash(const struct pk_stacks *stacks, enum slot_kind kind, u
 }
 
 // Doubles the table when it is half full. False: no memory and no slot left.
-static bool make_room(struct pk_stacks *stacks, enum slot_kind kind, uint32_t **table, uint32_t *mask, uint32_t count) {
+static bool make_room(struct pk_stacks *stacks, enum slot_kind kind, uint32_t **table,
+                      uint32_t *mask, uint32_t count) {
     if (PK_LIKELY(count * 2 <= *mask)) {
         return true;
     }
@@ -89,10 +97,12 @@ static bool make_room(struct pk_stacks *stacks, enum slot_kind kind, uint32_t **
     return true;
 }
 
-// ---- strings and functions -----------------------------------------------------------------------------------
+// ---- strings and functions ----------------------------------------------------------------------
 
-static bool string_is(const struct pk_stacks *stacks, uint32_t offset, const char *text, uint32_t bytes) {
-    return string_bytes(stacks, offset) == bytes && memcmp(stacks->strings->base + offset + 4, text, bytes) == 0;
+static bool string_is(const struct pk_stacks *stacks, uint32_t offset, const char *text,
+                      uint32_t bytes) {
+    return string_bytes(stacks, offset) == bytes &&
+           memcmp(stacks->strings->base + offset + 4, text, bytes) == 0;
 }
 
 // The slot that names the string, or the empty one where it belongs.
@@ -133,7 +143,8 @@ PK_COLD uint32_t pk_stacks_string(struct pk_stacks *stacks, const char *text, ui
 
 static bool function_is(const struct pk_stacks *stacks, const struct pk_function *function,
                         const struct pk_function_key *key) {
-    return function->hash == key->hash && function->kind == key->kind && function->first_line == key->first_line &&
+    return function->hash == key->hash && function->kind == key->kind &&
+           function->first_line == key->first_line &&
            string_is(stacks, function->name, key->name, key->name_bytes) &&
            string_is(stacks, function->qualname, key->qualname, key->qualname_bytes) &&
            string_is(stacks, function->file, key->file, key->file_bytes);
@@ -142,7 +153,8 @@ static bool function_is(const struct pk_stacks *stacks, const struct pk_function
 // The slot that names the function, or the empty one where it belongs.
 static uint32_t find_bucket(const struct pk_stacks *stacks, const struct pk_function_key *key) {
     uint32_t at = key->hash & stacks->bucket_mask;
-    while (stacks->buckets[at] != 0 && !function_is(stacks, &functions_of(stacks)[stacks->buckets[at] - 1], key)) {
+    while (stacks->buckets[at] != 0 &&
+           !function_is(stacks, &functions_of(stacks)[stacks->buckets[at] - 1], key)) {
         at = (at + 1) & stacks->bucket_mask;
     }
     return at;
@@ -155,7 +167,8 @@ PK_COLD int64_t pk_stacks_function(struct pk_stacks *stacks, const struct pk_fun
     }
     if (stacks->function_count == PK_MAX_FUNCTIONS ||
         pk_store_reserve(stacks->functions, sizeof(struct pk_function)) < 0 ||
-        !make_room(stacks, SLOT_BUCKETS, &stacks->buckets, &stacks->bucket_mask, stacks->function_count)) {
+        !make_room(stacks, SLOT_BUCKETS, &stacks->buckets, &stacks->bucket_mask,
+                   stacks->function_count)) {
         return -1;
     }
     at = find_bucket(stacks, key);
@@ -173,17 +186,19 @@ PK_COLD int64_t pk_stacks_function(struct pk_stacks *stacks, const struct pk_fun
     return stacks->function_count - 1;
 }
 
-// ---- nodes ---------------------------------------------------------------------------------------------------
+// ---- nodes --------------------------------------------------------------------------------------
 
-// The nodes nearest to the root hold what a person looks for: the lines of the program itself, mostly. Recursion and
-// imports make hundreds of thousands further out (pylint on ten lines: 600,000), which shall not take the last places.
+// The nodes nearest to the root hold what a person looks for: the lines of the program itself,
+// mostly. Recursion and imports make hundreds of thousands further out (pylint on ten lines:
+// 600,000), which shall not take the last places.
 static bool keep_place(struct pk_stacks *stacks, uint32_t parent, uint32_t function) {
     uint64_t most = stacks->counters->limit / sizeof(struct pk_node_counters);
     if (most > PK_MAX_NODES - stacks->first) {
         most = PK_MAX_NODES - stacks->first;
     }
     uint64_t used = stacks->node_count - stacks->first;
-    if (PK_LIKELY(used < most - most / 8) || most == 0 || functions_of(stacks)[function].kind != PK_FUNCTION_PYTHON) {
+    if (PK_LIKELY(used < most - most / 8) || most == 0 ||
+        functions_of(stacks)[function].kind != PK_FUNCTION_PYTHON) {
         return false;
     }
     uint32_t levels = used < most - most / 32 ? 32 : 8;
@@ -196,7 +211,8 @@ static bool keep_place(struct pk_stacks *stacks, uint32_t parent, uint32_t funct
 }
 
 static uint32_t append_node(struct pk_stacks *stacks, struct pk_node_ident ident) {
-    if (stacks->node_count >= PK_MAX_NODES || pk_store_reserve(stacks->counters, sizeof(struct pk_node_counters)) < 0 ||
+    if (stacks->node_count >= PK_MAX_NODES ||
+        pk_store_reserve(stacks->counters, sizeof(struct pk_node_counters)) < 0 ||
         pk_store_reserve(stacks->idents, sizeof(struct pk_node_ident)) < 0) {
         return 0;
     }
@@ -207,10 +223,10 @@ static uint32_t append_node(struct pk_stacks *stacks, struct pk_node_ident ident
     return stacks->node_count++;
 }
 
-// The slot that names the node, or the empty one where it belongs. Bits of the hash beside the node's number spare
-// nearly all looks at identities that turn out to be others.
-static uint32_t find_node(const struct pk_stacks *stacks, uint32_t hash, uint32_t parent, uint32_t function,
-                          uint32_t line) {
+// The slot that names the node, or the empty one where it belongs. Bits of the hash beside the
+// node's number spare nearly all looks at identities that turn out to be others.
+static uint32_t find_node(const struct pk_stacks *stacks, uint32_t hash, uint32_t parent,
+                          uint32_t function, uint32_t line) {
     uint32_t at = hash & stacks->node_mask;
     for (; stacks->nodes[at] != 0; at = (at + 1) & stacks->node_mask) {
         if ((stacks->nodes[at] ^ hash) >= PK_MAX_NODES) {
@@ -224,8 +240,8 @@ static uint32_t find_node(const struct pk_stacks *stacks, uint32_t hash, uint32_
     return at;
 }
 
-PK_NOINLINE uint32_t pk_stacks_child(struct pk_stacks *stacks, uint32_t parent, uint32_t function, uint32_t line,
-                                     uint32_t span) {
+PK_NOINLINE uint32_t pk_stacks_child(struct pk_stacks *stacks, uint32_t parent, uint32_t function,
+                                     uint32_t line, uint32_t span) {
     PK_ASSERT(parent >= stacks->root && parent < stacks->node_count);
     parent -= stacks->first;
     uint32_t hash = hash_ident(parent, function, line);
@@ -238,7 +254,9 @@ PK_NOINLINE uint32_t pk_stacks_child(struct pk_stacks *stacks, uint32_t parent, 
         }
         return known;
     }
-    if (keep_place(stacks, parent, function) || !make_room(stacks, SLOT_NODES, &stacks->nodes, &stacks->node_mask, stacks->node_count - stacks->first)) {
+    if (keep_place(stacks, parent, function) ||
+        !make_room(stacks, SLOT_NODES, &stacks->nodes, &stacks->node_mask,
+                   stacks->node_count - stacks->first)) {
         return 0;
     }
     at = find_node(stacks, hash, parent, function, line);
@@ -262,8 +280,10 @@ static int begin(struct pk_stacks *stacks) {
     stacks->function_count = 0;
     stacks->is_crowded = false;
     stacks->root = stacks->first + PK_NODE_ROOT;
-    stacks->counters_at = (uintptr_t)stacks->counters->base - stacks->first * sizeof(struct pk_node_counters);
-    stacks->idents_at = (uintptr_t)stacks->idents->base - stacks->first * sizeof(struct pk_node_ident);
+    stacks->counters_at =
+        (uintptr_t)stacks->counters->base - stacks->first * sizeof(struct pk_node_counters);
+    stacks->idents_at =
+        (uintptr_t)stacks->idents->base - stacks->first * sizeof(struct pk_node_ident);
     int result = pk_store_reserve(stacks->strings, 8);
     if (result < 0) {
         return result;
@@ -280,8 +300,11 @@ static int begin(struct pk_stacks *stacks) {
 
 int pk_stacks_init(struct pk_stacks *stacks, struct pk_arena *arena, struct pk_store *counters,
                    struct pk_store *idents, struct pk_store *functions, struct pk_store *strings) {
-    *stacks = (struct pk_stacks){
-        .arena = arena, .counters = counters, .idents = idents, .functions = functions, .strings = strings};
+    *stacks = (struct pk_stacks){.arena = arena,
+                                 .counters = counters,
+                                 .idents = idents,
+                                 .functions = functions,
+                                 .strings = strings};
     return begin(stacks);
 }
 
@@ -289,7 +312,8 @@ int pk_stacks_restart(struct pk_stacks *stacks) {
     struct pk_arena *arena = stacks->arena;
     pk_arena_free(arena, stacks->nodes, ((size_t)stacks->node_mask + 1) * sizeof *stacks->nodes);
     pk_arena_free(arena, stacks->names, ((size_t)stacks->name_mask + 1) * sizeof *stacks->names);
-    pk_arena_free(arena, stacks->buckets, ((size_t)stacks->bucket_mask + 1) * sizeof *stacks->buckets);
+    pk_arena_free(arena, stacks->buckets,
+                  ((size_t)stacks->bucket_mask + 1) * sizeof *stacks->buckets);
     stacks->first = stacks->node_count;
     return begin(stacks);
 }

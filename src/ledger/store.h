@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A table that grows at its end and never moves. The ledger appends; somebody above decides where the bytes
- * live (the mapped ledger file in the runtime, plain memory in tests). */
+ * A table that grows at its end and never moves. The ledger appends; somebody above decides where
+ * the bytes live (the mapped ledger file in the runtime, plain memory in tests). */
 #pragma once
 
 #include <stdbool.h>
@@ -15,8 +15,8 @@ struct pk_store {
     uint64_t limit;    /* bytes it may ever have; 0: not known, and no place is kept */
     /* Makes capacity >= need (bytes). 0 or negative errno: nothing changed. */
     int (*grow)(struct pk_store *store, uint64_t need);
-    void *owner;       /* for grow */
-    uint32_t table;    /* for grow: enum pk_table */
+    void *owner;    /* for grow */
+    uint32_t table; /* for grow: enum pk_table */
 };
 
 /* Makes room for `bytes` more. 0 or negative errno. */

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The peak inside a stretch of the program (a `with` block, a call, a test), exact and O(1) an event: the lazy trick of
- * account.h, with a start that is kept lazily in the same way.
+ * The peak inside a stretch of the program (a `with` block, a call, a test), exact and O(1) an
+ * event: the lazy trick of account.h, with a start that is kept lazily in the same way.
  *
- * Each tracker has a side table by node, private memory of which only the touched pages exist. Before a node changes for
- * the first time since the tracker began, what it holds is its start; before it changes for the first time since the
- * tracker's last peak, what it holds is its share of that peak. So
+ * Each tracker has a side table by node, private memory of which only the touched pages exist.
+ * Before a node changes for the first time since the tracker began, what it holds is its start;
+ * before it changes for the first time since the tracker's last peak, what it holds is its share of
+ * that peak. So
  *
- *     share above the start = (entry.epoch == tracker.epoch ? entry.peak : live) - entry.start      (0 for untouched nodes)
+ *     share above the start = (entry.epoch == tracker.epoch ? entry.peak : live) - entry.start
+ *     (0 for untouched nodes)
  *
- * and the shares add up to tracker.peak - tracker.start, byte for byte. A share is less than nothing when the block freed
- * what was there before it. Any number of trackers, nested or overlapping. Nothing is copied and nothing is scanned: the
- * touched entries are a list. tests/model checks all of it. Pure arithmetic; guarded by the ledger's lock. */
+ * and the shares add up to tracker.peak - tracker.start, byte for byte. A share is less than
+ * nothing when the block freed what was there before it. Any number of trackers, nested or
+ * overlapping. Nothing is copied and nothing is scanned: the touched entries are a list.
+ * tests/model checks all of it. Pure arithmetic; guarded by the ledger's lock. */
 #pragma once
 
 #include <stdbool.h>
@@ -19,7 +22,8 @@
 #include "base/attr.h"
 #include "ledger/account.h"
 
-/* An entry's epoch: never touched; touched, and its share is what is live; from then on epochs of the tracker. */
+/* An entry's epoch: never touched; touched, and its share is what is live; from then on epochs of
+ * the tracker. */
 #define PK_TRACKER_UNTOUCHED 0u
 #define PK_TRACKER_STALE 1u
 #define PK_TRACKER_FIRST_EPOCH 2u
@@ -38,11 +42,12 @@ struct pk_tracker_entry {
 
 struct pk_tracker {
     struct pk_tracker *next; /* among the ledger's */
-    struct pk_tracker_entry *entries; /* one a node, zeroed memory, as many as the ledger may ever have nodes */
-    uint32_t touched;        /* the last touched entry; PK_TRACKER_END */
+    /* one a node, zeroed memory, as many as the ledger may ever have nodes */
+    struct pk_tracker_entry *entries;
+    uint32_t touched; /* the last touched entry; PK_TRACKER_END */
     uint32_t touched_count;
     uint32_t epoch;
-    bool captured;           /* some entry was stamped in this epoch */
+    bool captured;                      /* some entry was stamped in this epoch */
     uint64_t start_bytes, start_blocks; /* the ledger's totals when the tracker began */
     uint64_t peak_bytes, peak_blocks;   /* ... and when they were highest since */
 };
@@ -51,8 +56,8 @@ _Static_assert(sizeof(struct pk_tracker_entry) == 64, "one cache line");
 
 /* What one node has to do with a tracker's block, as it is now. */
 struct pk_tracker_share {
-    int64_t peak_bytes, peak_blocks; /* held at the block's peak, above its start */
-    int64_t live_bytes, live_blocks; /* held now, above its start */
+    int64_t peak_bytes, peak_blocks;    /* held at the block's peak, above its start */
+    int64_t live_bytes, live_blocks;    /* held now, above its start */
     uint64_t alloc_bytes, alloc_blocks; /* allocated since the start */
 };
 
@@ -90,7 +95,8 @@ PK_COLD static void pk_tracker_sweep(struct pk_tracker *tracker) {
 }
 
 /* Before `node`, the `index`-th, loses anything, or gains what makes no new peak. */
-PK_INLINE void pk_tracker_capture(struct pk_tracker *tracker, uint32_t index, const struct pk_node_counters *node) {
+PK_INLINE void pk_tracker_capture(struct pk_tracker *tracker, uint32_t index,
+                                  const struct pk_node_counters *node) {
     struct pk_tracker_entry *entry = &tracker->entries[index];
     if (PK_UNLIKELY(entry->epoch != tracker->epoch)) {
         if (entry->epoch == PK_TRACKER_UNTOUCHED) {
@@ -104,8 +110,9 @@ PK_INLINE void pk_tracker_capture(struct pk_tracker *tracker, uint32_t index, co
 }
 
 /* Before `node` gains what makes the totals `total_bytes` and `total_blocks`. */
-PK_INLINE void pk_tracker_charge(struct pk_tracker *tracker, uint32_t index, const struct pk_node_counters *node,
-                                 uint64_t total_bytes, uint64_t total_blocks) {
+PK_INLINE void pk_tracker_charge(struct pk_tracker *tracker, uint32_t index,
+                                 const struct pk_node_counters *node, uint64_t total_bytes,
+                                 uint64_t total_blocks) {
     if (total_bytes <= tracker->peak_bytes) {
         pk_tracker_capture(tracker, index, node);
         return;
@@ -123,7 +130,8 @@ PK_INLINE void pk_tracker_charge(struct pk_tracker *tracker, uint32_t index, con
     }
 }
 
-static inline struct pk_tracker_share pk_tracker_share(const struct pk_tracker *tracker, uint32_t index,
+static inline struct pk_tracker_share pk_tracker_share(const struct pk_tracker *tracker,
+                                                       uint32_t index,
                                                        const struct pk_node_counters *node) {
     const struct pk_tracker_entry *entry = &tracker->entries[index];
     if (entry->epoch == PK_TRACKER_UNTOUCHED) {

@@ -52,7 +52,8 @@ void pk_code_read(const struct pk_layout *layout, const void *code, struct pk_co
     pk_code_read_lines(layout, code, ret_info);
 }
 
-void pk_code_read_lines(const struct pk_layout *layout, const void *code, struct pk_code_info *ret_info) {
+void pk_code_read_lines(const struct pk_layout *layout, const void *code,
+                        struct pk_code_info *ret_info) {
     ret_info->first_line = pk_read_int(code, layout->code_firstlineno);
     ret_info->line_kind = (enum pk_line_kind)layout->line_kind;
     ret_info->linetable = NULL;

@@ -31,8 +31,10 @@ struct pk_code_info {
 
 /* Reads a code object. Strings and tables that are missing or make no sense come out empty. */
 void pk_code_read(const struct pk_layout *layout, const void *code, struct pk_code_info *ret_info);
-/* Only what lines are found by: first_line, line_kind and the table; the texts are left as they are. */
-void pk_code_read_lines(const struct pk_layout *layout, const void *code, struct pk_code_info *ret_info);
+/* Only what lines are found by: first_line, line_kind and the table; the texts are left as they
+ * are. */
+void pk_code_read_lines(const struct pk_layout *layout, const void *code,
+                        struct pk_code_info *ret_info);
 
 /* Writes the text as UTF-8 and a NUL, at most `size` bytes in all (size >= 1); a text that does not
  * fit is cut between two characters. Surrogates become U+FFFD. Returns the bytes written, without

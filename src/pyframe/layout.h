@@ -28,20 +28,20 @@ enum pk_frame_family {
 
 /* How a line table is written (linetable.h). */
 enum pk_line_kind {
-    PK_LINES_LNOTAB = 0,   /* 3.8, 3.9: co_lnotab */
-    PK_LINES_RANGES = 1,   /* 3.10: co_linetable, pairs */
+    PK_LINES_LNOTAB = 0,    /* 3.8, 3.9: co_lnotab */
+    PK_LINES_RANGES = 1,    /* 3.10: co_linetable, pairs */
     PK_LINES_LOCATIONS = 2, /* 3.11+: co_linetable, location entries */
 };
 
 struct pk_layout {
     /* Read for each frame of a walk: one cache line. */
     uint64_t code_mask __attribute__((aligned(64))); /* clears a code reference's tags */
-    uint32_t family;              /* enum pk_frame_family */
-    uint16_t thread_frame;        /* in the thread state: frame, cframe or current_frame */
-    uint16_t cframe_frame;        /* in the cframe: current_frame */
+    uint32_t family;                                 /* enum pk_frame_family */
+    uint16_t thread_frame; /* in the thread state: frame, cframe or current_frame */
+    uint16_t cframe_frame; /* in the cframe: current_frame */
     uint16_t frame_previous;
     uint16_t frame_code;
-    uint16_t frame_instr;         /* f_lasti (int), prev_instr or instr_ptr */
+    uint16_t frame_instr; /* f_lasti (int), prev_instr or instr_ptr */
     uint16_t frame_owner;
     uint16_t frame_tlbc;          /* free-threaded 3.14+: which copy of the bytecode runs */
     uint16_t owner_skip;          /* from this owner on, frames are the interpreter's own */
@@ -53,31 +53,31 @@ struct pk_layout {
     uint16_t code_units;          /* length of the bytecode in units of 2 bytes */
 
     /* Read now and then. */
-    uint16_t thread_id;           /* pthread_self() of the thread the state belongs to */
+    uint16_t thread_id; /* pthread_self() of the thread the state belongs to */
     uint16_t frame_localsplus;
-    uint16_t frame_object;        /* 3.11+: the frame object made for this frame, or NULL */
-    uint16_t frame_trace_lines;   /* 3.8-3.10: f_trace_lines, a byte: 1 when a call begins */
-    uint16_t frame_generator;     /* 3.8-3.10: f_gen, the generator whose frame it is, or NULL */
+    uint16_t frame_object;      /* 3.11+: the frame object made for this frame, or NULL */
+    uint16_t frame_trace_lines; /* 3.8-3.10: f_trace_lines, a byte: 1 when a call begins */
+    uint16_t frame_generator;   /* 3.8-3.10: f_gen, the generator whose frame it is, or NULL */
     uint16_t code_filename;
     uint16_t code_name;
     uint16_t code_qualname;
     uint16_t code_firstlineno;
-    uint16_t code_linetable;      /* bytes object: co_lnotab or co_linetable */
-    uint16_t code_version;        /* uint32, drawn anew for each code object */
+    uint16_t code_linetable; /* bytes object: co_lnotab or co_linetable */
+    uint16_t code_version;   /* uint32, drawn anew for each code object */
     uint16_t object_type;
     uint16_t bytes_length;
     uint16_t bytes_data;
     uint16_t text_length;
-    uint16_t text_state;          /* uint32 of bit fields */
-    uint16_t text_ascii_data;     /* compact, ASCII only: the characters start here */
-    uint16_t text_compact_data;   /* compact, others: here */
-    uint16_t text_pointer;        /* not compact: pointer to the characters */
-    uint8_t collector_head;       /* bytes before an object that the collector knows */
-    uint8_t text_kind_shift;      /* 3 bits: bytes a character */
+    uint16_t text_state;        /* uint32 of bit fields */
+    uint16_t text_ascii_data;   /* compact, ASCII only: the characters start here */
+    uint16_t text_compact_data; /* compact, others: here */
+    uint16_t text_pointer;      /* not compact: pointer to the characters */
+    uint8_t collector_head;     /* bytes before an object that the collector knows */
+    uint8_t text_kind_shift;    /* 3 bits: bytes a character */
     uint8_t text_compact_bit;
     uint8_t text_ascii_bit;
-    uint8_t line_kind;            /* enum pk_line_kind */
-    uint8_t minor;                /* 8 ... 15 */
+    uint8_t line_kind; /* enum pk_line_kind */
+    uint8_t minor;     /* 8 ... 15 */
     bool free_threaded;
 };
 

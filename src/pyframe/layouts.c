@@ -17,140 +17,239 @@
 #define OWNER_NEVER 256u            /* above every byte: no frames of the interpreter's own */
 
 /* Objects: the header is 16 bytes, in free-threaded builds 32. Strings lost a pointer in 3.12. */
-#define OBJECTS_TO_3_11                                                                            \
-    .collector_head = 16,                                                                          \
-    .object_type = 8, .bytes_length = 16, .bytes_data = 32, .text_length = 16, .text_state = 32,   \
-    .text_ascii_data = 48, .text_compact_data = 72, .text_pointer = 72, .text_kind_shift = 2,      \
-    .text_compact_bit = 5, .text_ascii_bit = 6
-#define OBJECTS_FROM_3_12                                                                          \
-    .collector_head = 16,                                                                          \
-    .object_type = 8, .bytes_length = 16, .bytes_data = 32, .text_length = 16, .text_state = 32,   \
-    .text_ascii_data = 40, .text_compact_data = 56, .text_pointer = 56, .text_kind_shift = 2,      \
-    .text_compact_bit = 5, .text_ascii_bit = 6
-#define OBJECTS_FREE_THREADED                                                                      \
-    .collector_head = 0,                                                                           \
-    .object_type = 24, .bytes_length = 32, .bytes_data = 48, .text_length = 32, .text_state = 48,  \
-    .text_ascii_data = 56, .text_compact_data = 72, .text_pointer = 72
+#define OBJECTS_TO_3_11 \
+    .collector_head = 16, .object_type = 8, .bytes_length = 16, .bytes_data = 32, \
+    .text_length = 16, .text_state = 32, .text_ascii_data = 48, .text_compact_data = 72, \
+    .text_pointer = 72, .text_kind_shift = 2, .text_compact_bit = 5, .text_ascii_bit = 6
+#define OBJECTS_FROM_3_12 \
+    .collector_head = 16, .object_type = 8, .bytes_length = 16, .bytes_data = 32, \
+    .text_length = 16, .text_state = 32, .text_ascii_data = 40, .text_compact_data = 56, \
+    .text_pointer = 56, .text_kind_shift = 2, .text_compact_bit = 5, .text_ascii_bit = 6
+#define OBJECTS_FREE_THREADED \
+    .collector_head = 0, .object_type = 24, .bytes_length = 32, .bytes_data = 48, \
+    .text_length = 32, .text_state = 48, .text_ascii_data = 56, .text_compact_data = 72, \
+    .text_pointer = 72
 
 /* 3.8-3.10: frames are objects; the bytecode is a bytes object of its own. */
-#define CODE_TO_3_10                                                                               \
-    .code_filename = 104, .code_name = 112, .code_qualname = PK_ABSENT, .code_firstlineno = 40,    \
-    .code_linetable = 120, .code_version = PK_ABSENT, .code_start = PK_ABSENT,                     \
+#define CODE_TO_3_10 \
+    .code_filename = 104, .code_name = 112, .code_qualname = PK_ABSENT, .code_firstlineno = 40, \
+    .code_linetable = 120, .code_version = PK_ABSENT, .code_start = PK_ABSENT, \
     .code_firsttraceable = PK_ABSENT, .code_tlbc = PK_ABSENT, .code_units = PK_ABSENT
-#define FRAMES_TO_3_10                                                                             \
-    .family = PK_FAMILY_OBJECT, .code_mask = NO_TAGS, .thread_frame = 24,                          \
-    .cframe_frame = PK_ABSENT, .thread_id = 176, .frame_previous = 24, .frame_code = 32,           \
-    .frame_owner = PK_ABSENT, .frame_object = PK_ABSENT, .frame_tlbc = PK_ABSENT,                  \
-    .owner_skip = OWNER_NEVER,                                                                     \
-    .owner_generator = OWNER_NEVER
+#define FRAMES_TO_3_10 \
+    .family = PK_FAMILY_OBJECT, .code_mask = NO_TAGS, .thread_frame = 24, \
+    .cframe_frame = PK_ABSENT, .thread_id = 176, .frame_previous = 24, .frame_code = 32, \
+    .frame_owner = PK_ABSENT, .frame_object = PK_ABSENT, .frame_tlbc = PK_ABSENT, \
+    .owner_skip = OWNER_NEVER, .owner_generator = OWNER_NEVER
 
 /* 3.12+: the first fields of a frame and of a code object stay where they are. */
-#define FRAMES_FROM_3_12                                                                           \
-    .frame_previous = 8, .frame_code = 0, .frame_instr = 56, .instr_scale = 1, .owner_skip = 3,    \
-    .owner_generator = 1, .frame_object = 48, .frame_trace_lines = PK_ABSENT,                      \
+#define FRAMES_FROM_3_12 \
+    .frame_previous = 8, .frame_code = 0, .frame_instr = 56, .instr_scale = 1, .owner_skip = 3, \
+    .owner_generator = 1, .frame_object = 48, .frame_trace_lines = PK_ABSENT, \
     .frame_generator = PK_ABSENT
-#define CODE_FROM_3_12                                                                             \
-    .code_filename = 112, .code_name = 120, .code_qualname = 128, .code_firstlineno = 68,          \
-    .code_linetable = 136, .code_version = 92, .code_units = 16, .code_tlbc = PK_ABSENT,           \
+#define CODE_FROM_3_12 \
+    .code_filename = 112, .code_name = 120, .code_qualname = 128, .code_firstlineno = 68, \
+    .code_linetable = 136, .code_version = 92, .code_units = 16, .code_tlbc = PK_ABSENT, \
     .line_kind = PK_LINES_LOCATIONS
-#define CODE_FREE_THREADED                                                                         \
-    .code_filename = 128, .code_name = 136, .code_qualname = 144, .code_firstlineno = 84,          \
+#define CODE_FREE_THREADED \
+    .code_filename = 128, .code_name = 136, .code_qualname = 144, .code_firstlineno = 84, \
     .code_linetable = 152, .code_version = 108, .code_units = 32, .line_kind = PK_LINES_LOCATIONS
 
 static const struct pk_layout layouts[] = {
     {
         .minor = 8,
-        FRAMES_TO_3_10, .frame_instr = 104, .instr_scale = 1, .frame_localsplus = 360,
-        .frame_trace_lines = 88, .frame_generator = 96,
-        CODE_TO_3_10, .line_kind = PK_LINES_LNOTAB,
+        FRAMES_TO_3_10,
+        .frame_instr = 104,
+        .instr_scale = 1,
+        .frame_localsplus = 360,
+        .frame_trace_lines = 88,
+        .frame_generator = 96,
+        CODE_TO_3_10,
+        .line_kind = PK_LINES_LNOTAB,
         OBJECTS_TO_3_11,
     },
     {
         .minor = 9,
-        FRAMES_TO_3_10, .frame_instr = 104, .instr_scale = 1, .frame_localsplus = 360,
-        .frame_trace_lines = 88, .frame_generator = 96,
-        CODE_TO_3_10, .line_kind = PK_LINES_LNOTAB,
+        FRAMES_TO_3_10,
+        .frame_instr = 104,
+        .instr_scale = 1,
+        .frame_localsplus = 360,
+        .frame_trace_lines = 88,
+        .frame_generator = 96,
+        CODE_TO_3_10,
+        .line_kind = PK_LINES_LNOTAB,
         OBJECTS_TO_3_11,
     },
     {
         .minor = 10, // f_lasti counts code units from here on, no longer bytes
-        FRAMES_TO_3_10, .frame_instr = 96, .instr_scale = 2, .frame_localsplus = 352,
-        .frame_trace_lines = 84, .frame_generator = 88,
-        CODE_TO_3_10, .line_kind = PK_LINES_RANGES,
+        FRAMES_TO_3_10,
+        .frame_instr = 96,
+        .instr_scale = 2,
+        .frame_localsplus = 352,
+        .frame_trace_lines = 84,
+        .frame_generator = 88,
+        CODE_TO_3_10,
+        .line_kind = PK_LINES_RANGES,
         OBJECTS_TO_3_11,
     },
     {
         .minor = 11,
-        .family = PK_FAMILY_CFRAME, .code_mask = NO_TAGS, .thread_frame = 56, .cframe_frame = 8,
+        .family = PK_FAMILY_CFRAME,
+        .code_mask = NO_TAGS,
+        .thread_frame = 56,
+        .cframe_frame = 8,
         .thread_id = 152,
-        .frame_previous = 48, .frame_code = 32, .frame_instr = 56, .instr_scale = 1,
-        .frame_owner = 69, .frame_localsplus = 72, .frame_object = 40, .frame_tlbc = PK_ABSENT,
-        .frame_trace_lines = PK_ABSENT, .frame_generator = PK_ABSENT,
-        .owner_skip = OWNER_NEVER, .owner_generator = 1,
-        .code_filename = 112, .code_name = 120, .code_qualname = 128, .code_firstlineno = 72,
-        .code_linetable = 136, .code_version = PK_ABSENT, .code_units = 16, .code_tlbc = PK_ABSENT,
-        .code_firsttraceable = 168, .code_start = 184, .line_kind = PK_LINES_LOCATIONS,
+        .frame_previous = 48,
+        .frame_code = 32,
+        .frame_instr = 56,
+        .instr_scale = 1,
+        .frame_owner = 69,
+        .frame_localsplus = 72,
+        .frame_object = 40,
+        .frame_tlbc = PK_ABSENT,
+        .frame_trace_lines = PK_ABSENT,
+        .frame_generator = PK_ABSENT,
+        .owner_skip = OWNER_NEVER,
+        .owner_generator = 1,
+        .code_filename = 112,
+        .code_name = 120,
+        .code_qualname = 128,
+        .code_firstlineno = 72,
+        .code_linetable = 136,
+        .code_version = PK_ABSENT,
+        .code_units = 16,
+        .code_tlbc = PK_ABSENT,
+        .code_firsttraceable = 168,
+        .code_start = 184,
+        .line_kind = PK_LINES_LOCATIONS,
         OBJECTS_TO_3_11,
     },
     {
         .minor = 12,
-        .family = PK_FAMILY_CFRAME, .code_mask = NO_TAGS, .thread_frame = 56, .cframe_frame = 0,
+        .family = PK_FAMILY_CFRAME,
+        .code_mask = NO_TAGS,
+        .thread_frame = 56,
+        .cframe_frame = 0,
         .thread_id = 136,
-        FRAMES_FROM_3_12, .frame_owner = 70, .frame_localsplus = 72, .frame_tlbc = PK_ABSENT,
-        CODE_FROM_3_12, .code_firsttraceable = 176, .code_start = 192,
+        FRAMES_FROM_3_12,
+        .frame_owner = 70,
+        .frame_localsplus = 72,
+        .frame_tlbc = PK_ABSENT,
+        CODE_FROM_3_12,
+        .code_firsttraceable = 176,
+        .code_start = 192,
         OBJECTS_FROM_3_12,
     },
     {
         .minor = 13,
-        .family = PK_FAMILY_DIRECT, .code_mask = NO_TAGS, .thread_frame = 72,
-        .cframe_frame = PK_ABSENT, .thread_id = 152,
-        FRAMES_FROM_3_12, .frame_owner = 70, .frame_localsplus = 72, .frame_tlbc = PK_ABSENT,
-        CODE_FROM_3_12, .code_firsttraceable = 184, .code_start = 200,
+        .family = PK_FAMILY_DIRECT,
+        .code_mask = NO_TAGS,
+        .thread_frame = 72,
+        .cframe_frame = PK_ABSENT,
+        .thread_id = 152,
+        FRAMES_FROM_3_12,
+        .frame_owner = 70,
+        .frame_localsplus = 72,
+        .frame_tlbc = PK_ABSENT,
+        CODE_FROM_3_12,
+        .code_firsttraceable = 184,
+        .code_start = 200,
         OBJECTS_FROM_3_12,
     },
     {
-        .minor = 13, .free_threaded = true,
-        .family = PK_FAMILY_DIRECT, .code_mask = NO_TAGS, .thread_frame = 72,
-        .cframe_frame = PK_ABSENT, .thread_id = 152,
-        FRAMES_FROM_3_12, .frame_owner = 70, .frame_localsplus = 72, .frame_tlbc = PK_ABSENT,
-        CODE_FREE_THREADED, .code_firsttraceable = 200, .code_start = 216, .code_tlbc = PK_ABSENT,
+        .minor = 13,
+        .free_threaded = true,
+        .family = PK_FAMILY_DIRECT,
+        .code_mask = NO_TAGS,
+        .thread_frame = 72,
+        .cframe_frame = PK_ABSENT,
+        .thread_id = 152,
+        FRAMES_FROM_3_12,
+        .frame_owner = 70,
+        .frame_localsplus = 72,
+        .frame_tlbc = PK_ABSENT,
+        CODE_FREE_THREADED,
+        .code_firsttraceable = 200,
+        .code_start = 216,
+        .code_tlbc = PK_ABSENT,
         OBJECTS_FREE_THREADED,
-        .text_kind_shift = 2, .text_compact_bit = 5, .text_ascii_bit = 6,
+        .text_kind_shift = 2,
+        .text_compact_bit = 5,
+        .text_ascii_bit = 6,
     },
     {
         .minor = 14,
-        .family = PK_FAMILY_DIRECT, .code_mask = TWO_TAG_BITS, .thread_frame = 72,
-        .cframe_frame = PK_ABSENT, .thread_id = 152,
-        FRAMES_FROM_3_12, .frame_owner = 74, .frame_localsplus = 80, .frame_tlbc = PK_ABSENT,
-        CODE_FROM_3_12, .code_firsttraceable = 192, .code_start = 208,
+        .family = PK_FAMILY_DIRECT,
+        .code_mask = TWO_TAG_BITS,
+        .thread_frame = 72,
+        .cframe_frame = PK_ABSENT,
+        .thread_id = 152,
+        FRAMES_FROM_3_12,
+        .frame_owner = 74,
+        .frame_localsplus = 80,
+        .frame_tlbc = PK_ABSENT,
+        CODE_FROM_3_12,
+        .code_firsttraceable = 192,
+        .code_start = 208,
         OBJECTS_FROM_3_12,
     },
     {
         // "interned" is a whole byte of a string's state here: the other bits move up
-        .minor = 14, .free_threaded = true,
-        .family = PK_FAMILY_DIRECT, .code_mask = TWO_TAG_BITS, .thread_frame = 72,
-        .cframe_frame = PK_ABSENT, .thread_id = 152,
-        FRAMES_FROM_3_12, .frame_owner = 78, .frame_localsplus = 80, .frame_tlbc = 72,
-        CODE_FREE_THREADED, .code_firsttraceable = 208, .code_start = 232, .code_tlbc = 224,
+        .minor = 14,
+        .free_threaded = true,
+        .family = PK_FAMILY_DIRECT,
+        .code_mask = TWO_TAG_BITS,
+        .thread_frame = 72,
+        .cframe_frame = PK_ABSENT,
+        .thread_id = 152,
+        FRAMES_FROM_3_12,
+        .frame_owner = 78,
+        .frame_localsplus = 80,
+        .frame_tlbc = 72,
+        CODE_FREE_THREADED,
+        .code_firsttraceable = 208,
+        .code_start = 232,
+        .code_tlbc = 224,
         OBJECTS_FREE_THREADED,
-        .text_kind_shift = 8, .text_compact_bit = 11, .text_ascii_bit = 12,
+        .text_kind_shift = 8,
+        .text_compact_bit = 11,
+        .text_ascii_bit = 12,
     },
     {
         .minor = 15,
-        .family = PK_FAMILY_DIRECT, .code_mask = TWO_TAG_BITS, .thread_frame = 72,
-        .cframe_frame = PK_ABSENT, .thread_id = 176,
-        FRAMES_FROM_3_12, .frame_owner = 74, .frame_localsplus = 80, .frame_tlbc = PK_ABSENT,
-        CODE_FROM_3_12, .code_firsttraceable = 192, .code_start = 208,
+        .family = PK_FAMILY_DIRECT,
+        .code_mask = TWO_TAG_BITS,
+        .thread_frame = 72,
+        .cframe_frame = PK_ABSENT,
+        .thread_id = 176,
+        FRAMES_FROM_3_12,
+        .frame_owner = 74,
+        .frame_localsplus = 80,
+        .frame_tlbc = PK_ABSENT,
+        CODE_FROM_3_12,
+        .code_firsttraceable = 192,
+        .code_start = 208,
         OBJECTS_FROM_3_12,
     },
     {
-        .minor = 15, .free_threaded = true,
-        .family = PK_FAMILY_DIRECT, .code_mask = TWO_TAG_BITS, .thread_frame = 72,
-        .cframe_frame = PK_ABSENT, .thread_id = 176,
-        FRAMES_FROM_3_12, .frame_owner = 78, .frame_localsplus = 80, .frame_tlbc = 72,
-        CODE_FREE_THREADED, .code_firsttraceable = 208, .code_start = 232, .code_tlbc = 224,
+        .minor = 15,
+        .free_threaded = true,
+        .family = PK_FAMILY_DIRECT,
+        .code_mask = TWO_TAG_BITS,
+        .thread_frame = 72,
+        .cframe_frame = PK_ABSENT,
+        .thread_id = 176,
+        FRAMES_FROM_3_12,
+        .frame_owner = 78,
+        .frame_localsplus = 80,
+        .frame_tlbc = 72,
+        CODE_FREE_THREADED,
+        .code_firsttraceable = 208,
+        .code_start = 232,
+        .code_tlbc = 224,
         OBJECTS_FREE_THREADED,
-        .text_kind_shift = 8, .text_compact_bit = 11, .text_ascii_bit = 12,
+        .text_kind_shift = 8,
+        .text_compact_bit = 11,
+        .text_ascii_bit = 12,
     },
 };
 

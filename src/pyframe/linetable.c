@@ -34,7 +34,8 @@ static int32_t line_or_none(int64_t line) {
     return line > 0 && line <= INT32_MAX ? (int32_t)line : 0;
 }
 
-/* Where decoding stands: the next entry, the bytecode before it, its line before it says how many further. */
+/* Where decoding stands: the next entry, the bytecode before it, its line before it says how many
+ * further. */
 struct decoder {
     const uint8_t *table;
     size_t length;
@@ -109,9 +110,10 @@ static int64_t read_line_delta(unsigned form, struct byte_reader *reader) {
     return 0;
 }
 
-/* Goes to the entry that covers the offset: its form and line, the reader behind its line. False: none does. */
-static bool find_entry(struct decoder *at, uint32_t byte_offset, struct byte_reader *reader, unsigned *ret_form,
-                       int64_t *ret_line) {
+/* Goes to the entry that covers the offset: its form and line, the reader behind its line. False:
+ * none does. */
+static bool find_entry(struct decoder *at, uint32_t byte_offset, struct byte_reader *reader,
+                       unsigned *ret_form, int64_t *ret_line) {
     *reader = (struct byte_reader){.next = at->table + at->position, .end = at->table + at->length};
     while (reader->next < reader->end) {
         const uint8_t *start = reader->next++;
@@ -165,8 +167,8 @@ int32_t pk_line_at(enum pk_line_kind kind, const uint8_t *table, size_t length, 
     return pk_line_after(kind, table, length, first_line, byte_offset, &cursor);
 }
 
-int32_t pk_line_after(enum pk_line_kind kind, const uint8_t *table, size_t length, int32_t first_line,
-                      uint32_t byte_offset, struct pk_line_cursor *cursor) {
+int32_t pk_line_after(enum pk_line_kind kind, const uint8_t *table, size_t length,
+                      int32_t first_line, uint32_t byte_offset, struct pk_line_cursor *cursor) {
     if (byte_offset == PK_OFFSET_START) {
         return line_or_none(first_line);
     }
@@ -181,9 +183,11 @@ int32_t pk_line_after(enum pk_line_kind kind, const uint8_t *table, size_t lengt
     }
     int32_t line = find_line(kind, &at, byte_offset);
     int64_t moved = at.line - first_line;
-    bool fits = at.position < length && at.position <= UINT32_MAX && at.offset <= UINT32_MAX && moved == (int32_t)moved;
-    *cursor = fits ? (struct pk_line_cursor){(uint32_t)at.position, (uint32_t)at.offset, (int32_t)moved}
-                   : (struct pk_line_cursor){0};
+    bool fits = at.position < length && at.position <= UINT32_MAX && at.offset <= UINT32_MAX &&
+                moved == (int32_t)moved;
+    *cursor =
+        fits ? (struct pk_line_cursor){(uint32_t)at.position, (uint32_t)at.offset, (int32_t)moved}
+             : (struct pk_line_cursor){0};
     return line;
 }
 
@@ -193,7 +197,8 @@ static int32_t column_or_none(uint64_t stored) {
 }
 
 /* What an entry of this form says behind its line. */
-static void read_columns(unsigned form, struct byte_reader *reader, int64_t line, struct pk_location *ret_location) {
+static void read_columns(unsigned form, struct byte_reader *reader, int64_t line,
+                         struct pk_location *ret_location) {
     if (form < FORM_ONE_LINE_0) {
         uint32_t second = read_byte(reader);
         ret_location->column = (int32_t)((form << 3) | (second >> 4));
@@ -208,16 +213,20 @@ static void read_columns(unsigned form, struct byte_reader *reader, int64_t line
     }
 }
 
-bool pk_columns_at(const uint8_t *table, size_t length, uint32_t byte_offset, const struct pk_line_cursor *cursor,
-                   uint32_t *ret_column, uint32_t *ret_end_column, bool *ret_further) {
-    struct decoder at = {.table = table, .length = length, .position = cursor->position, .offset = cursor->offset,
+bool pk_columns_at(const uint8_t *table, size_t length, uint32_t byte_offset,
+                   const struct pk_line_cursor *cursor, uint32_t *ret_column,
+                   uint32_t *ret_end_column, bool *ret_further) {
+    struct decoder at = {.table = table,
+                         .length = length,
+                         .position = cursor->position,
+                         .offset = cursor->offset,
                          .line = 1 << 30}; // only how many lines further counts
     struct pk_location found = {.column = -1, .end_column = -1};
     struct byte_reader reader;
     unsigned form;
     int64_t line;
-    if (byte_offset < cursor->offset || cursor->position >= length || !find_entry(&at, byte_offset, &reader, &form, &line) ||
-        at.position != cursor->position) {
+    if (byte_offset < cursor->offset || cursor->position >= length ||
+        !find_entry(&at, byte_offset, &reader, &form, &line) || at.position != cursor->position) {
         return false;
     }
     found.end_line = (int32_t)line;

@@ -24,7 +24,8 @@ bool pk_live_read(const char *directory, char ret_path[PATH_MAX]) {
 const char *pk_live_find(const char *directory, char ret_path[PATH_MAX]) {
     struct stat status;
 
-    if (pk_live_read(directory, ret_path) && (stat(ret_path, &status) != 0 || !S_ISDIR(status.st_mode))) {
+    if (pk_live_read(directory, ret_path) &&
+        (stat(ret_path, &status) != 0 || !S_ISDIR(status.st_mode))) {
         (void)snprintf(ret_path, PATH_MAX, "%s", directory); // memory is empty after a restart
     }
     return ret_path;

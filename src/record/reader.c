@@ -32,7 +32,7 @@
 #define MAX_ALLOC_BYTES (UINT64_C(1) << 62)
 
 static const char *const table_names[PK_TABLE_COUNT] = {"counters", "stacks", "functions",
-                                                        "strings", "files", "large blocks"};
+                                                        "strings",  "files",  "large blocks"};
 
 /* Where the bytes come from: a file descriptor, or memory when `fd` is negative. */
 struct input {
@@ -194,8 +194,8 @@ static int check_extents(const struct input *input, const struct pk_ledger_heade
 
 static int check_counts(const struct input *input, const struct pk_ledger_header *header,
                         const uint64_t table_bytes[PK_TABLE_COUNT]) {
-    static const uint64_t limits[PK_TABLE_COUNT] = {PK_MAX_NODES, PK_MAX_NODES, MAX_FUNCTIONS,
-                                                    MAX_STRINGS_BYTES, MAX_FILES, PK_MAX_NODES};
+    static const uint64_t limits[PK_TABLE_COUNT] = {PK_MAX_NODES,      PK_MAX_NODES, MAX_FUNCTIONS,
+                                                    MAX_STRINGS_BYTES, MAX_FILES,    PK_MAX_NODES};
     for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
         uint64_t count = header->counts[table];
         if (count > limits[table] ||
@@ -384,7 +384,8 @@ static int read_tables(const struct input *input, struct pk_snapshot *snapshot) 
     if (r < 0) {
         return r;
     }
-    if ((r = load_table(input, header, PK_TABLE_LARGE, counts[PK_TABLE_LARGE], 0, &snapshot->large)) < 0) {
+    if ((r = load_table(input, header, PK_TABLE_LARGE, counts[PK_TABLE_LARGE], 0,
+                        &snapshot->large)) < 0) {
         return r;
     }
     snapshot->large_count = (uint32_t)counts[PK_TABLE_LARGE];

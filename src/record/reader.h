@@ -42,7 +42,8 @@ struct pk_snapshot {
     uint64_t share_bytes; /* sums of all nodes' shares of the peak; off from header.peak_* by events
                              in flight */
     uint64_t share_blocks;
-    uint64_t most_bytes;  /* no sum over all nodes, of bytes or blocks, at whatever peak, is larger */
+    /* no sum over all nodes, of bytes or blocks, at whatever peak, is larger */
+    uint64_t most_bytes;
     uint64_t alloc_bytes; /* sums over all nodes */
     uint64_t alloc_blocks;
     uint64_t negative_nodes; /* nodes whose frees exceeded their allocations when read: a process
@@ -63,8 +64,8 @@ int pk_snapshot_read(const char *path, struct pk_snapshot **ret_snapshot, char *
 int pk_snapshot_read_memory(const void *bytes, size_t size, const char *name,
                             struct pk_snapshot **ret_snapshot, char *error, size_t error_size);
 
-/* The header alone, checked like all of it; what identifies a process and what it holds now, without
- * reading its stacks. Returns and says the same as pk_snapshot_read. */
+/* The header alone, checked like all of it; what identifies a process and what it holds now,
+ * without reading its stacks. Returns and says the same as pk_snapshot_read. */
 int pk_snapshot_read_header(const char *path, struct pk_ledger_header *ret_header, char *error,
                             size_t error_size);
 
@@ -83,9 +84,9 @@ void pk_snapshot_tree_share(const struct pk_snapshot *snapshot, uint32_t node, u
 void pk_snapshot_live(const struct pk_snapshot *snapshot, uint32_t node, uint64_t *ret_bytes,
                       uint64_t *ret_blocks);
 
-/* The largest single block of `bytes` in `blocks` that pk_snapshot_share gave for the node, or, with
- * a `tree_epoch` that is not NULL, pk_snapshot_tree_share: it had at least *ret_least bytes and at
- * most *ret_most. They are equal when it is known. */
+/* The largest single block of `bytes` in `blocks` that pk_snapshot_share gave for the node, or,
+ * with a `tree_epoch` that is not NULL, pk_snapshot_tree_share: it had at least *ret_least bytes
+ * and at most *ret_most. They are equal when it is known. */
 void pk_snapshot_largest(const struct pk_snapshot *snapshot, uint32_t node,
                          const uint32_t *tree_epoch, uint64_t bytes, uint64_t blocks,
                          uint64_t *ret_least, uint64_t *ret_most);

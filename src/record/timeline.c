@@ -28,7 +28,7 @@ static int open_file(const char *directory, int flags) {
     return fd < 0 ? -errno : fd;
 }
 
-/* ---- writing ---- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 int pk_timeline_create(const char *directory, uint64_t start_unix_ns, uint64_t start_mono_ns,
                        struct pk_timeline *ret_timeline) {
@@ -37,7 +37,8 @@ int pk_timeline_create(const char *directory, uint64_t start_unix_ns, uint64_t s
 
     int fd = open_file(directory, O_RDWR | O_CREAT | O_TRUNC);
     int error = fd < 0 ? fd : 0;
-    // Reserved, so that a disk that becomes full later cannot raise SIGBUS here (unless as writer.h says).
+    // Reserved, so that a disk that becomes full later cannot raise SIGBUS here (unless as writer.h
+    // says).
     if (error == 0) {
         error = pk_sys_reserve(fd, 0, size);
     }
@@ -140,8 +141,8 @@ void pk_timeline_add(struct pk_timeline *timeline, const struct pk_timeline_poin
     __atomic_store_n(&header->point_count, header->point_count + 1, __ATOMIC_RELEASE);
 }
 
-/* The entry for a new process: a free one, else that of the process with the smallest peak that was not seen at the
- * last sample. NULL: all are alive. */
+/* The entry for a new process: a free one, else that of the process with the smallest peak that was
+ * not seen at the last sample. NULL: all are alive. */
 static struct pk_timeline_process *find_room(struct pk_timeline_page *page) {
     struct pk_timeline_process *smallest = NULL;
 
@@ -206,7 +207,7 @@ void pk_timeline_close(struct pk_timeline *timeline) {
     }
 }
 
-/* ---- reading ---- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static bool is_amount(uint64_t bytes) {
     return bytes <= PK_TIMELINE_MAX_BYTES;
@@ -241,7 +242,8 @@ static bool is_good_process(const struct pk_timeline_process *process) {
            is_amount(process->swap_bytes) && is_amount(process->tracked_bytes);
 }
 
-/* Points in order of time: leftovers of a merge that was cut off are contained in a point before them. */
+/* Points in order of time: leftovers of a merge that was cut off are contained in a point before
+ * them. */
 static bool check_points(struct pk_timeline_page *page) {
     uint32_t kept = 0;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See tree.h. Raw system calls and atomic operations; of libc only the robust mutex, whose list of what a thread
- * holds the kernel walks when the thread dies. */
+ * See tree.h. Raw system calls and atomic operations; of libc only the robust mutex, whose list of
+ * what a thread holds the kernel walks when the thread dies. */
 #include "record/tree.h"
 
 #include <errno.h>
@@ -17,7 +17,8 @@
 #define MUCH_TO_LOCK (1u << 20)
 #define ENDED_BEFORE_ANY_PEAK UINT32_MAX
 
-_Static_assert(sizeof(pthread_mutex_t) <= sizeof(((struct pk_tree_slot *)0)->mutex), "a slot holds a mutex");
+_Static_assert(sizeof(pthread_mutex_t) <= sizeof(((struct pk_tree_slot *)0)->mutex),
+               "a slot holds a mutex");
 
 static bool make_path(char *path, const char *directory) {
     size_t bytes = strlen(directory);
@@ -46,7 +47,8 @@ int pk_tree_create(const char *directory, uint64_t start_unix_ns, uint64_t start
                .slots = PK_TREE_SLOTS,
                .start_unix_ns = start_unix_ns,
                .start_mono_ns = start_mono_ns};
-    _Static_assert(sizeof start == __builtin_offsetof(struct pk_tree_page, start_mono_ns) + 8, "the same layout");
+    _Static_assert(sizeof start == __builtin_offsetof(struct pk_tree_page, start_mono_ns) + 8,
+                   "the same layout");
     memcpy(start.magic, PK_TREE_MAGIC, sizeof start.magic);
     int result = pk_sys_check_file_limit(sizeof(struct pk_tree_page));
     if (result == 0) {
@@ -76,7 +78,8 @@ struct pk_tree_page *pk_tree_map(const char *directory, bool writable) {
     long bytes = pk_sys6(SYS_lseek, fd, 0, SEEK_END, 0, 0, 0);
     struct pk_tree_page *page = NULL;
     if (bytes >= (long)sizeof *page) {
-        page = pk_sys_mmap(NULL, sizeof *page, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
+        page = pk_sys_mmap(NULL, sizeof *page, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED,
+                           fd, 0);
     }
     (void)pk_sys_close(fd);
     if (page != NULL && (memcmp(page->magic, PK_TREE_MAGIC, sizeof page->magic) != 0 ||
@@ -93,7 +96,8 @@ void pk_tree_unmap(struct pk_tree_page *page) {
 
 bool pk_tree_is_alive(const struct pk_tree_page *page, uint32_t index) {
     // glibc's mutex begins with its futex: the owner's thread id, and the kernel's mark.
-    uint32_t word = __atomic_load_n((const uint32_t *)(const void *)page->slot[index].mutex, __ATOMIC_ACQUIRE);
+    uint32_t word =
+        __atomic_load_n((const uint32_t *)(const void *)page->slot[index].mutex, __ATOMIC_ACQUIRE);
     return word != 0 && (word & FUTEX_WORD_OWNER_DIED) == 0;
 }
 
@@ -105,13 +109,16 @@ static void mark_ended(struct pk_tree_page *page, uint32_t index) {
     uint32_t epoch = epoch_now(page);
     uint32_t not_yet = 0;
     // The first who sees it knows best.
-    (void)__atomic_compare_exchange_n(&page->slot[index].end_epoch, &not_yet, epoch == 0 ? ENDED_BEFORE_ANY_PEAK : epoch,
-                                      false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-    (void)__atomic_fetch_and(&page->live[index / 64], ~((uint64_t)1 << index % 64), __ATOMIC_ACQ_REL);
+    (void)__atomic_compare_exchange_n(&page->slot[index].end_epoch, &not_yet,
+                                      epoch == 0 ? ENDED_BEFORE_ANY_PEAK : epoch, false,
+                                      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    (void)__atomic_fetch_and(&page->live[index / 64], ~((uint64_t)1 << index % 64),
+                             __ATOMIC_ACQ_REL);
 }
 
 void pk_tree_bury(struct pk_tree_page *page, uint32_t index) {
-    (void)__atomic_fetch_or((uint32_t *)(void *)page->slot[index].mutex, FUTEX_WORD_OWNER_DIED, __ATOMIC_ACQ_REL);
+    (void)__atomic_fetch_or((uint32_t *)(void *)page->slot[index].mutex, FUTEX_WORD_OWNER_DIED,
+                            __ATOMIC_ACQ_REL);
     mark_ended(page, index);
 }
 
@@ -149,9 +156,10 @@ static bool lock_for_life(struct pk_tree_slot *slot) {
     return locked;
 }
 
-// At the limit of a memory cgroup the kernel brings no page in for a process that it kills, and cannot mark its lock
-// there: of 20 killed workers 4 were not marked. So the slot's page stays, where the program may lock so much that it
-// will not miss it; else the supervisor's next look tells (pk_tree_bury).
+// At the limit of a memory cgroup the kernel brings no page in for a process that it kills, and
+// cannot mark its lock there: of 20 killed workers 4 were not marked. So the slot's page stays,
+// where the program may lock so much that it will not miss it; else the supervisor's next look
+// tells (pk_tree_bury).
 static void keep_in_memory(const struct pk_tree_slot *slot) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur < MUCH_TO_LOCK) {
@@ -171,7 +179,8 @@ uint32_t pk_tree_enter(struct pk_tree_page *page, uint32_t pid) {
             (void)__atomic_fetch_add(&page->refused, 1, __ATOMIC_RELAXED);
             return PK_TREE_NO_SLOT;
         }
-    } while (!__atomic_compare_exchange_n(&page->count, &index, index + 1, true, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+    } while (!__atomic_compare_exchange_n(&page->count, &index, index + 1, true, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_ACQUIRE));
     struct pk_tree_slot *slot = &page->slot[index];
     __atomic_store_n(&slot->pid, pid, __ATOMIC_RELEASE);
     if (!lock_for_life(slot)) {
@@ -183,7 +192,8 @@ uint32_t pk_tree_enter(struct pk_tree_page *page, uint32_t pid) {
     return index;
 }
 
-// Two sums, because others may rise and fall while we add: only what both saw was there at one time.
+// Two sums, because others may rise and fall while we add: only what both saw was there at one
+// time.
 static uint64_t steady_sum(struct pk_tree_page *page, uint64_t peak) {
     uint64_t sum = pk_tree_sum(page);
     if (sum <= peak) {
@@ -197,8 +207,8 @@ static void raise_marks(struct pk_tree_page *page, uint32_t marks, uint64_t sum)
     for (; marks != 0; marks &= marks - 1) {
         uint64_t *peak = &page->mark_peak[__builtin_ctz(marks)];
         uint64_t before = __atomic_load_n(peak, __ATOMIC_ACQUIRE);
-        while (sum > before &&
-               !__atomic_compare_exchange_n(peak, &before, sum, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        while (sum > before && !__atomic_compare_exchange_n(peak, &before, sum, false,
+                                                            __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
         }
     }
 }
@@ -211,8 +221,8 @@ int pk_tree_mark(struct pk_tree_page *page, uint64_t sum) {
         if (mark >= PK_TREE_MARKS) {
             return -1;
         }
-    } while (!__atomic_compare_exchange_n(&page->marks, &marks, marks | 1u << mark, true, __ATOMIC_ACQ_REL,
-                                          __ATOMIC_ACQUIRE));
+    } while (!__atomic_compare_exchange_n(&page->marks, &marks, marks | 1u << mark, true,
+                                          __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
     __atomic_store_n(&page->mark_peak[mark], sum, __ATOMIC_RELEASE);
     return (int)mark;
 }
@@ -233,18 +243,21 @@ void pk_tree_publish(struct pk_tree_page *page, uint32_t index, uint64_t bytes, 
     uint64_t sum = steady_sum(page, marks == 0 ? peak : 0);
     raise_marks(page, marks, sum);
     while (pk_tree_epoch(sum) > pk_tree_epoch(peak)) {
-        if (__atomic_compare_exchange_n(&page->peak, &peak, sum, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        if (__atomic_compare_exchange_n(&page->peak, &peak, sum, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE)) {
             __atomic_store_n(&page->peak_mono_ns, mono_ns, __ATOMIC_RELEASE);
             return;
         }
     }
 }
 
-static bool is_same_note(const struct pk_tree_note *note, enum pk_tree_note_kind kind, const char *text) {
+static bool is_same_note(const struct pk_tree_note *note, enum pk_tree_note_kind kind,
+                         const char *text) {
     return note->kind == (uint32_t)kind && strncmp(note->text, text, sizeof note->text - 1) == 0;
 }
 
-void pk_tree_note(struct pk_tree_page *page, enum pk_tree_note_kind kind, uint32_t pid, const char *text) {
+void pk_tree_note(struct pk_tree_page *page, enum pk_tree_note_kind kind, uint32_t pid,
+                  const char *text) {
     for (uint32_t i = 0; i < PK_TREE_NOTES; i++) {
         struct pk_tree_note *note = &page->notes[i];
         uint32_t free_one = 0;
@@ -253,7 +266,8 @@ void pk_tree_note(struct pk_tree_page *page, enum pk_tree_note_kind kind, uint32
                 (void)__atomic_fetch_add(&note->count, 1, __ATOMIC_RELAXED);
                 return;
             }
-        } else if (__atomic_compare_exchange_n(&note->pid, &free_one, pid, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        } else if (__atomic_compare_exchange_n(&note->pid, &free_one, pid, false, __ATOMIC_ACQ_REL,
+                                               __ATOMIC_ACQUIRE)) {
             size_t bytes = strnlen(text, sizeof note->text - 1);
             memcpy(note->text, text, bytes); // the rest is zero: each note is written once
             (void)__atomic_fetch_add(&note->count, 1, __ATOMIC_RELAXED);

@@ -20,8 +20,9 @@
 /* The same limit as for ledgers (reader.h): no machine has more. */
 #define MAX_BYTES (UINT64_C(1) << 50)
 
-PK_PRINTF(5, 6) static int say_error(const char *name, char *error, size_t error_size, int code,
-                                     const char *format, ...) {
+PK_PRINTF(5, 6)
+static int say_error(const char *name, char *error, size_t error_size, int code, const char *format,
+                     ...) {
     if (error_size > 0) {
         int used = snprintf(error, error_size, "%s ", name);
         size_t offset = used < 0 ? 0 : (size_t)used;

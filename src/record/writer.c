@@ -14,13 +14,15 @@
 #include "record/settings.h"
 
 #define FIRST_EXTENT (64u << 10)
-#define FIRST_EXTENT_OF_FORK (8u << 10) /* children come by the thousand and may live for a millisecond */
+/* children come by the thousand and may live for a millisecond */
+#define FIRST_EXTENT_OF_FORK (8u << 10)
 #define LARGEST_EXTENT (8u << 20)
-#define STOCK_SHARE 8u /* of the room: 8 MiB of disk for 81,000 stacks; an import of pandas has 50,000 */
+/* of the room: 8 MiB of disk for 81,000 stacks; an import of pandas has 50,000 */
+#define STOCK_SHARE 8u
 
-// How the room is shared out, in 64ths: 655,000 stacks fit 64 MiB, with the 131,000 functions and 6 MiB of names that
-// they could have. Programs have far fewer (torch: 444,000 stacks of 5,000 functions; an optimizer more: 9,000 functions,
-// 300 KiB of names).
+// How the room is shared out, in 64ths: 655,000 stacks fit 64 MiB, with the 131,000 functions and 6
+// MiB of names that they could have. Programs have far fewer (torch: 444,000 stacks of 5,000
+// functions; an optimizer more: 9,000 functions, 300 KiB of names).
 static const uint32_t shares[PK_TABLE_COUNT] = {
     [PK_TABLE_COUNTERS] = 40, [PK_TABLE_IDENTS] = 10, [PK_TABLE_FUNCTIONS] = 4,
     [PK_TABLE_STRINGS] = 6,   [PK_TABLE_FILES] = 1,   [PK_TABLE_LARGE] = 3,
@@ -64,7 +66,8 @@ static int create_file(struct pk_writer *writer, const char *directory, int pid)
 // Maps `bytes` of the file at `offset` to `address`, or anywhere when that is NULL.
 static void *map_file(int fd, void *address, uint64_t bytes, uint64_t offset) {
     int fixed = address == NULL ? 0 : MAP_FIXED;
-    return pk_sys_mmap(address, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd, (long)offset);
+    return pk_sys_mmap(address, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd,
+                       (long)offset);
 }
 
 // Adds one extent to the table's end, through an open descriptor.
@@ -83,8 +86,8 @@ static int add_extent(struct pk_writer *writer, int fd, struct pk_store *store, 
     if (map_file(fd, store->base + store->capacity, bytes, writer->file_bytes) == NULL) {
         return -ENOMEM;
     }
-    header->extents[header->extent_count] =
-        (struct pk_extent){.table = store->table, .file_offset = writer->file_bytes, .bytes = bytes};
+    header->extents[header->extent_count] = (struct pk_extent){
+        .table = store->table, .file_offset = writer->file_bytes, .bytes = bytes};
     __atomic_store_n(&header->extent_count, header->extent_count + 1, __ATOMIC_RELEASE);
     writer->file_bytes += bytes;
     store->capacity += bytes;
@@ -96,11 +99,12 @@ static void set_flag(struct pk_writer *writer, uint32_t flag) {
     __atomic_fetch_or(&writer->header->flags, flag, __ATOMIC_RELAXED);
 }
 
-// What passes by itself: no descriptor free, no memory, a signal. Anything else (no space, a file size limit, the
-// file gone or out of reach) is asked once and said once: a full disk is not asked again at every allocation.
+// What passes by itself: no descriptor free, no memory, a signal. Anything else (no space, a file
+// size limit, the file gone or out of reach) is asked once and said once: a full disk is not asked
+// again at every allocation.
 static bool is_passing(int error) {
-    return error == 0 || error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EINTR ||
-           error == -EAGAIN;
+    return error == 0 || error == -EMFILE || error == -ENFILE || error == -ENOMEM ||
+           error == -EINTR || error == -EAGAIN;
 }
 
 // Opens the file again for one extent more.
@@ -138,7 +142,9 @@ static int grow_table(struct pk_store *store, uint64_t need) {
         writer->error = result;
         if (!is_passing(result)) {
             bool full = result == -ENOSPC || result == -EDQUOT || result == -EFBIG;
-            set_flag(writer, result == -ENOBUFS ? PK_FLAG_TABLE_FULL : full ? PK_FLAG_DISK_FULL : PK_FLAG_UNREACHABLE);
+            set_flag(writer, result == -ENOBUFS ? PK_FLAG_TABLE_FULL
+                             : full             ? PK_FLAG_DISK_FULL
+                                                : PK_FLAG_UNREACHABLE);
         }
     }
     return result;
@@ -151,7 +157,8 @@ static int reserve_room(struct pk_writer *writer, uint64_t room) {
         writer->limits[table] = bytes < FIRST_EXTENT ? FIRST_EXTENT : bytes;
         used += writer->limits[table];
     }
-    char *base = pk_sys_mmap(NULL, used, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *base =
+        pk_sys_mmap(NULL, used, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == NULL) {
         return -ENOMEM;
     }
@@ -166,8 +173,11 @@ static int reserve_room(struct pk_writer *writer, uint64_t room) {
 static void empty_stores(struct pk_writer *writer) {
     char *base = writer->reserved;
     for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
-        writer->stores[table] =
-            (struct pk_store){.base = base, .limit = writer->limits[table], .grow = grow_table, .owner = writer, .table = table};
+        writer->stores[table] = (struct pk_store){.base = base,
+                                                  .limit = writer->limits[table],
+                                                  .grow = grow_table,
+                                                  .owner = writer,
+                                                  .table = table};
         base += writer->limits[table];
     }
 }
@@ -191,7 +201,8 @@ static int open_file(struct pk_writer *writer, int fd, uint64_t first_extent) {
     writer->header->byte_order = PK_LEDGER_BYTE_ORDER;
     writer->header->header_bytes = PK_LEDGER_HEADER_BYTES;
     for (uint32_t table = 0; table < PK_TABLE_COUNT; table++) {
-        uint64_t bytes = table == PK_TABLE_FILES || table == PK_TABLE_LARGE ? PK_LEDGER_PAGE : first_extent;
+        uint64_t bytes =
+            table == PK_TABLE_FILES || table == PK_TABLE_LARGE ? PK_LEDGER_PAGE : first_extent;
         result = add_extent(writer, fd, &writer->stores[table], bytes);
         if (result < 0) {
             return result;
@@ -200,7 +211,8 @@ static int open_file(struct pk_writer *writer, int fd, uint64_t first_extent) {
     return 0;
 }
 
-static int begin_file(struct pk_writer *writer, const char *directory, int pid, uint64_t first_extent) {
+static int begin_file(struct pk_writer *writer, const char *directory, int pid,
+                      uint64_t first_extent) {
     int fd = create_file(writer, directory, pid);
     if (fd < 0) {
         return fd;
@@ -251,7 +263,8 @@ int pk_writer_open_nowhere(struct pk_writer *writer) {
     }
     empty_stores(writer);
     writer->error = -ENOBUFS;
-    writer->header = pk_sys_mmap(NULL, PK_LEDGER_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    writer->header = pk_sys_mmap(NULL, PK_LEDGER_HEADER_BYTES, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (writer->header == NULL ||
         pk_sys_mmap(writer->reserved, writer->reserved_bytes, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == NULL) {
@@ -274,9 +287,11 @@ void pk_writer_stock_up(struct pk_writer *writer) {
 }
 
 void pk_writer_publish(struct pk_writer *writer) {
-    // Strings before functions before idents before counters: what is named must be whole before its namer.
-    static const enum pk_table order[PK_TABLE_COUNT] = {PK_TABLE_STRINGS, PK_TABLE_FUNCTIONS, PK_TABLE_IDENTS,
-                                                        PK_TABLE_COUNTERS, PK_TABLE_FILES, PK_TABLE_LARGE};
+    // Strings before functions before idents before counters: what is named must be whole before
+    // its namer.
+    static const enum pk_table order[PK_TABLE_COUNT] = {PK_TABLE_STRINGS, PK_TABLE_FUNCTIONS,
+                                                        PK_TABLE_IDENTS,  PK_TABLE_COUNTERS,
+                                                        PK_TABLE_FILES,   PK_TABLE_LARGE};
     for (uint32_t i = 0; i < PK_TABLE_COUNT; i++) {
         enum pk_table table = order[i];
         uint64_t count = writer->stores[table].used / pk_table_entry_bytes(table);

@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 #define PK_ARCHIVE_MAX_FILE_BYTES ((size_t)512 << 20)
-/* Of a page, unpacked. Ours have some 10 MB: a page that has more is folded until it is mailable, or has
- * 100,000 processes. Half a megabyte of a page made for it would unpack to any size. */
+/* Of a page, unpacked. Ours have some 10 MB: a page that has more is folded until it is mailable,
+ * or has 100,000 processes. Half a megabyte of a page made for it would unpack to any size. */
 #define PK_ARCHIVE_MAX_DATA_BYTES ((size_t)128 << 20)
 
 struct pk_archive {

@@ -100,7 +100,7 @@ static unsigned distance_symbol(unsigned distance) {
     return symbol;
 }
 
-/* ---- blocks ---- */
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 /* The lengths of both codes, run-length encoded: 16 repeats the last 3 to 6 times, 17 and 18 repeat
  * zero. `extra` are the bits behind such a symbol. Returns the number of symbols. */
@@ -218,7 +218,7 @@ static void put_token(struct deflater *d, unsigned value, unsigned distance) {
     }
 }
 
-/* ---- LZ77 ---- */
+/* ---- LZ77 ------------------------------------------------------------------------------------ */
 
 static uint32_t hash_at(const uint8_t *data) {
     uint32_t three = (uint32_t)data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16;

@@ -62,7 +62,7 @@ static bool bands_meet(const struct pk_diff *diff, const struct pk_diff_band *be
     return is_measured && before->least <= after->most && after->least <= before->most;
 }
 
-/* ---- lines of two runs ---- */
+/* ---- lines of two runs ----------------------------------------------------------------------- */
 
 /* The lines of one run are those of another: matches by frame, and blame lines by blame line. */
 struct pairing {
@@ -178,11 +178,10 @@ static int pair_runs(struct pk_pool *pool, const struct pk_profile *from,
     return 0;
 }
 
-/* ---- frames and rows ---- */
+/* ---- frames and rows ------------------------------------------------------------------------- */
 
 /* Frames of the diff: first all of after, then those of before alone. */
-static int make_frames(struct pk_diff *diff, const struct pairing *pairing,
-                       int32_t *ret_maps[2]) {
+static int make_frames(struct pk_diff *diff, const struct pairing *pairing, int32_t *ret_maps[2]) {
     const struct pk_profile *before = pairing->from, *after = pairing->to;
     size_t room = (size_t)before->frame_count + after->frame_count + before->blame_count;
 
@@ -213,7 +212,8 @@ static struct pk_diff_row *add_row(struct pk_diff *diff, int32_t frame) {
     return row;
 }
 
-static void set_side(struct pk_diff_row *row, unsigned which, const struct pk_profile_blame *blame) {
+static void set_side(struct pk_diff_row *row, unsigned which,
+                     const struct pk_profile_blame *blame) {
     row->bytes[which] = blame->bytes;
     row->blocks[which] = blame->blocks;
     row->band[which] = (struct pk_diff_band){.least = blame->bytes, .most = blame->bytes};
@@ -227,8 +227,8 @@ static int make_rows(struct pk_diff *diff, const struct pairing *pairing, int32_
     diff->rows = pk_pool_array(&diff->pool, (size_t)before->blame_count + after->blame_count,
                                sizeof(*diff->rows));
     for (unsigned which = 0; which < 2; which++) {
-        ret_rows_of[which] = pk_pool_array(
-            &diff->pool, (which == 0 ? before : after)->blame_count, sizeof(uint32_t));
+        ret_rows_of[which] = pk_pool_array(&diff->pool, (which == 0 ? before : after)->blame_count,
+                                           sizeof(uint32_t));
     }
     if (diff->pool.failed) {
         return -ENOMEM;
@@ -324,8 +324,7 @@ static int measure_noise(struct pk_diff *diff, uint32_t *const rows_of[2]) {
     for (unsigned which = 0; which < 2; which++) {
         const struct pk_diff_side *side = &diff->side[which];
         for (uint32_t i = 0; i < side->run_count; i++) {
-            int r = side->runs[i] == side->shown ? 0
-                                                 : add_run(diff, which, side->runs[i], rows_of);
+            int r = side->runs[i] == side->shown ? 0 : add_run(diff, which, side->runs[i], rows_of);
             if (r < 0) {
                 return r;
             }
@@ -334,14 +333,14 @@ static int measure_noise(struct pk_diff *diff, uint32_t *const rows_of[2]) {
     for (uint32_t i = 0; i < diff->row_count; i++) {
         struct pk_diff_row *row = &diff->rows[i];
         // a side without the line: bands begin at nothing
-        row->is_noise = row->bytes[0] != row->bytes[1] &&
-                        bands_meet(diff, &row->band[0], &row->band[1]);
+        row->is_noise =
+            row->bytes[0] != row->bytes[1] && bands_meet(diff, &row->band[0], &row->band[1]);
     }
     diff->is_noise = bands_meet(diff, &diff->side[0].peak, &diff->side[1].peak);
     return 0;
 }
 
-/* ---- notes ---- */
+/* ---- notes ----------------------------------------------------------------------------------- */
 
 static void add_note(struct pk_diff *diff, const char *text) {
     if (diff->note_count < sizeof(diff->notes) / sizeof(diff->notes[0])) {

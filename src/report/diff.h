@@ -7,8 +7,9 @@
  *     pk_diff_make(diff);
  *     pk_diff_write(diff, PK_DIFF_TEXT, stdout, &options);
  *
- * May use amount.h, profile.h, match.h. Must stay true: the changes of all rows add up to the difference of
- * the two peaks, byte for byte, and so do those of all nodes, before and after each by itself. */
+ * May use amount.h, profile.h, match.h. Must stay true: the changes of all rows add up to the
+ * difference of the two peaks, byte for byte, and so do those of all nodes, before and after each
+ * by itself. */
 #pragma once
 
 #include <stdbool.h>
@@ -61,8 +62,8 @@ int pk_diff_write(const struct pk_diff *diff, enum pk_diff_format format, FILE *
 uint64_t pk_diff_peak(const struct pk_diff *diff, enum pk_diff_which which);
 
 /* Has the peak grown by more than that, beyond the noise? Then `ret_sentence` says so. */
-bool pk_diff_exceeds(const struct pk_diff *diff, const struct pk_amount *limit,
-                     char *ret_sentence, size_t size);
+bool pk_diff_exceeds(const struct pk_diff *diff, const struct pk_amount *limit, char *ret_sentence,
+                     size_t size);
 
 /* NULL is fine. */
 void pk_diff_free(struct pk_diff *diff);

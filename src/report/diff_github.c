@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The diff as annotations of a GitHub workflow: a note beside each of the lines that grew most.
  *
- *     ::warning file=app/load.py,line=12,title=Peak memory grew::+61.2 MiB at the peak: 3.0 MiB before, 64.2 MiB now
+ *     ::warning file=app/load.py,line=12,title=Peak memory grew::+61.2 MiB at the peak: ...
  *
- * May use diff_model.h, display.h, github_text.h. Must stay true: nothing that comes from the program can begin a
- * command of its own; only lines of the user's own code that grew by more than the noise. */
+ * May use diff_model.h, display.h, github_text.h. Must stay true: nothing that comes from the
+ * program can begin a command of its own; only lines of the user's own code that grew by more than
+ * the noise. */
 #include <string.h>
 
 #include "report/diff_model.h"
 #include "report/display.h"
 #include "report/github_text.h"
 
-#define MAX_NOTES 5u /* a workflow shows ten of a step at most */
+#define MAX_NOTES 5u     /* a workflow shows ten of a step at most */
 #define LEAST_SHARE 100u /* growth by less than a hundredth of the peak is no news */
 
 static bool is_worth_a_note(const struct pk_diff_row *row, const struct pk_profile_frame *line,
                             uint64_t peak) {
     return line != NULL && line->kind == PK_FILE_USER && line->line > 0 &&
-           pk_github_is_file(line->path) && !row->is_noise &&
-           row->bytes[1] > row->bytes[0] && row->bytes[1] - row->bytes[0] >= peak / LEAST_SHARE;
+           pk_github_is_file(line->path) && !row->is_noise && row->bytes[1] > row->bytes[0] &&
+           row->bytes[1] - row->bytes[0] >= peak / LEAST_SHARE;
 }
 
 /* Paths are said below the directory of the run; the workflow knows them below its checkout. */

@@ -50,8 +50,8 @@ static int write_data(const struct pk_diff *diff, FILE *out) {
         struct pk_slot_data data = {0};
         char *text;
         int r = make_data(diff, max_nodes, &text, &data);
-        bool is_last = data.packed == NULL || data.written <= PK_PAGE_MAX_DATA_BYTES ||
-                       max_nodes <= MIN_NODES;
+        bool is_last =
+            data.packed == NULL || data.written <= PK_PAGE_MAX_DATA_BYTES || max_nodes <= MIN_NODES;
         if (r >= 0 && is_last) {
             pk_slot_write_data(out, &data);
         }

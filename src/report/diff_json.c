@@ -192,8 +192,8 @@ int pk_diff_write_json(const struct pk_diff *diff, uint32_t max_nodes, uint32_t 
     struct pk_json json;
 
     if (node_count > max_nodes) {
-        int r = pk_diff_tree_fold(&pool, diff->nodes, diff->node_count, max_nodes, &nodes,
-                                  &node_count);
+        int r =
+            pk_diff_tree_fold(&pool, diff->nodes, diff->node_count, max_nodes, &nodes, &node_count);
         if (r < 0) {
             return r;
         }

@@ -44,7 +44,7 @@ struct pk_diff_row {
 /* Stacks of both runs, one above the other, in preorder; the largest first. */
 struct pk_diff_node {
     uint32_t parent;
-    int32_t frame; /* of the diff; or PK_FRAME_ROOT, PK_FRAME_FOLDED */
+    int32_t frame;     /* of the diff; or PK_FRAME_ROOT, PK_FRAME_FOLDED */
     uint64_t bytes[2]; /* own, without callees */
 };
 
@@ -66,8 +66,8 @@ struct pk_diff {
  * that side. Returns 0 or -ENOMEM. (diff_tree.c) */
 int pk_diff_tree_build(struct pk_diff *diff, int32_t *const maps[2]);
 
-/* At most about `limit` nodes: the largest stay, what is below them becomes one folded leaf for each
- * node that loses children. Returns 0 or -ENOMEM. */
+/* At most about `limit` nodes: the largest stay, what is below them becomes one folded leaf for
+ * each node that loses children. Returns 0 or -ENOMEM. */
 int pk_diff_tree_fold(struct pk_pool *pool, const struct pk_diff_node *nodes, uint32_t count,
                       uint32_t limit, struct pk_diff_node **ret_nodes, uint32_t *ret_count);
 
@@ -78,8 +78,8 @@ const struct pk_profile_frame *pk_diff_line(const struct pk_diff *diff, int32_t 
 /* "more", "less", "same", "new" (held nothing before), "gone" (holds nothing after). */
 const char *pk_diff_status(const struct pk_diff_row *row);
 
-/* Is the row worth a place in a short table? The first three that changed, and those that changed by
- * a thousandth of the larger peak. */
+/* Is the row worth a place in a short table? The first three that changed, and those that changed
+ * by a thousandth of the larger peak. */
 bool pk_diff_is_shown(const struct pk_diff *diff, uint32_t row);
 
 /* "same", "moved", "similar", "place", or "none" for a line that one side alone has. */

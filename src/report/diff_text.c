@@ -61,11 +61,11 @@ static char mark_of(const struct pk_diff *diff, const struct pk_diff_row *row) {
         return ' ';
     }
     const struct pk_diff_frame *frame = &diff->frames[row->frame];
-    return frame->side[0] == NULL                    ? '+'
-           : frame->side[1] == NULL                  ? '-'
-           : frame->match.kind == PK_MATCH_SAME      ? ' '
-           : frame->match.kind == PK_MATCH_MOVED     ? '>'
-                                                     : '~';
+    return frame->side[0] == NULL                ? '+'
+           : frame->side[1] == NULL              ? '-'
+           : frame->match.kind == PK_MATCH_SAME  ? ' '
+           : frame->match.kind == PK_MATCH_MOVED ? '>'
+                                                 : '~';
 }
 
 static void write_amounts(const struct table *t, uint64_t before, uint64_t after) {
@@ -190,8 +190,8 @@ static void write_legend(const struct table *t) {
     for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
         if (t->has_mark[(unsigned char)marks[i].mark]) {
             size_t used = strlen(text);
-            snprintf(text + used, sizeof(text) - used, "%s%s", used > 0 ? ", " : "Lines: ",
-                     marks[i].words);
+            snprintf(text + used, sizeof(text) - used, "%s%s",
+                     used > 0 ? ", " : "Lines: ", marks[i].words);
         }
     }
     if (text[0] != '\0') {

@@ -18,9 +18,9 @@ const struct pk_profile_frame *pk_diff_line(const struct pk_diff *diff, int32_t 
 }
 
 const char *pk_diff_status(const struct pk_diff_row *row) {
-    return row->bytes[0] == row->bytes[1] ? "same"
-           : row->bytes[0] == 0           ? "new"
-           : row->bytes[1] == 0           ? "gone"
+    return row->bytes[0] == row->bytes[1]  ? "same"
+           : row->bytes[0] == 0            ? "new"
+           : row->bytes[1] == 0            ? "gone"
            : row->bytes[1] > row->bytes[0] ? "more"
                                            : "less";
 }
@@ -41,8 +41,7 @@ const char *pk_diff_match_name(const struct pk_diff_frame *frame) {
 void pk_diff_place(const struct pk_profile_frame *line, int32_t frame, char *ret_text,
                    size_t size) {
     if (line == NULL) {
-        snprintf(ret_text, size, "%s",
-                 frame == PK_FRAME_FOLDED ? "[smaller lines]" : "[no stack]");
+        snprintf(ret_text, size, "%s", frame == PK_FRAME_FOLDED ? "[smaller lines]" : "[no stack]");
     } else if (line->kind == PK_FILE_NONE) {
         snprintf(ret_text, size, "%.200s", line->name);
     } else {
@@ -99,10 +98,10 @@ void pk_diff_format_share(char ret_text[48], uint64_t before, uint64_t after, co
     snprintf(ret_text, 48, "%s%s", before == after ? "" : is_less ? minus : "+", number);
 }
 
-/* ---- the limit ---- */
+/* ---- the limit ------------------------------------------------------------------------------- */
 
-bool pk_diff_exceeds(const struct pk_diff *diff, const struct pk_amount *limit,
-                     char *ret_sentence, size_t size) {
+bool pk_diff_exceeds(const struct pk_diff *diff, const struct pk_amount *limit, char *ret_sentence,
+                     size_t size) {
     uint64_t before = pk_diff_peak(diff, PK_DIFF_BEFORE), after = pk_diff_peak(diff, PK_DIFF_AFTER);
     char change[48], share[48], from[PK_NUMBER_ROOM], to[PK_NUMBER_ROOM], most[PK_NUMBER_ROOM];
 
@@ -112,9 +111,9 @@ bool pk_diff_exceeds(const struct pk_diff *diff, const struct pk_amount *limit,
     }
     uint64_t grown = after - before;
     // before * tenths / 1000 without overflow
-    uint64_t allowed =
-        limit->is_share ? before / 1000 * limit->tenths + before % 1000 * limit->tenths / 1000
-                        : limit->bytes;
+    uint64_t allowed = limit->is_share
+                           ? before / 1000 * limit->tenths + before % 1000 * limit->tenths / 1000
+                           : limit->bytes;
     if (grown <= allowed) {
         return false;
     }

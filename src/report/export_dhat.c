@@ -66,8 +66,7 @@ static void write_points(struct pk_json *json, struct pk_stacklist *list, uint32
         for (uint32_t i = list->count; i-- > 0;) { // innermost first; frame 0 is "[root]"
             bool is_cut = list->frames[i] == list->cut_number;
             // each gap is a frame of its own, or stacks that differ only inside would be the same
-            pk_json_unsigned(json, NULL,
-                             is_cut ? list->table_count + ++cuts : list->frames[i] + 1);
+            pk_json_unsigned(json, NULL, is_cut ? list->table_count + ++cuts : list->frames[i] + 1);
         }
         pk_json_end_array(json);
         pk_json_end_object(json);
@@ -86,8 +85,8 @@ static int write_frames(struct pk_json *json, const struct pk_report *report,
     for (uint32_t i = 0; i < list->table_count; i++) {
         const struct pk_view_file *file;
         uint32_t line;
-        const char *name = pk_stacklist_name(list, &report->rules, i, buffer, sizeof(buffer),
-                                             &file, &line);
+        const char *name =
+            pk_stacklist_name(list, &report->rules, i, buffer, sizeof(buffer), &file, &line);
         int size = file != NULL ? asprintf(&text, "0x%" PRIX32 ": %s (%s:%" PRIu32 ")", i + 1, name,
                                            file->path, line)
                                 : asprintf(&text, "0x%" PRIX32 ": %s (in Peakline)", i + 1, name);

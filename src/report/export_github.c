@@ -3,15 +3,16 @@
  *
  *     ::warning file=app/load.py,line=12,title=Peak memory::61.2 MiB (45.1 %) of the peak ...
  *
- * Also the same lines in one sentence. May use model.h, display.h, github_text.h. Must stay true: nothing that
- * comes from the program can begin a command of its own; only lines of the user's own code. */
+ * Also the same lines in one sentence. May use model.h, display.h, github_text.h. Must stay true:
+ * nothing that comes from the program can begin a command of its own; only lines of the user's own
+ * code. */
 #include <string.h>
 
 #include "report/display.h"
 #include "report/github_text.h"
 #include "report/model.h"
 
-#define MAX_NOTES 5u /* a workflow shows ten of a step at most */
+#define MAX_NOTES 5u     /* a workflow shows ten of a step at most */
 #define LEAST_SHARE 100u /* a line with less than a hundredth of the peak is no news */
 
 /* A blame line that is worth a note, else NULL. */

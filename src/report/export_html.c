@@ -54,8 +54,8 @@ static int write_data(const struct pk_report *report, FILE *out) {
         struct pk_slot_data data = {0};
         int r = make_data(report, max_nodes, &text, &size);
         r = r < 0 ? r : pk_slot_pack(text, size, &data);
-        bool is_last = data.packed == NULL || data.written <= PK_PAGE_MAX_DATA_BYTES ||
-                       max_nodes <= MIN_NODES;
+        bool is_last =
+            data.packed == NULL || data.written <= PK_PAGE_MAX_DATA_BYTES || max_nodes <= MIN_NODES;
         if (r >= 0 && is_last) {
             pk_slot_write_data(out, &data);
         }

@@ -28,8 +28,8 @@ static int write_frame(struct pk_json *json, const struct pk_report *report,
     char buffer[PK_STACKLIST_NAME_ROOM], *label = NULL;
     const struct pk_view_file *file;
     uint32_t line;
-    const char *name = pk_stacklist_name(list, &report->rules, number, buffer, sizeof(buffer),
-                                         &file, &line);
+    const char *name =
+        pk_stacklist_name(list, &report->rules, number, buffer, sizeof(buffer), &file, &line);
 
     if (file != NULL && asprintf(&label, "%s (%s:%" PRIu32 ")", name,
                                  pk_path_spoken(&report->rules, file->path), line) < 0) {

@@ -26,7 +26,7 @@
 #define MIN_WIDTH 40u
 #define MAX_WIDTH 500u
 #define TORN 20u /* columns of two lines that may stay empty where they are parted between words */
-#define GAP 2u /* columns between a place and its source line */
+#define GAP 2u   /* columns between a place and its source line */
 #define LINE_ROOM (4u * MAX_WIDTH + 8u)
 
 struct summary {
@@ -225,14 +225,13 @@ static void write_rows(const struct summary *s, uint32_t count) {
     size_t limit = limit_places(s->width > before ? s->width - before : 0);
     for (uint32_t i = 0; i < count; i++) {
         char shown[LINE_ROOM];
-        place = longest(
-            place, pk_text_clean_place(shown, sizeof(shown), rows[i].place, limit, s->utf8));
+        place = longest(place,
+                        pk_text_clean_place(shown, sizeof(shown), rows[i].place, limit, s->utf8));
     }
     for (uint32_t i = 0; i < count; i++) {
         const struct row *row = &rows[i];
         char shown[LINE_ROOM];
-        size_t columns =
-            pk_text_clean_place(shown, sizeof(shown), row->place, place, s->utf8);
+        size_t columns = pk_text_clean_place(shown, sizeof(shown), row->place, place, s->utf8);
         fprintf(s->out, "  %s%*s%s  %*s  %*s  ", style(s, BOLD), (int)bytes, row->bytes,
                 style(s, PLAIN), (int)share, row->share, (int)blocks, row->blocks);
         bool is_link = pk_link_begin(s->out, s->link_host, row->path, row->line);
@@ -282,7 +281,8 @@ static unsigned lines_of(const struct summary *s, const char *text) {
     return text[0] == '\0' ? 0 : pk_text_columns(text, s->utf8) > s->width ? 2 : 1;
 }
 
-/* `spare`: lines that nobody else needs; the notes that are longer than one line get them, from the first on. */
+/* `spare`: lines that nobody else needs; the notes that are longer than one line get them, from the
+ * first on. */
 static void write_notes(const struct summary *s, const char *const *notes, unsigned count,
                         unsigned more, unsigned spare) {
     for (unsigned i = 0; i < count; i++) {
@@ -327,8 +327,7 @@ int pk_write_text(const struct pk_report *report, FILE *out,
     const char *path = options->report_path;
     unsigned note_count =
         choose_notes(report, headline[0] != '\0' ? 1 : MAX_NOTES, notes, &more_notes);
-    bool one_long_note =
-        note_count == 1 && more_notes == 0 && lines_of(&s, notes[0]) > 1;
+    bool one_long_note = note_count == 1 && more_notes == 0 && lines_of(&s, notes[0]) > 1;
     // the resident size gets its second line where nothing went wrong
     bool long_resident = headline[0] == '\0' && outcome[0] == '\0';
     unsigned used = 1 + lines_of(&s, headline) + (one_long_note ? 2 : note_count) +

@@ -238,23 +238,30 @@ static void warn_about_losses(struct pk_report *report) {
     }
 }
 
-/* What an in-process start cannot see, and what a block's bytes are. A block's ledger is the only one in its directory. */
+/* What an in-process start cannot see, and what a block's bytes are. A block's ledger is the only
+ * one in its directory. */
 static void warn_about_in_process(struct pk_report *report) {
-    const struct pk_view_process *process = report->view.process_count > 0 ? report->view.processes : NULL;
+    const struct pk_view_process *process =
+        report->view.process_count > 0 ? report->view.processes : NULL;
     char start[PK_NUMBER_ROOM], freed[PK_NUMBER_ROOM], above[PK_NUMBER_ROOM];
     if (count_flag(report, PK_FLAG_IN_PROCESS) > 0) {
-        warn(report, "Measured from inside the program: what it held before is not counted, nor are Python "
-                     "programs that it starts (forked processes are).");
+        warn(report,
+             "Measured from inside the program: what it held before is not counted, nor are Python "
+             "programs that it starts (forked processes are).");
     }
     if (process == NULL || (process->flags & PK_FLAG_BLOCK) == 0) {
         return;
     }
-    warn(report, "This is one block of the program: bytes are those above the %s held when it began.",
+    warn(report,
+         "This is one block of the program: bytes are those above the %s held when it began.",
          pk_format_bytes(start, process->inherited_bytes));
     if (process->inherited_freed_bytes > 0) {
         uint64_t peak = report->view.peak_bytes;
-        uint64_t rest = peak > process->inherited_freed_bytes ? peak - process->inherited_freed_bytes : 0;
-        warn(report, "By its peak the block had freed %s of those, so the process held %s more than at its start.",
+        uint64_t rest =
+            peak > process->inherited_freed_bytes ? peak - process->inherited_freed_bytes : 0;
+        warn(report,
+             "By its peak the block had freed %s of those, so the process held %s more than at its "
+             "start.",
              pk_format_bytes(freed, process->inherited_freed_bytes), pk_format_bytes(above, rest));
     }
 }
@@ -327,10 +334,11 @@ static void warn_about_tree_sum(struct pk_report *report) {
     }
 }
 
-/* Maps of one object in several processes are a part of the peak in each. Nobody tells which maps are
- * the same object. But where all of the peak was resident, far less of it with each page counted once, and
- * as much in pages of files and of shared memory as is mapped, maps that are shared are the one cause: what
- * a fork shares is in the peak once, and neither that nor what each OpenBLAS maps for itself is such a page. */
+/* Maps of one object in several processes are a part of the peak in each. Nobody tells which maps
+ * are the same object. But where all of the peak was resident, far less of it with each page
+ * counted once, and as much in pages of files and of shared memory as is mapped, maps that are
+ * shared are the one cause: what a fork shares is in the peak once, and neither that nor what each
+ * OpenBLAS maps for itself is such a page. */
 static void warn_about_sharing(struct pk_report *report) {
     const struct pk_run_info *run = report->run;
     uint64_t peak = report->view.peak_bytes;
@@ -340,7 +348,8 @@ static void warn_about_sharing(struct pk_report *report) {
         run->rss_peak_file_bytes > maps - maps / 5 && run->rss_peak_bytes > peak - peak / 5 &&
         run->pss_peak_bytes < peak - peak / 5) {
         warn(report,
-             "Shared memory counts in each process that maps it (%s of the peak are maps). With each "
+             "Shared memory counts in each process that maps it (%s of the peak are maps). With "
+             "each "
              "page counted once, %s were resident.",
              pk_format_bytes(mapped, maps), pk_format_bytes(once, run->pss_peak_bytes));
     }
@@ -359,10 +368,11 @@ static void warn_about_note(struct pk_report *report, const struct pk_tree_note 
              text);
         break;
     case PK_NOTE_NO_LEDGER:
-        warn(report,
-             "No record could be made for %u Python process%s%s%s%s: not measured, not in the peak.",
-             note->count, note->count == 1 ? "" : "es", note->text[0] == '\0' ? "" : " (",
-             note->text, note->text[0] == '\0' ? "" : ")");
+        warn(
+            report,
+            "No record could be made for %u Python process%s%s%s%s: not measured, not in the peak.",
+            note->count, note->count == 1 ? "" : "es", note->text[0] == '\0' ? "" : " (",
+            note->text, note->text[0] == '\0' ? "" : ")");
         break;
     case PK_NOTE_OUT_OF_REACH:
         warn(report,
@@ -372,7 +382,8 @@ static void warn_about_note(struct pk_report *report, const struct pk_tree_note 
         break;
     case PK_NOTE_NO_HANDLERS:
         warn(report,
-             "%u process%s made by a bare system call, without fork(): not measured, not in the peak.",
+             "%u process%s made by a bare system call, without fork(): not measured, not in the "
+             "peak.",
              note->count, note->count == 1 ? " was" : "es were");
         break;
     default:

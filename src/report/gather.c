@@ -32,8 +32,8 @@ struct gathering {
     struct pk_load_warnings *warnings;
     struct entry *entries;
     uint32_t count;
-    bool is_tree_peak;  /* else the largest own peak */
-    uint32_t highest;   /* the entry with the largest own peak */
+    bool is_tree_peak; /* else the largest own peak */
+    uint32_t highest;  /* the entry with the largest own peak */
     int first_failure;
     char *error;
     size_t error_size;
@@ -47,8 +47,8 @@ void pk_load_warn(struct pk_report *report, struct pk_load_warnings *warnings, c
     }
 }
 
-/* A sentence that begins with a file of the directory, from the file's name on: who reads the report need
- * not know where it lies. */
+/* A sentence that begins with a file of the directory, from the file's name on: who reads the
+ * report need not know where it lies. */
 static const char *skip_directory(const struct gathering *g, const char *sentence) {
     size_t length = strlen(g->dir);
     bool is_inside = strncmp(sentence, g->dir, length) == 0 && sentence[length] == '/';
@@ -115,21 +115,20 @@ static void take_numbers(struct pk_view_process *process, const struct pk_ledger
 
 static void describe(struct gathering *g, const char *name, const struct pk_ledger_header *header) {
     struct entry *entry = &g->entries[g->count++];
-    *entry = (struct entry){
-        .process = {.pid = header->pid,
-                    .parent_pid = header->parent_pid,
-                    .forked_from = header->forked_from,
-                    .parent = -1,
-                    .frame = PK_FRAME_ROOT,
-                    .failed_frame = PK_FRAME_ROOT,
-                    .command = keep_text(g, header->command),
-                    .ledger = keep_text(g, name),
-                    .python = name_python(g, header),
-                    .python_note = keep_text(g, header->python_note)},
-        .tree_slot = header->tree_slot,
-        .start_mono_ns = header->start_mono_ns,
-        .start_unix_ns = header->start_unix_ns,
-        .node_count = header->counts[PK_TABLE_IDENTS]};
+    *entry = (struct entry){.process = {.pid = header->pid,
+                                        .parent_pid = header->parent_pid,
+                                        .forked_from = header->forked_from,
+                                        .parent = -1,
+                                        .frame = PK_FRAME_ROOT,
+                                        .failed_frame = PK_FRAME_ROOT,
+                                        .command = keep_text(g, header->command),
+                                        .ledger = keep_text(g, name),
+                                        .python = name_python(g, header),
+                                        .python_note = keep_text(g, header->python_note)},
+                            .tree_slot = header->tree_slot,
+                            .start_mono_ns = header->start_mono_ns,
+                            .start_unix_ns = header->start_unix_ns,
+                            .node_count = header->counts[PK_TABLE_IDENTS]};
     take_numbers(&entry->process, header);
 }
 
@@ -182,8 +181,8 @@ static void choose_peak(struct gathering *g) {
             g->highest = i;
         }
     }
-    g->is_tree_peak = tree != NULL && tree->peak > 0 &&
-                      tree->peak >= g->entries[g->highest].process.peak_bytes;
+    g->is_tree_peak =
+        tree != NULL && tree->peak > 0 && tree->peak >= g->entries[g->highest].process.peak_bytes;
 }
 
 struct pid_entry {
@@ -207,8 +206,7 @@ static void find_parents(struct gathering *g, struct pid_entry *sorted) {
     qsort(sorted, g->count, sizeof(*sorted), compare_pids);
     for (uint32_t i = 0; i < g->count; i++) {
         struct pk_view_process *process = &g->entries[i].process;
-        uint32_t wanted =
-            process->forked_from != 0 ? process->forked_from : process->parent_pid;
+        uint32_t wanted = process->forked_from != 0 ? process->forked_from : process->parent_pid;
         uint32_t low = 0, high = g->count; // the first that is not before (wanted, i)
         while (low < high) {
             uint32_t middle = low + (high - low) / 2;
@@ -263,8 +261,7 @@ static void name_frames(struct gathering *g, struct entry **by_peak, uint32_t *m
         struct entry *entry = by_peak[i];
         nodes += entry->node_count;
         if (i == 0 || nodes <= MAX_SPLIT_NODES) {
-            snprintf(text, sizeof(text), "process %u %s", entry->process.pid,
-                     entry->process.label);
+            snprintf(text, sizeof(text), "process %u %s", entry->process.pid, entry->process.label);
             entry->frame_name = keep_text(g, text);
         } else {
             merged[entry->process.group]++;
@@ -280,8 +277,7 @@ static void name_frames(struct gathering *g, struct entry **by_peak, uint32_t *m
         if (count > 1) {
             snprintf(text, sizeof(text), "process x%u %s", count, entry->process.label);
         } else {
-            snprintf(text, sizeof(text), "process %u %s", entry->process.pid,
-                     entry->process.label);
+            snprintf(text, sizeof(text), "process %u %s", entry->process.pid, entry->process.label);
         }
         entry->frame_name = keep_text(g, text);
     }
@@ -313,8 +309,8 @@ static int describe_all(struct gathering *g) {
         process->is_alive = process->state == PK_STATE_RUNNING && tree != NULL &&
                             slot < tree->slot_count && tree->slots[slot].pid == process->pid &&
                             tree->slots[slot].is_alive;
-        process->took_part = g->is_tree_peak ? pk_tree_took_part(tree, slot, process->pid)
-                                             : i == g->highest;
+        process->took_part =
+            g->is_tree_peak ? pk_tree_took_part(tree, slot, process->pid) : i == g->highest;
     }
     if (r >= 0 && g->count > 1) {
         name_frames(g, by_peak, merged);

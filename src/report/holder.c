@@ -62,10 +62,10 @@ static uint64_t add_threads(const struct pk_view *view, int32_t process, int32_t
 
 int pk_holder_find(const struct pk_view *view, struct pk_holder *ret_holder) {
     int64_t process = find_process(view);
-    *ret_holder = (struct pk_holder){
-        .process = process,
-        .bytes = process < 0 ? view->peak_bytes : view->processes[process].tree_bytes,
-        .thread_frame = PK_FRAME_ROOT};
+    *ret_holder = (struct pk_holder){.process = process,
+                                     .bytes = process < 0 ? view->peak_bytes
+                                                          : view->processes[process].tree_bytes,
+                                     .thread_frame = PK_FRAME_ROOT};
     int32_t frame = process < 0 ? PK_FRAME_ROOT : view->processes[process].frame;
     if (view->tree.count == 0 || ret_holder->bytes == 0 ||
         (process >= 0 && (frame < 0 || count_sharing(view, frame) > 1))) {

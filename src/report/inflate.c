@@ -153,8 +153,8 @@ static void copy_match(struct inflater *in, unsigned length, unsigned distance) 
 
 static void inflate_coded(struct inflater *in, const struct code *literals,
                           const struct code *distances) {
-    static const uint16_t length_base[29] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,
-                                             15, 17, 19, 23, 27, 31, 35, 43, 51,  59,
+    static const uint16_t length_base[29] = {3,  4,  5,  6,   7,   8,   9,   10,  11, 13,
+                                             15, 17, 19, 23,  27,  31,  35,  43,  51, 59,
                                              67, 83, 99, 115, 131, 163, 195, 227, 258};
     static const uint8_t length_extra[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
                                              2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
@@ -277,7 +277,12 @@ static void inflate_all(struct inflater *in) {
 
 /* Behind the head of the gzip member; 0 if it is none. */
 static size_t skip_head(const uint8_t *data, size_t size) {
-    enum { FLAG_CHECK = 2, FLAG_EXTRA = 4, FLAG_NAME = 8, FLAG_COMMENT = 16 };
+    enum {
+        FLAG_CHECK = 2,
+        FLAG_EXTRA = 4,
+        FLAG_NAME = 8,
+        FLAG_COMMENT = 16
+    };
     if (size < 18 || data[0] != 0x1f || data[1] != 0x8b || data[2] != 8) {
         return 0;
     }

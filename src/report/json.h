@@ -52,7 +52,7 @@ void pk_json_null(struct pk_json *json, const char *key);
 /* Nanoseconds as seconds with three digits, rounded down: 12.345. */
 void pk_json_seconds(struct pk_json *json, const char *key, uint64_t nanoseconds);
 
-/* ---- reading ---- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 enum pk_json_token {
     PK_JSON_ERROR = -1,
@@ -78,8 +78,8 @@ struct pk_json_reader {
     bool wants_comma[64];
     bool wants_value; /* a key has just been read */
     bool is_done;
-    char *string;   /* of the last KEY or STRING: malloced, NUL-terminated, without NULs inside */
-    int64_t number; /* of the last NUMBER, its fraction dropped, clamped to the type */
+    char *string;     /* of the last KEY or STRING: malloced, NUL-terminated, without NULs inside */
+    int64_t number;   /* of the last NUMBER, its fraction dropped, clamped to the type */
     size_t number_at; /* where its text begins; it ends at `at` */
 };
 

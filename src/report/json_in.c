@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The pull reader for JSON documents of our own. No recursion: the kind of every open level is kept in
- * an array. May use record/utf8.h. */
+ * The pull reader for JSON documents of our own. No recursion: the kind of every open level is kept
+ * in an array. May use record/utf8.h. */
 #include <stdlib.h>
 #include <string.h>
 

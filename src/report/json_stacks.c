@@ -197,10 +197,11 @@ static void write_kinds(struct pk_json *json, const struct pk_tree *tree) {
                 any |= tree->columns[pk_kind_column(kind, column)][node];
             }
             if (any != 0) {
-                pk_json_unsigned(json, NULL, field == -2   ? node
-                                             : field == -1 ? kind + 1
-                                                           : tree->columns[pk_kind_column(
-                                                                 kind, (unsigned)field)][node]);
+                pk_json_unsigned(json, NULL,
+                                 field == -2 ? node
+                                 : field == -1
+                                     ? kind + 1
+                                     : tree->columns[pk_kind_column(kind, (unsigned)field)][node]);
             }
         }
         pk_json_end_array(json);

@@ -7,8 +7,8 @@
 
 #include "base/attr.h"
 
-/* A value takes 48 bytes and as few as 2 of the text. Pages of ours have up to 3 million: 100,000 stacks of
- * 8 columns, or 100,000 processes of 25 members. */
+/* A value takes 48 bytes and as few as 2 of the text. Pages of ours have up to 3 million: 100,000
+ * stacks of 8 columns, or 100,000 processes of 25 members. */
 #define MAX_VALUES 8000000u
 
 static const struct pk_json_value nothing = {.kind = PK_JSON_NULL};

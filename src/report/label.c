@@ -132,10 +132,8 @@ int pk_label_groups(struct pk_view_process *processes, uint32_t count) {
         const struct pk_view_process *process = &processes[i];
         bool is_forked = process->forked_from != 0;
         uint32_t parent = is_forked ? process->forked_from : process->parent_pid;
-        members[i] = (struct member){.parent = parent,
-                                     .is_forked = is_forked,
-                                     .command = process->command,
-                                     .index = i};
+        members[i] = (struct member){
+            .parent = parent, .is_forked = is_forked, .command = process->command, .index = i};
     }
     qsort(members, count, sizeof(*members), compare_members);
     // a group is known by its first member; its number is given in order of those

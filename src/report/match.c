@@ -11,13 +11,13 @@
 #include "report/pool.h"
 #include "report/similar.h"
 
-#define SIMILAR_PERCENT 60u   /* a renamed variable keeps 65 to 90, another statement some 40 */
-#define FUNCTION_PERCENT 60u  /* of the text in the lines that are known of a function */
-#define FUNCTION_LEAD 10u     /* so much better than the second best */
+#define SIMILAR_PERCENT 60u    /* a renamed variable keeps 65 to 90, another statement some 40 */
+#define FUNCTION_PERCENT 60u   /* of the text in the lines that are known of a function */
+#define FUNCTION_LEAD 10u      /* so much better than the second best */
 #define TELLING_CHARACTERS 10u /* shorter texts, such as `main()`, say little by themselves */
-#define MAX_RENAMES 64u       /* each is looked for in each word of lines that are compared */
-#define MAX_PAIRS 10000u      /* of files, functions or lines that are compared one by one */
-#define MAX_CELLS (1u << 20)  /* of the table for the longest common sequence */
+#define MAX_RENAMES 64u        /* each is looked for in each word of lines that are compared */
+#define MAX_PAIRS 10000u       /* of files, functions or lines that are compared one by one */
+#define MAX_CELLS (1u << 20)   /* of the table for the longest common sequence */
 
 /* The lines of one function of one side, a range of `order`. */
 struct unit {
@@ -126,7 +126,7 @@ static void pair_equal(struct matcher *m, uint32_t before, uint32_t after) {
     pair_up(m, before, after, is_there ? PK_MATCH_SAME : PK_MATCH_MOVED, 100);
 }
 
-/* ---- bodies ---- */
+/* ---- bodies ---------------------------------------------------------------------------------- */
 
 /* How much of the text of one function is found in another, in per cent; the length of the text in
  * `ret_length`. */
@@ -170,7 +170,7 @@ static unsigned compare_bodies(const struct matcher *m, const struct unit *a,
     return a_length < TELLING_CHARACTERS || b_length < TELLING_CHARACTERS ? 0 : (forth + back) / 2;
 }
 
-/* ---- files ---- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static const char *base_name(const char *path) {
     const char *slash = strrchr(path, '/');
@@ -237,7 +237,7 @@ static void match_files(struct matcher *m) {
     }
 }
 
-/* ---- functions ---- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 static void pair_units(struct matcher *m, uint32_t before, uint32_t after) {
     m->before.units[before].other = (int32_t)after;
@@ -386,7 +386,7 @@ static void list_renames(struct matcher *m) {
     }
 }
 
-/* ---- lines ---- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static bool is_equal(const struct pk_match_line *a, const struct pk_match_line *b) {
     if (a->source[0] == '\0' || b->source[0] == '\0') {
@@ -495,9 +495,8 @@ static void match_gap(struct matcher *m, const uint32_t *before, uint32_t before
             const char *text = m->before.lines[before[i]].source;
             for (uint32_t j = 0; j < after_count && text[0] != '\0'; j++) {
                 if (m->before.others[before[i]] < 0 && m->after.others[after[j]] < 0) {
-                    unsigned percent =
-                        pk_similar_percent_renamed(text, m->after.lines[after[j]].source,
-                                                   m->renames, m->rename_count);
+                    unsigned percent = pk_similar_percent_renamed(
+                        text, m->after.lines[after[j]].source, m->renames, m->rename_count);
                     if (percent > best) {
                         best = percent;
                         best_before = before[i];

@@ -4,8 +4,8 @@
  * pool.h. Must stay true: a line has at most one counterpart; the same input gives the same answer.
  *
  *     files      the same path; else the one renamed file with the same functions
- *     functions  the same name in that file; else, where clear, the one with the same lines: renamed,
- *                or of the same name in another file
+ *     functions  the same name in that file; else, where clear, the one with the same lines:
+ *                renamed, or of the same name in another file
  *     lines      inside a function: the longest common sequence of equal texts; equal texts that
  *                changed their order; between those, the most similar ones from 60 % on. Elsewhere:
  *                an equal text that is the only one of its kind on both sides

@@ -26,7 +26,7 @@ struct pk_report {
     struct pk_pool pool;
     struct pk_run_info *run; /* NULL without run.json */
     struct pk_path_rules rules;
-    const char *command_text; /* of `-c`, or NULL */
+    const char *command_text;          /* of `-c`, or NULL */
     struct pk_timeline_page *timeline; /* DIR/timeline; NULL: none, or not readable */
 
     struct pk_tree_snapshot *tree; /* DIR/tree; NULL: none, or not readable */
@@ -42,15 +42,15 @@ struct pk_report {
 
     uint64_t start_mono_ns; /* the run's, on the clock of the ledgers */
     int64_t start_unix_ns;
-    int64_t duration_ns;   /* -1: unknown */
-    int64_t peak_time_ns;  /* since the start; -1: unknown */
-    const char *python;    /* "3.13.0 free-threaded"; "" when there was none */
+    int64_t duration_ns;    /* -1: unknown */
+    int64_t peak_time_ns;   /* since the start; -1: unknown */
+    const char *python;     /* "3.13.0 free-threaded"; "" when there was none */
     uint64_t failed_allocs; /* of all processes */
     uint64_t largest_failed_bytes;
-    uint32_t failed_pid; /* of the process whose failed allocation was the largest; 0: none */
-    struct pk_holder holder;       /* the process and thread with most of the peak */
+    uint32_t failed_pid;     /* of the process whose failed allocation was the largest; 0: none */
+    struct pk_holder holder; /* the process and thread with most of the peak */
     char resident_note[320]; /* why the resident peak differs (resident.h), or "" */
-    char failed_note[256]; /* a sentence on the largest failed allocation, or "" */
+    char failed_note[256];   /* a sentence on the largest failed allocation, or "" */
 
     uint32_t warning_count;
     const char **warnings;

@@ -124,8 +124,8 @@ void pk_names_end(struct pk_names *names) {
 /* The file of a resolved path, which the view's pool (or nobody) owns. */
 static uint32_t intern_path(struct pk_names *names, const char *path) {
     struct pk_view *view = names->view;
-    void *grown = grow_array(names, view->files, view->file_count, &names->file_room,
-                             sizeof(*view->files));
+    void *grown =
+        grow_array(names, view->files, view->file_count, &names->file_room, sizeof(*view->files));
     if (grown == NULL) {
         return 0;
     }
@@ -163,8 +163,8 @@ static void look_for_stdlib(struct pk_names *names, const char *path) {
 
 uint32_t pk_names_file(struct pk_names *names, const char *raw) {
     struct pk_view *view = names->view;
-    void *grown = grow_array(names, names->raws, names->raw_count, &names->raw_room,
-                             sizeof(*names->raws));
+    void *grown =
+        grow_array(names, names->raws, names->raw_count, &names->raw_room, sizeof(*names->raws));
     if (grown == NULL) {
         return 0;
     }
@@ -181,8 +181,7 @@ uint32_t pk_names_file(struct pk_names *names, const char *raw) {
         }
     }
     const char *kept = pk_pool_text(&view->pool, raw, strlen(raw));
-    const char *path =
-        kept == NULL ? NULL : pk_path_resolve(&view->pool, &names->rules, kept);
+    const char *path = kept == NULL ? NULL : pk_path_resolve(&view->pool, &names->rules, kept);
     if (path == NULL) {
         names->failed = true;
         return 0;
@@ -242,8 +241,7 @@ uint32_t pk_names_frame(struct pk_names *names, uint32_t function, uint32_t line
     uint32_t slot = mix_frame(function, line, started_by) & table->mask;
     for (; table->slots[slot] != 0; slot = (slot + 1) & table->mask) {
         const struct pk_view_frame *known = &view->frames[table->slots[slot] - 1];
-        if (known->function == function && known->line == line &&
-            known->started_by == started_by) {
+        if (known->function == function && known->line == line && known->started_by == started_by) {
             return table->slots[slot] - 1;
         }
     }

@@ -120,7 +120,9 @@ int pk_old_lines_take(struct pk_report *report, const char *dir) {
         return 0;
     }
     enum pk_file_status *were = calloc(report->view.file_count, sizeof(*were));
-    int r = were == NULL ? -ENOMEM : is_of_run(page, report) ? collect_lines(report, page, were) : 0;
+    int r = were == NULL              ? -ENOMEM
+            : is_of_run(page, report) ? collect_lines(report, page, were)
+                                      : 0;
     if (r >= 0) {
         give_lines(report, were);
     }

@@ -6,7 +6,8 @@
  * this):
  *
  *     <script type="application/json" id="peakline-data" data-encoding="json">JSON</script>
- *     <script type="application/json" id="peakline-data" data-encoding="gzip+base64">BASE64</script>
+ *     <script type="application/json" id="peakline-data"
+ *             data-encoding="gzip+base64">BASE64</script>
  *
  * exactly once, with these attributes in this order, on no line of its own; neither JSON nor BASE64
  * holds a `<`, so the text ends at the next `</script>`. BASE64 is RFC 4648 with padding and
@@ -18,9 +19,10 @@
  *                  folded together so that the file stays small
  *   blame          an object of columns {frame, bytes, blocks, end_bytes, end_blocks, alloc_bytes,
  *                  alloc_blocks, heap_bytes, map_bytes, largest_bytes,
- *                  largest_least_bytes} instead of a list of objects: `frame` is an index into frames, -1
- *                  for bytes without any stack ("[no stack]"), -2 for all smaller lines in one
- *                  ("[smaller lines]"); path, line, function, source, kind follow from the frame
+ *                  largest_least_bytes} instead of a list of objects: `frame` is an index into
+ *                  frames, -1 for bytes without any stack ("[no stack]"), -2 for all smaller lines
+ *                  in one ("[smaller lines]"); path, line, function, source, kind follow from the
+ *                  frame
  *   folded         null, or {stacks, bytes}: how many stacks are folded, their bytes at the peak
  *   page           what only the page needs: {context: {file, line, text}}, source lines around
  *                  those of the frames, by file; `line` is the distance from the row before it

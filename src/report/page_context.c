@@ -71,10 +71,8 @@ static uint32_t collect_lines(const struct pk_view *view, const uint32_t *shares
         uint32_t file = view->functions[frame->function].file;
         uint32_t first = frame->line > REACH ? frame->line - REACH : 1;
         for (uint32_t line = first; line <= frame->line + REACH && line >= first; line++) {
-            lines[count++] =
-                (struct pk_page_line){.file = file,
-                                      .line = line,
-                                      .text = line == frame->line ? frame->source : NULL};
+            lines[count++] = (struct pk_page_line){
+                .file = file, .line = line, .text = line == frame->line ? frame->source : NULL};
         }
     }
     qsort(lines, count, sizeof(*lines), pk_page_line_compare);

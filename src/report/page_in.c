@@ -116,10 +116,10 @@ static bool read_tables(struct converter *c, const char *text, size_t size) {
     return ok;
 }
 
-/* ---- writing ---- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
-/* A row of a table is looked for as if nothing were known: where a key stands twice, the profile that
- * was checked is made of the last, and this table of the first. */
+/* A row of a table is looked for as if nothing were known: where a key stands twice, the profile
+ * that was checked is made of the last, and this table of the first. */
 static bool has_row(struct converter *c, const struct column *column, int64_t row) {
     bool is_there = row >= 0 && (uint64_t)row < column->count;
     c->is_torn = c->is_torn || !is_there;
@@ -283,7 +283,8 @@ int pk_page_write_document(const char *text, size_t size, const char *name, FILE
     pk_profile_free(profile);
     struct converter c = {0};
     FILE *memory = open_memstream(&document, &document_size);
-    bool ok = memory != NULL && read_tables(&c, text, size) && write_document(&c, text, size, memory);
+    bool ok =
+        memory != NULL && read_tables(&c, text, size) && write_document(&c, text, size, memory);
     if (memory != NULL && fclose(memory) != 0) {
         ok = false;
     }
@@ -293,7 +294,8 @@ int pk_page_write_document(const char *text, size_t size, const char *name, FILE
     } else if (ok) {
         (void)fwrite(document, 1, document_size, out);
     } else {
-        snprintf(error, error_size, "%s cannot be read: not enough memory, or nested too deep", name);
+        snprintf(error, error_size, "%s cannot be read: not enough memory, or nested too deep",
+                 name);
     }
     free(document);
     free_table(&c.files);

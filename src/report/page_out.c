@@ -119,8 +119,8 @@ int pk_write_page_data(const struct pk_report *report, uint32_t max_nodes, uint3
 
     uint32_t blame_count =
         report->view.blame_count < max_blame ? report->view.blame_count : max_blame;
-    int r = pk_tree_fold(&pool, &report->view.tree, max_nodes,
-                         PK_BY_PEAK | PK_BY_END | PK_BY_ALLOC, &tree);
+    int r = pk_tree_fold(&pool, &report->view.tree, max_nodes, PK_BY_PEAK | PK_BY_END | PK_BY_ALLOC,
+                         &tree);
     if (r >= 0) {
         r = pk_selection_make(report, &tree, blame_count, &selection);
     }

@@ -86,14 +86,10 @@ static int fill_names(struct pk_view *view, const struct pk_json_value *data) {
             .source = take_text(&source)};
     }
     view->files[view->file_count - 1] = (struct pk_view_file){.path = "", .kind = PK_FILE_NONE};
-    view->functions[view->function_count - 1] =
-        (struct pk_view_function){.name = "[folded together]",
-                                  .file = view->file_count - 1,
-                                  .kind = PK_FUNCTION_DROPPED};
-    view->frames[view->frame_count - 1] =
-        (struct pk_view_frame){.function = view->function_count - 1,
-                               .started_by = PK_FRAME_ROOT,
-                               .source = ""};
+    view->functions[view->function_count - 1] = (struct pk_view_function){
+        .name = "[folded together]", .file = view->file_count - 1, .kind = PK_FUNCTION_DROPPED};
+    view->frames[view->frame_count - 1] = (struct pk_view_frame){
+        .function = view->function_count - 1, .started_by = PK_FRAME_ROOT, .source = ""};
     return 0;
 }
 
@@ -114,8 +110,10 @@ static int fill_context(struct pk_report *report, const struct pk_json_value *da
         int64_t distance = bound(take_number(&line), INT32_MAX, 0);
         bool is_same = i > 0 && report->old_lines[i - 1].file == of;
         int64_t before = is_same ? (int64_t)report->old_lines[i - 1].line : 0;
-        report->old_lines[i] = (struct pk_page_line){
-            .file = of, .line = (uint32_t)bound(before + distance, INT32_MAX, 0), .text = take_text(&text)};
+        report->old_lines[i] =
+            (struct pk_page_line){.file = of,
+                                  .line = (uint32_t)bound(before + distance, INT32_MAX, 0),
+                                  .text = take_text(&text)};
     }
     return 0;
 }
@@ -258,16 +256,16 @@ static int fill_run(struct pk_report *report, const struct pk_json_value *data) 
     if (report->run == NULL) {
         return -ENOMEM;
     }
-    *report->run = (struct pk_run_info){
-        .tool = copy_unless_empty(pk_json_member_text(data, "tool")),
-        .argv = copy_texts(pk_json_member(run, "command")),
-        .directory = copy_unless_empty(pk_json_member_text(run, "directory")),
-        .headline = copy_unless_empty(pk_json_member_text(run, "headline")),
-        .code = (int)pk_json_member(outcome, "code")->number,
-        .signal = (int)pk_json_member(outcome, "signal")->number,
-        .rss_peak_bytes = pk_json_member_number(peak, "rss_bytes"),
-        .pss_peak_bytes = pk_json_member_number(peak, "pss_bytes"),
-        .swap_peak_bytes = pk_json_member_number(peak, "swap_bytes")};
+    *report->run =
+        (struct pk_run_info){.tool = copy_unless_empty(pk_json_member_text(data, "tool")),
+                             .argv = copy_texts(pk_json_member(run, "command")),
+                             .directory = copy_unless_empty(pk_json_member_text(run, "directory")),
+                             .headline = copy_unless_empty(pk_json_member_text(run, "headline")),
+                             .code = (int)pk_json_member(outcome, "code")->number,
+                             .signal = (int)pk_json_member(outcome, "signal")->number,
+                             .rss_peak_bytes = pk_json_member_number(peak, "rss_bytes"),
+                             .pss_peak_bytes = pk_json_member_number(peak, "pss_bytes"),
+                             .swap_peak_bytes = pk_json_member_number(peak, "swap_bytes")};
     for (unsigned i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
         if (strcmp(pk_json_member_text(outcome, "kind"), outcomes[i]) == 0) {
             report->run->outcome = (enum pk_run_outcome)i;
@@ -332,8 +330,7 @@ int pk_report_from_page(const struct pk_archive *archive, const char *name,
     }
     snprintf(error, error_size, "%s cannot be read: not enough memory", name);
     struct pk_report *report = calloc(1, sizeof(*report));
-    r = report == NULL ? -ENOMEM
-                       : pk_json_tree(&report->pool, archive->text, archive->size, &data);
+    r = report == NULL ? -ENOMEM : pk_json_tree(&report->pool, archive->text, archive->size, &data);
     r = r < 0 ? r : fill_report(report, data);
     if (r < 0) {
         if (r == -EFBIG) {

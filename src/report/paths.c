@@ -116,8 +116,7 @@ static const char *skip_stdlib(const char *path) {
 /* The same of the rules' own standard library. */
 static const char *skip_own_stdlib(const struct pk_path_rules *rules, const char *path) {
     size_t length = rules->stdlib == NULL ? 0 : strlen(rules->stdlib);
-    bool is_below =
-        length > 0 && strncmp(path, rules->stdlib, length) == 0 && path[length] == '/';
+    bool is_below = length > 0 && strncmp(path, rules->stdlib, length) == 0 && path[length] == '/';
     return is_below ? path + length + 1 : NULL;
 }
 

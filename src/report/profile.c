@@ -96,8 +96,8 @@ static const char *make_nodes(struct pk_profile_raw *raw) {
     struct pk_profile *profile = raw->profile;
     size_t count = parents->count;
 
-    if (count == 0 || count > INT32_MAX || !has_length(&c[0], count) ||
-        !has_length(&c[1], count) || !has_length(&c[2], count)) {
+    if (count == 0 || count > INT32_MAX || !has_length(&c[0], count) || !has_length(&c[1], count) ||
+        !has_length(&c[2], count)) {
         return "its table of stacks is empty or has columns of different lengths";
     }
     profile->nodes = pk_pool_array(&profile->pool, count, sizeof(*profile->nodes));
@@ -107,9 +107,9 @@ static const char *make_nodes(struct pk_profile_raw *raw) {
     profile->node_count = (uint32_t)count;
     for (size_t i = 0; i < count; i++) {
         int64_t parent = parents->numbers[i], frame = c[0].numbers[i];
-        bool is_linked = i == 0                ? true
-                         : is_page             ? parent >= 1 && (uint64_t)parent <= i
-                                               : is_below(parent, i);
+        bool is_linked = i == 0    ? true
+                         : is_page ? parent >= 1 && (uint64_t)parent <= i
+                                   : is_below(parent, i);
         bool is_named = i == 0 ? frame == PK_FRAME_ROOT
                                : frame == PK_FRAME_FOLDED || is_below(frame, profile->frame_count);
         if (!is_linked || !is_named) {
@@ -155,8 +155,8 @@ static uint32_t *sort_frames(struct pk_pool *pool, const struct pk_profile *prof
 }
 
 /* The first frame of that place, or -1. */
-static int64_t find_frame(const struct pk_profile *profile, const uint32_t *order,
-                          const char *path, const char *name, uint32_t line) {
+static int64_t find_frame(const struct pk_profile *profile, const uint32_t *order, const char *path,
+                          const char *name, uint32_t line) {
     uint32_t low = 0, high = profile->frame_count;
     while (low < high) { // the first that is not less
         uint32_t middle = low + (high - low) / 2;
@@ -185,10 +185,9 @@ static const char *spell_blame(struct pk_profile_raw *raw) {
     for (size_t i = 0; i < raw->line_count; i++) {
         const struct pk_raw_line *line = &raw->lines[i];
         bool is_number = is_below(line->line, UINT32_MAX) && line->bytes >= 0 && line->blocks >= 0;
-        int64_t found = is_number
-                            ? find_frame(profile, order, pk_path_spoken(&rules, line->path),
-                                         line->name, (uint32_t)line->line)
-                            : -1;
+        int64_t found = is_number ? find_frame(profile, order, pk_path_spoken(&rules, line->path),
+                                               line->name, (uint32_t)line->line)
+                                  : -1;
         bool is_found = found >= 0;
         bool is_root = is_number && !is_found && strcmp(line->name, "[no stack]") == 0;
         bool is_rest = is_number && !is_found && strcmp(line->name, "[smaller lines]") == 0;
@@ -274,8 +273,8 @@ static void make_moments(struct pk_profile_raw *raw) {
         pk_pool_array(&profile->pool, is_good ? count : 0, sizeof(*profile->moments));
     profile->moment_count = is_good && profile->moments != NULL ? (uint32_t)count : 0;
     for (size_t i = 0; i < profile->moment_count; i++) {
-        profile->moments[i] = (struct pk_profile_moment){
-            .time_ns = c[0].numbers[i], .bytes = (uint64_t)c[1].numbers[i]};
+        profile->moments[i] = (struct pk_profile_moment){.time_ns = c[0].numbers[i],
+                                                         .bytes = (uint64_t)c[1].numbers[i]};
     }
 }
 
@@ -306,8 +305,8 @@ static int explain(const struct pk_profile_raw *raw, bool was_read, const char *
         return -ENOMEM;
     }
     if (raw->diff_format > 0) {
-        snprintf(error, error_size,
-                 "%s is itself a diff; name the reports that it was made from", name);
+        snprintf(error, error_size, "%s is itself a diff; name the reports that it was made from",
+                 name);
     } else if (raw->format > PK_PROFILE_FORMAT) {
         snprintf(error, error_size,
                  "%s was written by a newer Peakline (format %" PRId64 "); update Peakline, or "
@@ -352,8 +351,8 @@ int pk_profile_parse(const char *text, size_t size, const char *name,
     raw->profile = profile;
     raw->peak_bytes = raw->peak_blocks = -1;
     bool was_read = pk_profile_raw_read(raw, text, size);
-    bool is_ours = was_read && !profile->pool.failed && raw->format > 0 &&
-                   raw->format <= PK_PROFILE_FORMAT;
+    bool is_ours =
+        was_read && !profile->pool.failed && raw->format > 0 && raw->format <= PK_PROFILE_FORMAT;
     const char *wrong = is_ours ? make_profile(raw) : NULL;
     profile->name = pk_pool_text(&profile->pool, name, strlen(name));
     int r = 0;

@@ -30,7 +30,7 @@ struct pk_profile_frame {
 /* Stacks in an order in which parents come before their children; node 0 is the root. */
 struct pk_profile_node {
     uint32_t parent;
-    int32_t frame; /* or PK_FRAME_ROOT, PK_FRAME_FOLDED */
+    int32_t frame;  /* or PK_FRAME_ROOT, PK_FRAME_FOLDED */
     uint64_t bytes; /* own, without callees */
     uint64_t blocks;
 };
@@ -73,8 +73,8 @@ struct pk_profile {
 
 /* Read a document or a page's data. `name` is what the user calls it. Returns 0, or -EBADMSG,
  * -ENOMEM with one sentence in `error` (no full stop); on failure nothing is held. */
-int pk_profile_parse(const char *text, size_t size, const char *name, struct pk_profile **ret_profile,
-                     char *error, size_t error_size);
+int pk_profile_parse(const char *text, size_t size, const char *name,
+                     struct pk_profile **ret_profile, char *error, size_t error_size);
 
 /* Load what the user named: a result directory, a ledger, a page or a JSON document. Returns
  * 0 or a negative errno with one sentence in `error` (no full stop). (profile_load.c) */

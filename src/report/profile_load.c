@@ -64,7 +64,7 @@ int pk_profile_load(const char *path, struct pk_profile **ret_profile, char *err
     }
     if (!S_ISDIR(status.st_mode)) {
         return pk_page_is_archive(path) ? load_archive(path, path, ret_profile, error, error_size)
-                                     : load_result(path, ret_profile, error, error_size);
+                                        : load_result(path, ret_profile, error, error_size);
     }
     int r = load_result(path, ret_profile, error, error_size);
     if (snprintf(page, sizeof(page), "%s/report.html", path) >= (int)sizeof(page)) {

@@ -128,11 +128,11 @@ static bool read_table(struct pk_profile_raw *raw, const char *table) {
     while ((token = pk_json_next(&raw->reader)) == PK_JSON_KEY) {
         unsigned i = 0;
         while (i < PK_RAW_COLUMNS && (strcmp(column_specs[i].table, table) != 0 ||
-                                    strcmp(column_specs[i].key, raw->reader.string) != 0)) {
+                                      strcmp(column_specs[i].key, raw->reader.string) != 0)) {
             i++;
         }
         bool ok = i == PK_RAW_COLUMNS ? pk_json_skip(&raw->reader)
-                                    : read_column(raw, &raw->columns[i], column_specs[i].kind);
+                                      : read_column(raw, &raw->columns[i], column_specs[i].kind);
         if (!ok) {
             return false;
         }

@@ -160,10 +160,11 @@ static int find_ledgers(const char *path, char ret_dir[4096], char ret_records[P
         if (r < 0) {
             snprintf(error, error_size, "%s cannot be read: %s", path, strerror(-r));
         } else if (ret_names->count == 0) {
-            snprintf(error, error_size, "%s holds no ledger; %s", path,
-                     pk_live_read(path, ret_records)
-                         ? "its records were in memory when the machine was started again, and are gone"
-                         : "name the result directory of a `peakline run`");
+            snprintf(
+                error, error_size, "%s holds no ledger; %s", path,
+                pk_live_read(path, ret_records)
+                    ? "its records were in memory when the machine was started again, and are gone"
+                    : "name the result directory of a `peakline run`");
             free_names(ret_names);
             r = -ENOENT;
         }

@@ -34,8 +34,9 @@ enum pk_oom_kind {
 
 struct pk_run_oom {
     enum pk_oom_kind kind;
-    uint64_t limit_bytes;  /* 0: unknown; PK_OOM_MACHINE: the machine's memory */
-    uint64_t usage_bytes;  /* most that was charged against the limit, as the kernel counts; 0: unknown */
+    uint64_t limit_bytes; /* 0: unknown; PK_OOM_MACHINE: the machine's memory */
+    /* most that was charged against the limit, as the kernel counts; 0: unknown */
+    uint64_t usage_bytes;
     uint64_t held_bytes;   /* in the ledgers of the killed process, when it died; 0: unknown */
     uint64_t failed_bytes; /* largest request that got nothing; 0: none */
     uint64_t kills;        /* processes that the kernel killed for memory during the run */
@@ -67,16 +68,18 @@ struct pk_run_info {
     int64_t start_unix_ns; /* 0: unknown */
     int64_t end_unix_ns;   /* 0: unknown or still running */
     enum pk_run_outcome outcome;
-    int code;                /* PK_RUN_EXIT: exit status */
-    int signal;              /* PK_RUN_SIGNAL: number */
-    char *const *warnings;   /* NULL-terminated sentences; may be NULL */
+    int code;              /* PK_RUN_EXIT: exit status */
+    int signal;            /* PK_RUN_SIGNAL: number */
+    char *const *warnings; /* NULL-terminated sentences; may be NULL */
 
     /* What the operating system says; 0: unknown. The sampled ones are in DIR/timeline with their
      * times. */
-    uint64_t rss_peak_bytes;         /* resident, all processes of the run together: the largest
-                                        sample, or what the kernel says of one alone if that is more */
-    uint64_t rss_peak_file_bytes;    /* of the largest sample: pages of files and shared memory */
-    uint64_t program_rss_peak_bytes; /* of the program, or of the largest child it waited for: exact */
+    /* resident, all processes of the run together: the largest sample, or what the kernel says of
+     * one alone if that is more */
+    uint64_t rss_peak_bytes;
+    uint64_t rss_peak_file_bytes; /* of the largest sample: pages of files and shared memory */
+    /* of the program, or of the largest child it waited for: exact */
+    uint64_t program_rss_peak_bytes;
     uint64_t pss_peak_bytes;
     uint64_t swap_peak_bytes;
     uint64_t tracked_peak_bytes; /* largest sampled sum of what the ledgers held */

@@ -9,7 +9,7 @@
 #include "report/display.h"
 
 #define SMALL_BYTES (1u << 20) /* differences below this are not worth a line */
-#define MAX_REASONS 2u /* the sentence must fit two lines of a terminal */
+#define MAX_REASONS 2u         /* the sentence must fit two lines of a terminal */
 
 struct reason {
     uint64_t bytes;
@@ -80,9 +80,8 @@ static void explain_more(const struct pk_report *report, uint64_t difference, ch
     const struct reason known[] = {
         shared,
         // pages of files that are shared are in both: they count once
-        {.bytes = run->rss_peak_file_bytes > shared.bytes
-                      ? run->rss_peak_file_bytes - shared.bytes
-                      : 0,
+        {.bytes =
+             run->rss_peak_file_bytes > shared.bytes ? run->rss_peak_file_bytes - shared.bytes : 0,
          .text = "pages of files"},
         {.bytes = sums.arenas > tracked ? sums.arenas - tracked : 0,
          .text = "free space in Python's arenas"},
@@ -142,8 +141,7 @@ void pk_resident_explain(const struct pk_report *report, char *ret_text, size_t 
         return;
     }
     bool is_more = run->rss_peak_bytes > tracked;
-    uint64_t difference =
-        is_more ? run->rss_peak_bytes - tracked : tracked - run->rss_peak_bytes;
+    uint64_t difference = is_more ? run->rss_peak_bytes - tracked : tracked - run->rss_peak_bytes;
     if (difference <= tracked / 5 || difference < SMALL_BYTES) {
         return;
     }

@@ -51,7 +51,6 @@ const struct pk_run_number pk_run_group_numbers[] = {
 };
 const size_t pk_run_group_number_count = PK_LEN(pk_run_group_numbers);
 
-
 static void write_texts(struct pk_json *json, const char *key, char *const *texts) {
     pk_json_array(json, key);
     for (size_t i = 0; texts != NULL && texts[i] != NULL; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the writer and the reader of run.json share: its format, its names, and which members are plain numbers. For
- * run_info*.c only. */
+ * What the writer and the reader of run.json share: its format, its names, and which members are
+ * plain numbers. For run_info*.c only. */
 #pragma once
 
 #include "report/report.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * run.json, read back. May use json.h. Must stay true: a file that is not ours, or half of one, is refused and
- * nothing is held; keys of later versions are skipped. */
+ * run.json, read back. May use json.h. Must stay true: a file that is not ours, or half of one, is
+ * refused and nothing is held; keys of later versions are skipped. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -124,8 +124,7 @@ static bool read_outcome(struct pk_json_reader *reader, struct pk_run_info *info
         bool is_good;
         if (strcmp(reader->string, "kind") == 0) {
             is_good = pk_json_next(reader) == PK_JSON_STRING;
-            for (unsigned i = 0; is_good && i < PK_LEN(pk_run_outcome_names);
-                 i++) {
+            for (unsigned i = 0; is_good && i < PK_LEN(pk_run_outcome_names); i++) {
                 if (strcmp(reader->string, pk_run_outcome_names[i]) == 0) {
                     info->outcome = (enum pk_run_outcome)i;
                 }
@@ -206,8 +205,8 @@ static bool read_group(struct pk_json_reader *reader, struct pk_run_group *group
         for (size_t i = 0; !is_known && i < pk_run_group_number_count; i++) {
             if (strcmp(reader->string, pk_run_group_numbers[i].key) == 0) {
                 is_known = true;
-                is_good = read_number(
-                    reader, (int64_t *)((char *)group + pk_run_group_numbers[i].offset));
+                is_good = read_number(reader,
+                                      (int64_t *)((char *)group + pk_run_group_numbers[i].offset));
             }
         }
         if (!is_known) {

@@ -21,8 +21,8 @@ static bool is_space(char c) {
 
 /* Letters, digits, underscores and everything beyond ASCII make words; a sign is one by itself. */
 static bool is_word(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || (unsigned char)c >= 128;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           (unsigned char)c >= 128;
 }
 
 static uint32_t hash_word(const char *text, size_t length) {

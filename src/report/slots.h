@@ -19,7 +19,8 @@ struct pk_slot_data {
     size_t written;   /* characters in the page */
 };
 
-/* `text` is JSON without any `<` (PK_JSON_HTML) and must outlive `ret_data`. Returns 0 or -ENOMEM. */
+/* `text` is JSON without any `<` (PK_JSON_HTML) and must outlive `ret_data`. Returns 0 or
+ * -ENOMEM. */
 int pk_slot_pack(const char *text, size_t size, struct pk_slot_data *ret_data);
 void pk_slot_write_data(FILE *out, const struct pk_slot_data *data);
 void pk_slot_free(struct pk_slot_data *data);

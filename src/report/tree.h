@@ -13,17 +13,17 @@
 
 /* What a stack holds itself, without callees: three measures, each in bytes and in blocks. */
 enum pk_column {
-    PK_PEAK_BYTES = 0,  /* at the peak of the process tree */
+    PK_PEAK_BYTES = 0, /* at the peak of the process tree */
     PK_PEAK_BLOCKS = 1,
-    PK_END_BYTES = 2,   /* still live when the process's record ended */
+    PK_END_BYTES = 2, /* still live when the process's record ended */
     PK_END_BLOCKS = 3,
     PK_ALLOC_BYTES = 4, /* allocated over the whole run; what is not in END was temporary */
     PK_ALLOC_BLOCKS = 5,
     PK_COLUMNS = 6,
 };
 
-/* Of each of them, the parts that are of a kind of memory; the rest came from Python's own allocators. The part of kind k
- * in column c stands in column pk_kind_column(k, c). */
+/* Of each of them, the parts that are of a kind of memory; the rest came from Python's own
+ * allocators. The part of kind k in column c stands in column pk_kind_column(k, c). */
 enum pk_memory_kind {
     PK_MEMORY_HEAP = 0, /* the C allocation functions */
     PK_MEMORY_MAP = 1,  /* memory maps */

@@ -19,8 +19,10 @@
 #define MAX_ALLOC_BYTES (UINT64_C(1) << 63)
 
 static const char *const kind_names[PK_FUNCTION_KINDS] = {
-    "<unknown>",         "[before Python]",   "[native thread]", "[unknown Python stack]",
-    "[no Python stack]", "[stacks not kept]", "[thread]",        "[resident, sampled]",
+    "<unknown>",         "[before Python]",
+    "[native thread]",   "[unknown Python stack]",
+    "[no Python stack]", "[stacks not kept]",
+    "[thread]",          "[resident, sampled]",
     "[C heap]",          "[map]",
 };
 
@@ -36,7 +38,7 @@ struct pk_view_builder {
     uint32_t *library; /* of a library */
     uint64_t *columns[PK_ALL_COLUMNS];
     uint64_t *largest[2]; /* single block of the node itself at the peak: at least, at most */
-    uint32_t *slots; /* (caller, frame) -> node + 1; open addressing */
+    uint32_t *slots;      /* (caller, frame) -> node + 1; open addressing */
     uint32_t slot_mask;
 
     uint64_t most_failed_bytes;
@@ -179,8 +181,8 @@ static bool map_functions(struct pk_view_builder *builder, const struct pk_snaps
             file = pk_names_file(&builder->names, pk_snapshot_string(snapshot, wanted));
             raw = wanted;
         }
-        ret_functions[i] = pk_names_function(&builder->names, name, file, function->kind,
-                                             function->first_line);
+        ret_functions[i] =
+            pk_names_function(&builder->names, name, file, function->kind, function->first_line);
     }
     return !builder->names.failed;
 }
@@ -252,8 +254,8 @@ static void charge_kind(struct pk_view_builder *builder, uint32_t node,
     charge(builder, node, parts, added);
 }
 
-/* In a run of a `-c` program its text is the source of `<string>`. So is called, too, what exec() or
- * a .pth file runs, and the text of another process: these must not show the program's lines. (A
+/* In a run of a `-c` program its text is the source of `<string>`. So is called, too, what exec()
+ * or a .pth file runs, and the text of another process: these must not show the program's lines. (A
  * function that exec() defines is not told apart.) */
 static uint32_t tell_strings_apart(struct pk_view_builder *builder,
                                    const struct pk_view_source *source, uint32_t parent,
@@ -265,7 +267,8 @@ static uint32_t tell_strings_apart(struct pk_view_builder *builder,
         return function;
     }
     int32_t caller = builder->frames[parent];
-    bool is_called = caller >= 0 && view->functions[view->frames[caller].function].kind == PK_FUNCTION_PYTHON;
+    bool is_called =
+        caller >= 0 && view->functions[view->frames[caller].function].kind == PK_FUNCTION_PYTHON;
     if (source->is_program && !(is_called && strcmp(known.name, "<module>") == 0)) {
         return function;
     }
@@ -275,8 +278,8 @@ static uint32_t tell_strings_apart(struct pk_view_builder *builder,
 
 /* The ledger's stacks below `base`. `nodes` gets the tree's number of each. */
 static bool add_nodes(struct pk_view_builder *builder, const struct pk_snapshot *snapshot,
-                      const struct pk_view_source *source, uint32_t base,
-                      const uint32_t *functions, uint32_t *nodes, struct pk_view_added *added) {
+                      const struct pk_view_source *source, uint32_t base, const uint32_t *functions,
+                      uint32_t *nodes, struct pk_view_added *added) {
     uint64_t amounts[PK_COLUMNS];
     nodes[PK_NODE_NONE] = nodes[PK_NODE_ROOT] = base;
     read_amounts(snapshot, source, PK_NODE_ROOT, amounts);
@@ -413,8 +416,7 @@ int pk_view_add(struct pk_view_builder *builder, const struct pk_snapshot *snaps
         is_good = !builder->names.failed;
         base = is_good ? find_node(builder, 0, (uint32_t)ret_added->frame, 0) : 0;
     }
-    is_good = is_good &&
-              add_nodes(builder, snapshot, source, base, functions, nodes, ret_added) &&
+    is_good = is_good && add_nodes(builder, snapshot, source, base, functions, nodes, ret_added) &&
               (source->share != PK_SHARE_OWN || settle_peak(builder, snapshot, base, ret_added));
     if (is_good) {
         note_failure(builder, snapshot, nodes, ret_added);

@@ -42,8 +42,9 @@ struct pk_view_file {
     const char *path; /* resolved; "" for pseudo frames */
     enum pk_file_kind kind;
     enum pk_file_status status;
-    bool is_old;          /* its lines come from the page of the run (old_lines.h) */
-    const char *location; /* where its lines are read, when that is not `path` (redact.h); or NULL */
+    bool is_old; /* its lines come from the page of the run (old_lines.h) */
+    /* where its lines are read, when that is not `path` (redact.h); or NULL */
+    const char *location;
 };
 
 struct pk_view_function {
@@ -66,7 +67,8 @@ struct pk_view_frame {
 /* All allocations charged to one line. */
 struct pk_view_blame {
     int32_t frame; /* PK_FRAME_ROOT: no stack at all */
-    uint64_t largest_least, largest_most; /* its largest single block at the peak: at least, at most */
+    /* its largest single block at the peak: at least, at most */
+    uint64_t largest_least, largest_most;
     union {
         uint64_t columns[PK_ALL_COLUMNS];
         struct { /* the same by name, in the order of enum pk_column */
@@ -165,14 +167,15 @@ struct pk_view {
             uint64_t alloc_bytes, alloc_blocks;
         };
     };
-    uint64_t in_flight_bytes; /* of the peak, in a total when its record ended, but in no stack yet */
+    /* of the peak, in a total when its record ended, but in no stack yet */
+    uint64_t in_flight_bytes;
     uint64_t in_flight_blocks;
     uint64_t surplus_bytes; /* what the stacks have beyond the recorded peak; the view's peak
                                includes it */
     uint64_t surplus_blocks;
     uint64_t negative_nodes; /* stacks that changed while they were read */
 
-    int32_t failed_frame; /* line of the largest failed allocation of all processes, as in blame;
+    int32_t failed_frame;  /* line of the largest failed allocation of all processes, as in blame;
                              PK_FRAME_ROOT: unknown */
     uint32_t failed_depth; /* its whole stack, outermost frame first, the process's among them */
     int32_t *failed_stack;

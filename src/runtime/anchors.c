@@ -7,8 +7,9 @@
 #include "runtime/runtime.h"
 #include "runtime/track.h"
 
-#define MOST_STEPS 24u    /* callers asked for in one go: each makes a frame object */
-#define FEW_STEPS 8u      /* ... when the level that all events had in common is further away: they go on from there */
+#define MOST_STEPS 24u /* callers asked for in one go: each makes a frame object */
+/* ... when the level that all events had in common is further away: they go on from there */
+#define FEW_STEPS 8u
 #define OWNED_BY_THREAD 0 /* frame.owner: an ordinary call */
 
 bool pk_anchors_forget(uintptr_t block) {
@@ -43,7 +44,8 @@ static void add_anchor(struct pk_thread *self, uint32_t level, const void *objec
     for (uint32_t i = 0; i < anchors->count; i++) {
         const struct pk_anchor *anchor = &anchors->list[i];
         if (anchor->level < level && self->spots[anchor->level].frame == anchor->frame &&
-            pk_anchor_holds((enum pk_frame_family)layout->family, layout, anchor, (const void *)anchor->frame)) {
+            pk_anchor_holds((enum pk_frame_family)layout->family, layout, anchor,
+                            (const void *)anchor->frame)) {
             anchors->list[kept++] = *anchor;
         }
     }
@@ -55,8 +57,8 @@ static void add_anchor(struct pk_thread *self, uint32_t level, const void *objec
     if (object != NULL) {
         watch_object(object);
     }
-    anchors->list[kept] =
-        (struct pk_anchor){.frame = self->spots[level].frame, .object = (uintptr_t)object, .level = level};
+    anchors->list[kept] = (struct pk_anchor){
+        .frame = self->spots[level].frame, .object = (uintptr_t)object, .level = level};
     anchors->count = kept + 1;
     anchors->newest = level;
     pk_runtime_unlock(self);
@@ -64,7 +66,8 @@ static void add_anchor(struct pk_thread *self, uint32_t level, const void *objec
 }
 
 static const void *skip_own(const struct pk_layout *layout, const void *frame, uint32_t *level) {
-    while (frame != NULL && pk_frame_skippable(layout, frame, pk_frame_code(layout, frame), pk_frame_instr(layout, frame))) {
+    while (frame != NULL && pk_frame_skippable(layout, frame, pk_frame_code(layout, frame),
+                                               pk_frame_instr(layout, frame))) {
         frame = pk_frame_previous(layout, frame);
         --*level;
     }
@@ -82,11 +85,13 @@ static bool is_call(const struct pk_layout *layout, const void *frame) {
 static void mark_frame(struct pk_thread *self, const void *frame) {
     const struct pk_layout *layout = pk_runtime.layout;
     uint32_t level = self->count;
-    while (frame != NULL && level > 1 && (level > pk_runtime.anchors.lowest || !is_call(layout, frame))) {
+    while (frame != NULL && level > 1 &&
+           (level > pk_runtime.anchors.lowest || !is_call(layout, frame))) {
         frame = pk_frame_previous(layout, frame);
         level--;
     }
-    if (frame == NULL || level == 0 || !is_call(layout, frame) || self->spots[level].frame != (uintptr_t)frame) {
+    if (frame == NULL || level == 0 || !is_call(layout, frame) ||
+        self->spots[level].frame != (uintptr_t)frame) {
         return;
     }
     uint8_t *mark = (uint8_t *)(uintptr_t)frame + layout->frame_trace_lines;
@@ -104,13 +109,16 @@ static void watch_frame(struct pk_thread *self, const void *frame) {
     frame = skip_own(layout, frame, &level);
     struct pk_frame_object theirs = pk_python_frame();
     uint32_t steps = level > anchors->lowest + MOST_STEPS ? FEW_STEPS : MOST_STEPS;
-    for (; steps > 0 && level > 1 && frame != NULL && (level > anchors->lowest || !is_call(layout, frame)); steps--) {
+    for (; steps > 0 && level > 1 && frame != NULL &&
+           (level > anchors->lowest || !is_call(layout, frame));
+         steps--) {
         theirs = pk_python_caller(theirs);
         level--;
         frame = skip_own(layout, pk_frame_previous(layout, frame), &level);
     }
     if (theirs.object != NULL && frame != NULL && is_call(layout, frame) &&
-        pk_read_pointer(frame, layout->frame_object) == theirs.object && self->spots[level].frame == (uintptr_t)frame) {
+        pk_read_pointer(frame, layout->frame_object) == theirs.object &&
+        self->spots[level].frame == (uintptr_t)frame) {
         add_anchor(self, level, theirs.object);
     }
     pk_python_let_go(theirs);
@@ -120,7 +128,8 @@ static void make_anchor(struct pk_thread *self) {
     const struct pk_layout *layout = pk_runtime.layout;
     (void)pk_track_here(self); // the kept walk is true now
     const void *tstate = pk_runtime.thread_state();
-    const void *frame = tstate == NULL || self->count == 0 ? NULL : pk_frame_current(layout, tstate);
+    const void *frame =
+        tstate == NULL || self->count == 0 ? NULL : pk_frame_current(layout, tstate);
     if (layout->family == PK_FAMILY_OBJECT) {
         mark_frame(self, frame);
     } else {
@@ -158,6 +167,8 @@ void pk_anchors_ask(uint32_t stop) {
         return;
     }
     bool lasted = anchors->newest == stop;
-    anchors->price = lasted ? PK_ANCHOR_PRICE : anchors->price * 2 < PK_ANCHOR_DEAREST ? anchors->price * 2 : PK_ANCHOR_DEAREST;
+    anchors->price = lasted                                   ? PK_ANCHOR_PRICE
+                     : anchors->price * 2 < PK_ANCHOR_DEAREST ? anchors->price * 2
+                                                              : PK_ANCHOR_DEAREST;
     anchors->pending = pk_python_pending(run_pending);
 }

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Deep stacks without reading them to the bottom each time.
  *
- * A frame that has not returned since the last event has callers that have not moved either. Whether it has returned
- * cannot be told from the frame itself (its memory is used again, with the same contents), except by its *frame
- * object*: a frame that returns lets go of it, a new one starts without. So in a pending call, rarely, the
- * interpreter is asked for the frame object of a frame some way up a deep stack, and no reference is kept: it lives
- * exactly as long as the frame (or longer, if the program wants it). As long as the frame still has that object, and
- * the object was not freed, everything from there outwards is as it was.
+ * A frame that has not returned since the last event has callers that have not moved either.
+ * Whether it has returned cannot be told from the frame itself (its memory is used again, with the
+ * same contents), except by its *frame object*: a frame that returns lets go of it, a new one
+ * starts without. So in a pending call, rarely, the interpreter is asked for the frame object of a
+ * frame some way up a deep stack, and no reference is kept: it lives exactly as long as the frame
+ * (or longer, if the program wants it). As long as the frame still has that object, and the object
+ * was not freed, everything from there outwards is as it was.
  *
- * Up to 3.10 frames are objects themselves, and used again. There f_trace_lines tells the calls apart: a byte that is 1
- * when a call begins, and that the interpreter only ever asks whether it is 0. A frame that is to be an anchor gets a 2.
+ * Up to 3.10 frames are objects themselves, and used again. There f_trace_lines tells the calls
+ * apart: a byte that is 1 when a call begins, and that the interpreter only ever asks whether it is
+ * 0. A frame that is to be an anchor gets a 2.
  *
- * Frames of generators are no anchors: they live on between resumptions by different callers. Only the main thread
- * runs pending calls, so only its stack has anchors.
+ * Frames of generators are no anchors: they live on between resumptions by different callers. Only
+ * the main thread runs pending calls, so only its stack has anchors.
  * Measured at 300 and 900 frames: docs/decisions/0006-anchors.md. */
 #pragma once
 
@@ -23,12 +25,13 @@
 #include "pyframe/walk.h"
 
 #define PK_ANCHORS 64u
-#define PK_ANCHOR_DEPTH 16u   /* shorter stacks have none */
-#define PK_ANCHOR_NEAR 4u     /* so few levels may be read each time */
-#define PK_ANCHOR_PRICE 2048u /* levels read beyond that before one is asked for: some microseconds, as it costs itself */
+#define PK_ANCHOR_DEPTH 16u /* shorter stacks have none */
+#define PK_ANCHOR_NEAR 4u   /* so few levels may be read each time */
+/* levels read beyond that before one is asked for: some microseconds, as it costs itself */
+#define PK_ANCHOR_PRICE 2048u
 #define PK_ANCHOR_DEAREST 16384u /* the price doubles while anchors do not last */
 
-#define PK_ANCHOR_MARK 2u     /* in f_trace_lines */
+#define PK_ANCHOR_MARK 2u /* in f_trace_lines */
 
 struct pk_anchor {
     uintptr_t frame;
@@ -37,9 +40,10 @@ struct pk_anchor {
 };
 
 struct pk_anchors {
-    struct pk_anchor list[PK_ANCHORS]; /* levels ascending; changed by the main thread only, objects by whoever frees */
+    /* levels ascending; changed by the main thread only, objects by whoever frees */
+    struct pk_anchor list[PK_ANCHORS];
     uint32_t count;
-    uint32_t debt;   /* levels read since the last one was due */
+    uint32_t debt; /* levels read since the last one was due */
     uint32_t price;
     uint32_t newest; /* level of the last one made */
     uint32_t lowest; /* kept level all events since then had in common */
@@ -59,8 +63,9 @@ PK_INLINE bool pk_anchor_holds(enum pk_frame_family family, const struct pk_layo
     return object != 0 && pk_read_word(frame, layout->frame_object) == object;
 }
 
-/* The main thread's debt has reached the price; the last event read down to kept level `stop`. Asks for an anchor where
- * one would have spared much. */
+/* The main thread's debt has reached the price; the last event read down to kept level `stop`. Asks
+ * for an anchor where one would have spared much. */
 PK_COLD void pk_anchors_ask(uint32_t stop);
-/* A watched block is freed; true if it was an anchor's object. Under the lock, an interpreter attached. */
+/* A watched block is freed; true if it was an anchor's object. Under the lock, an interpreter
+ * attached. */
 bool pk_anchors_forget(uintptr_t block);

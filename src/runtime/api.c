@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What Python calls of the library (python/peakline/_native.py declares the same). Plain C types, no Python objects: one
- * build for every version. Called with the GIL held. */
+ * What Python calls of the library (python/peakline/_native.py declares the same). Plain C types,
+ * no Python objects: one build for every version. Called with the GIL held. */
 #include "runtime/api.h"
 
 #include <stdbool.h>
@@ -19,7 +19,9 @@ PK_EXPORT int peakline_stop(void) {
 }
 
 PK_EXPORT int peakline_state(void) {
-    return !pk_runtime.active ? PEAKLINE_OFF : pk_runtime.in_process ? PEAKLINE_IN_PROCESS : PEAKLINE_PRELOADED;
+    return !pk_runtime.active      ? PEAKLINE_OFF
+           : pk_runtime.in_process ? PEAKLINE_IN_PROCESS
+                                   : PEAKLINE_PRELOADED;
 }
 
 PK_EXPORT const char *peakline_ledger_path(void) {
@@ -30,7 +32,8 @@ PK_EXPORT struct pk_block_run *peakline_block_begin(void) {
     return pk_block_begin();
 }
 
-PK_EXPORT int peakline_block_read(struct pk_block_run *run, int end, struct pk_block_numbers *ret_numbers) {
+PK_EXPORT int peakline_block_read(struct pk_block_run *run, int end,
+                                  struct pk_block_numbers *ret_numbers) {
     return pk_block_read(run, end != 0, ret_numbers) ? 0 : -1;
 }
 
@@ -50,7 +53,7 @@ PK_EXPORT void peakline_block_free(struct pk_block_run *run) {
     pk_block_free(run);
 }
 
-// ---- numbers of now ------------------------------------------------------------------------------------------
+// ---- numbers of now -----------------------------------------------------------------------------
 
 static void count_moved(void *context, int64_t bytes) {
     struct pk_thread *self = pk_self;

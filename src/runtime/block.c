@@ -13,7 +13,8 @@
 #include "runtime/runtime.h"
 #include "runtime/sample.h"
 
-#define ENTRY_BYTES (PK_MAX_NODES * sizeof(struct pk_tracker_entry)) // of address space; pages come as they are touched
+// of address space; pages come as they are touched
+#define ENTRY_BYTES (PK_MAX_NODES * sizeof(struct pk_tracker_entry))
 
 struct pk_block_run {
     struct pk_tracker tracker;
@@ -30,7 +31,8 @@ struct pk_block_run {
 static struct pk_block_run *runs; // under the lock
 
 static void *map_zeroes(size_t bytes) {
-    return pk_sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return pk_sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
 static size_t share_bytes(uint32_t count) {
@@ -78,7 +80,7 @@ struct pk_block_run *pk_block_begin(void) {
     return run;
 }
 
-// ---- the end -------------------------------------------------------------------------------------------------
+// ---- the end ------------------------------------------------------------------------------------
 
 static void read_totals(struct pk_block_run *run) {
     const struct pk_account *account = pk_runtime.ledger.account;
@@ -93,13 +95,16 @@ static void read_totals(struct pk_block_run *run) {
 static void keep_shares(struct pk_block_run *run) {
     const struct pk_tracker *tracker = &run->tracker;
     const struct pk_stacks *stacks = &pk_runtime.ledger.stacks;
-    run->shares = map_zeroes(share_bytes(tracker->touched_count)); // NULL: the numbers stay, the stacks do not
+    // NULL: the numbers stay, the stacks do not
+    run->shares = map_zeroes(share_bytes(tracker->touched_count));
     for (uint32_t i = tracker->touched; i != PK_TRACKER_END; i = tracker->entries[i].next) {
-        struct pk_tracker_share share = pk_tracker_share(tracker, i, pk_stacks_counters(stacks, stacks->first + i));
+        struct pk_tracker_share share =
+            pk_tracker_share(tracker, i, pk_stacks_counters(stacks, stacks->first + i));
         run->numbers.alloc_bytes += share.alloc_bytes;
         run->numbers.alloc_blocks += share.alloc_blocks;
         if (run->shares != NULL) {
-            run->shares[run->share_count++] = (struct pk_block_share){.node = stacks->first + i, .share = share};
+            run->shares[run->share_count++] =
+                (struct pk_block_share){.node = stacks->first + i, .share = share};
         }
     }
 }
@@ -168,7 +173,7 @@ void pk_block_free(struct pk_block_run *run) {
     (void)pk_sys_munmap(run, sizeof *run);
 }
 
-// ---- files ---------------------------------------------------------------------------------------------------
+// ---- files --------------------------------------------------------------------------------------
 
 // What every stack holds now, as a block that began with nothing.
 static int write_live(const char *directory) {
@@ -181,7 +186,8 @@ static int write_live(const char *directory) {
     struct pk_block_share *shares = map_zeroes(share_bytes(room));
     for (uint32_t node = stacks->root; shares != NULL && node < stacks->node_count; node++) {
         const struct pk_node_counters *counters = pk_stacks_counters(stacks, node);
-        if (counters->alloc_blocks == counters->free_blocks && counters->alloc_bytes == counters->free_bytes) {
+        if (counters->alloc_blocks == counters->free_blocks &&
+            counters->alloc_bytes == counters->free_bytes) {
             continue;
         }
         struct pk_tracker_share share = {.live_bytes = (int64_t)pk_node_live_bytes(counters),
@@ -210,7 +216,8 @@ int pk_block_write(struct pk_block_run *run, const char *directory) {
     if (run->running || run->shares == NULL || !is_ours(run)) {
         return -ESTALE;
     }
-    // In the recording of now: its tables only grow, so they may be read without the lock. The caller keeps its end away.
+    // In the recording of now: its tables only grow, so they may be read without the lock. The
+    // caller keeps its end away.
     return pk_block_file_write(directory, &run->about, run->shares, run->share_count);
 }
 
@@ -235,7 +242,8 @@ int pk_block_write_kept(struct pk_block_run *run, const char *directory) {
 uint64_t pk_block_gained(const struct pk_block_run *run) {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < run->share_count; i++) {
-        bytes += run->shares[i].share.live_bytes > 0 ? (uint64_t)run->shares[i].share.live_bytes : 0;
+        bytes +=
+            run->shares[i].share.live_bytes > 0 ? (uint64_t)run->shares[i].share.live_bytes : 0;
     }
     return bytes;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See block_file.h. Reads tables of the running recording that only grow, up to nodes that are known: no lock. */
+ * See block_file.h. Reads tables of the running recording that only grow, up to nodes that are
+ * known: no lock. */
 #include "runtime/block_file.h"
 
 #include <errno.h>
@@ -29,7 +30,8 @@ static const char *text(uint32_t offset, uint32_t *ret_bytes) {
 static uint32_t copy_function(struct file *file, uint32_t index) {
     const struct pk_function *theirs =
         (const struct pk_function *)(const void *)pk_runtime.ledger.stacks.functions->base + index;
-    struct pk_function_key key = {.first_line = theirs->first_line, .hash = theirs->hash, .kind = theirs->kind};
+    struct pk_function_key key = {
+        .first_line = theirs->first_line, .hash = theirs->hash, .kind = theirs->kind};
     key.name = text(theirs->name, &key.name_bytes);
     key.qualname = text(theirs->qualname, &key.qualname_bytes);
     key.file = text(theirs->file, &key.file_bytes);
@@ -38,14 +40,17 @@ static uint32_t copy_function(struct file *file, uint32_t index) {
 }
 
 static bool is_thread(const struct pk_node_ident *ident) {
-    const struct pk_function *functions = (const struct pk_function *)(const void *)pk_runtime.ledger.stacks.functions->base;
+    const struct pk_function *functions =
+        (const struct pk_function *)(const void *)pk_runtime.ledger.stacks.functions->base;
     return functions[ident->function].kind == PK_FUNCTION_THREAD;
 }
 
-// Copies `node` and its callers. A thread's outermost node names the stack that started it: that comes first, as another
-// path behind this one. Node numbers are the recording's, from 0. False: no memory, or no room on the disk.
+// Copies `node` and its callers. A thread's outermost node names the stack that started it: that
+// comes first, as another path behind this one. Node numbers are the recording's, from 0. False: no
+// memory, or no room on the disk.
 static bool copy_node(struct file *file, uint32_t node) {
-    const struct pk_node_ident *idents = (const struct pk_node_ident *)(const void *)pk_runtime.ledger.stacks.idents->base;
+    const struct pk_node_ident *idents =
+        (const struct pk_node_ident *)(const void *)pk_runtime.ledger.stacks.idents->base;
     uint32_t depth = 0;
     file->path[depth++] = node;
     while (depth > 0) {
@@ -56,14 +61,18 @@ static bool copy_node(struct file *file, uint32_t node) {
             depth--;
         } else if (file->copies[ident->parent] == 0) {
             file->path[depth++] = ident->parent;
-        } else if (thread && ident->line != 0 && ident->line < file->node_count && file->copies[ident->line] == 0) {
+        } else if (thread && ident->line != 0 && ident->line < file->node_count &&
+                   file->copies[ident->line] == 0) {
             file->path[depth++] = ident->line;
         } else {
             uint32_t function = copy_function(file, ident->function);
-            uint32_t line = !thread ? ident->line : ident->line < file->node_count ? file->copies[ident->line] : 0;
-            uint32_t copy = function == UINT32_MAX ? 0
-                                                   : pk_stacks_child(&file->stacks, file->copies[ident->parent], function,
-                                                                     line, ident->span);
+            uint32_t line = !thread                          ? ident->line
+                            : ident->line < file->node_count ? file->copies[ident->line]
+                                                             : 0;
+            uint32_t copy = function == UINT32_MAX
+                                ? 0
+                                : pk_stacks_child(&file->stacks, file->copies[ident->parent],
+                                                  function, line, ident->span);
             if (copy == 0) {
                 return false;
             }
@@ -81,7 +90,8 @@ static uint64_t at_least_nothing(int64_t value) {
 static void fill_counters(struct file *file, const struct pk_tracker_share *share, uint32_t copy) {
     struct pk_ledger_header *header = file->writer.header;
     struct pk_node_counters *counters = pk_stacks_counters(&file->stacks, copy);
-    uint64_t live_bytes = at_least_nothing(share->live_bytes), live_blocks = at_least_nothing(share->live_blocks);
+    uint64_t live_bytes = at_least_nothing(share->live_bytes),
+             live_blocks = at_least_nothing(share->live_blocks);
     bool holds = share->peak_bytes >= 0 && share->peak_blocks >= 0;
     *counters = (struct pk_node_counters){.alloc_bytes = share->alloc_bytes,
                                           .alloc_blocks = share->alloc_blocks,
@@ -122,13 +132,15 @@ static void fill_header(struct pk_ledger_header *header, const struct pk_block_a
     header->captured = 1;
 }
 
-static int write_file(struct file *file, const struct pk_block_about *about, const struct pk_block_share *shares,
-                      uint32_t count) {
+static int write_file(struct file *file, const struct pk_block_about *about,
+                      const struct pk_block_share *shares, uint32_t count) {
     uint32_t first = pk_runtime.ledger.stacks.first;
     struct pk_store *stores = file->writer.stores;
-    stores[PK_TABLE_COUNTERS].limit = 0; // what the recording has found a place for is copied, however deep
-    int result = pk_stacks_init(&file->stacks, &file->arena, &stores[PK_TABLE_COUNTERS], &stores[PK_TABLE_IDENTS],
-                                &stores[PK_TABLE_FUNCTIONS], &stores[PK_TABLE_STRINGS]);
+    // what the recording has found a place for is copied, however deep
+    stores[PK_TABLE_COUNTERS].limit = 0;
+    int result = pk_stacks_init(&file->stacks, &file->arena, &stores[PK_TABLE_COUNTERS],
+                                &stores[PK_TABLE_IDENTS], &stores[PK_TABLE_FUNCTIONS],
+                                &stores[PK_TABLE_STRINGS]);
     if (result < 0) {
         return result;
     }
@@ -145,11 +157,12 @@ static int write_file(struct file *file, const struct pk_block_about *about, con
     return 0;
 }
 
-int pk_block_file_write(const char *directory, const struct pk_block_about *about, const struct pk_block_share *shares,
-                        uint32_t count) {
+int pk_block_file_write(const char *directory, const struct pk_block_about *about,
+                        const struct pk_block_share *shares, uint32_t count) {
     uint32_t node_count = pk_runtime.ledger.stacks.node_count - pk_runtime.ledger.stacks.first;
     size_t map_bytes = sizeof(struct file) + 2 * (size_t)node_count * sizeof(uint32_t);
-    struct file *file = pk_sys_mmap(NULL, map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct file *file =
+        pk_sys_mmap(NULL, map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (file == NULL) {
         return -ENOMEM;
     }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A ledger file of some stacks of this recording, with shares of a block of the program instead of those of the run. It
- * holds those stacks, their callers and nothing else. What the block freed of what was there before it has no share
- * (a file knows no negative bytes); in sum it is in the header as freed of what was inherited:
+ * A ledger file of some stacks of this recording, with shares of a block of the program instead of
+ * those of the run. It holds those stacks, their callers and nothing else. What the block freed of
+ * what was there before it has no share (a file knows no negative bytes); in sum it is in the
+ * header as freed of what was inherited:
  *
- *     inherited_bytes + peak_bytes - inherited_freed_bytes = what the process held at the block's peak */
+ *     inherited_bytes + peak_bytes - inherited_freed_bytes = what the process held at the block's
+ *     peak */
 #pragma once
 
 #include <stdint.h>
@@ -21,5 +23,5 @@ struct pk_block_about {
 };
 
 /* Writes DIR/ledger-<pid>. 0 or negative errno. */
-int pk_block_file_write(const char *directory, const struct pk_block_about *about, const struct pk_block_share *shares,
-                        uint32_t count);
+int pk_block_file_write(const char *directory, const struct pk_block_about *about,
+                        const struct pk_block_share *shares, uint32_t count);

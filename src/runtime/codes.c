@@ -76,7 +76,8 @@ PK_COLD static uint32_t learn(struct pk_codes *codes, const void *code) {
     while (codes->entries[at].code != 0) {
         at = (at + 1) & codes->mask;
     }
-    codes->entries[at] = (struct pk_code_entry){.code = (uintptr_t)code, .stamp = stamp, .function = function};
+    codes->entries[at] =
+        (struct pk_code_entry){.code = (uintptr_t)code, .stamp = stamp, .function = function};
     codes->count++;
     return function;
 }
@@ -120,10 +121,13 @@ PK_COLD void pk_codes_forget(struct pk_codes *codes, uintptr_t code) {
         hole = (hole + 1) & codes->mask;
     }
     if (codes->entries[hole].stamp != NULL) {
-        pk_arena_free(&pk_runtime.ledger.arena, codes->entries[hole].stamp, sizeof(struct pk_code_stamp));
+        pk_arena_free(&pk_runtime.ledger.arena, codes->entries[hole].stamp,
+                      sizeof(struct pk_code_stamp));
     }
-    for (uint32_t i = (hole + 1) & codes->mask; codes->entries[i].code != 0; i = (i + 1) & codes->mask) {
-        if (((i - home(codes, codes->entries[i].code)) & codes->mask) >= ((i - hole) & codes->mask)) {
+    for (uint32_t i = (hole + 1) & codes->mask; codes->entries[i].code != 0;
+         i = (i + 1) & codes->mask) {
+        if (((i - home(codes, codes->entries[i].code)) & codes->mask) >=
+            ((i - hole) & codes->mask)) {
             codes->entries[hole] = codes->entries[i];
             hole = i;
         }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Code object (its address) -> function (its index in the ledger). An entry dies with its code object: the
- * object's block is flagged in the block index, and freeing it removes the entry. Code objects whose block is not
- * known (compiled into the interpreter, made before recording) are checked by a stamp at every look-up instead.
- * Guarded by the ledger's lock. */
+ * Code object (its address) -> function (its index in the ledger). An entry dies with its code
+ * object: the object's block is flagged in the block index, and freeing it removes the entry. Code
+ * objects whose block is not known (compiled into the interpreter, made before recording) are
+ * checked by a stamp at every look-up instead. Guarded by the ledger's lock. */
 #pragma once
 
 #include <stdint.h>
@@ -11,7 +11,7 @@
 #include "pyframe/codeinfo.h"
 
 struct pk_code_entry {
-    uintptr_t code;             /* 0: empty */
+    uintptr_t code;              /* 0: empty */
     struct pk_code_stamp *stamp; /* NULL: the block is watched */
     uint32_t function;
     uint32_t reserved;

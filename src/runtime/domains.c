@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See domains.h. The structs below are public API since 3.4 and stable (Include/cpython/pymem.h, objimpl.h). */
+ * See domains.h. The structs below are public API since 3.4 and stable (Include/cpython/pymem.h,
+ * objimpl.h). */
 #include "runtime/domains.h"
 
 #include <dlfcn.h>
@@ -23,7 +24,12 @@ struct arena_allocator { // PyObjectArenaAllocator
     void (*free)(void *context, void *arena, size_t size);
 };
 
-enum domain { DOMAIN_RAW = 0, DOMAIN_MEM = 1, DOMAIN_OBJ = 2, DOMAINS = 3 }; // PyMemAllocatorDomain
+enum domain {
+    DOMAIN_RAW = 0,
+    DOMAIN_MEM = 1,
+    DOMAIN_OBJ = 2,
+    DOMAINS = 3
+}; // PyMemAllocatorDomain
 
 struct wrapped {
     struct allocator inner;
@@ -39,13 +45,14 @@ static struct wrapped first[DOMAINS];  // installed by the constructor, or by th
 static struct wrapped second[DOMAINS]; // once more, when start-up threw the first away
 static bool wrapped_again;
 
-// ---- the wrappers --------------------------------------------------------------------------------------------
+// ---- the wrappers -------------------------------------------------------------------------------
 
 static bool comes_even(const struct wrapped *domain, size_t size) {
     return !domain->raw && size <= PK_BLOCK_EVEN_MAX;
 }
 
-static void *wrapped_new(struct pk_thread *self, const struct wrapped *domain, void *block, size_t size) {
+static void *wrapped_new(struct pk_thread *self, const struct wrapped *domain, void *block,
+                         size_t size) {
     if (PK_LIKELY(block != NULL)) {
         pk_track_alloc(self, (uintptr_t)block, size, PK_BLOCK_PYTHON, comes_even(domain, size));
     } else {
@@ -134,7 +141,8 @@ PK_INLINE void *realloc_in(const struct wrapped *domain, void *old, size_t size)
     }
     self->open = 0;
     if (old == NULL) {
-        return wrapped_new(self, domain, domain->inner.realloc(domain->inner.context, NULL, size), size);
+        return wrapped_new(self, domain, domain->inner.realloc(domain->inner.context, NULL, size),
+                           size);
     }
     struct pk_block known = pk_track_resize_begin(self, (uintptr_t)old);
     self->moved_pages = false; // set by our realloc hook below
@@ -144,7 +152,8 @@ PK_INLINE void *realloc_in(const struct wrapped *domain, void *old, size_t size)
         pk_track_failed(self, size);
     } else {
         bool copied = block != old && !self->moved_pages;
-        pk_track_resize_commit(self, known, (uintptr_t)block, size, PK_BLOCK_PYTHON, comes_even(domain, size), copied);
+        pk_track_resize_commit(self, known, (uintptr_t)block, size, PK_BLOCK_PYTHON,
+                               comes_even(domain, size), copied);
     }
     self->open = 1;
     return block;
@@ -162,14 +171,17 @@ static void wrapped_free(void *context, void *block) {
     free_in(context, block);
 }
 
-// ---- arenas --------------------------------------------------------------------------------------------------
+// ---- arenas -------------------------------------------------------------------------------------
 
-#define SMALLEST_ARENA (256u * 1024u) // 3.8, 3.9; 1 MiB since 3.10. Smaller: the stack of Python frames (3.11+).
+// 3.8, 3.9; 1 MiB since 3.10. Smaller: the stack of Python frames (3.11+).
+#define SMALLEST_ARENA (256u * 1024u)
 
-// Called from inside our own wrapper (pymalloc wants an arena) or directly (the interpreter wants frames).
+// Called from inside our own wrapper (pymalloc wants an arena) or directly (the interpreter wants
+// frames).
 static void *wrapped_arena_alloc(void *context, size_t size) {
     (void)context;
-    (void)pk_thread_current(); // a thread met here for the first time must not count the map below as its own
+    // a thread met here for the first time must not count the map below as its own
+    (void)pk_thread_current();
     struct pk_thread *self = pk_self;
     bool outermost = self->open;
     if (outermost) {
@@ -228,15 +240,17 @@ static void wrap_arenas(void) {
 }
 
 static enum pk_frame_family family(void) {
-    return pk_runtime.layout == NULL ? PK_FAMILY_DIRECT : (enum pk_frame_family)pk_runtime.layout->family;
+    return pk_runtime.layout == NULL ? PK_FAMILY_DIRECT
+                                     : (enum pk_frame_family)pk_runtime.layout->family;
 }
 
 static void wrap_domains(struct wrapped *domains) {
     for (int domain = DOMAIN_RAW; domain < DOMAINS; domain++) {
         get_allocator(domain, &domains[domain].inner);
         domains[domain].raw = domain == DOMAIN_RAW;
-        struct allocator ours = {&domains[domain], domain == DOMAIN_RAW ? wrapped_malloc_raw : wrapped_malloc[family()],
-                                 wrapped_calloc, wrapped_realloc, wrapped_free};
+        struct allocator ours = {
+            &domains[domain], domain == DOMAIN_RAW ? wrapped_malloc_raw : wrapped_malloc[family()],
+            wrapped_calloc, wrapped_realloc, wrapped_free};
         set_allocator(domain, &ours);
     }
 }
@@ -259,7 +273,7 @@ bool pk_domains_wrap_again(void) {
     return true;
 }
 
-// ---- in a running interpreter --------------------------------------------------------------------------------
+// ---- in a running interpreter -------------------------------------------------------------------
 
 // One set for each domain: which one is called says the domain, not the context.
 static void *raw_malloc(void *context, size_t size) {
@@ -343,8 +357,10 @@ static void obj_free(void *context, void *block) {
 }
 
 static struct allocator running_wrapper(int domain) {
-    static void *(*const mem_malloc[])(void *, size_t) = {mem_malloc_object, mem_malloc_cframe, mem_malloc_direct};
-    static void *(*const obj_malloc[])(void *, size_t) = {obj_malloc_object, obj_malloc_cframe, obj_malloc_direct};
+    static void *(*const mem_malloc[])(void *, size_t) = {mem_malloc_object, mem_malloc_cframe,
+                                                          mem_malloc_direct};
+    static void *(*const obj_malloc[])(void *, size_t) = {obj_malloc_object, obj_malloc_cframe,
+                                                          obj_malloc_direct};
     switch (domain) {
     case DOMAIN_RAW:
         return (struct allocator){NULL, raw_malloc, raw_calloc, raw_realloc, raw_free};
@@ -384,7 +400,8 @@ static bool is_wrapped(int domain) {
     return probe_reached;
 }
 
-_Static_assert(PK_FAMILY_OBJECT == 0 && PK_FAMILY_CFRAME == 1 && PK_FAMILY_DIRECT == 2, "order of the tables above");
+_Static_assert(PK_FAMILY_OBJECT == 0 && PK_FAMILY_CFRAME == 1 && PK_FAMILY_DIRECT == 2,
+               "order of the tables above");
 
 bool pk_domains_wrap_running(void) {
     if (!find_functions()) {
@@ -414,7 +431,8 @@ void pk_domains_unwrap_running(void) {
     for (int domain = DOMAIN_RAW; domain < DOMAINS; domain++) {
         struct allocator now;
         get_allocator(domain, &now);
-        if (now.free == running_wrapper(domain).free) { // else another tool stands above: ours stay, and forward
+        // else another tool stands above: ours stay, and forward
+        if (now.free == running_wrapper(domain).free) {
             set_allocator(domain, &first[domain].inner);
         }
     }

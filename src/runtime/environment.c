@@ -47,12 +47,13 @@ static bool remember(void) {
     for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
         if (starts_with(*entry, RUN, RUN_BYTES)) {
             directory = *entry + RUN_BYTES;
-        } else if (starts_with(*entry, PRELOAD, PRELOAD_BYTES) && runtime_length(*entry + PRELOAD_BYTES) != 0) {
+        } else if (starts_with(*entry, PRELOAD, PRELOAD_BYTES) &&
+                   runtime_length(*entry + PRELOAD_BYTES) != 0) {
             runtime = *entry + PRELOAD_BYTES;
         }
     }
-    if (directory == NULL || directory[0] != '/' || runtime == NULL || strlen(directory) >= PATH_MAX ||
-        runtime_length(runtime) >= PATH_MAX) {
+    if (directory == NULL || directory[0] != '/' || runtime == NULL ||
+        strlen(directory) >= PATH_MAX || runtime_length(runtime) >= PATH_MAX) {
         return false;
     }
     run = strings;
@@ -82,8 +83,9 @@ static bool clean_preload(char *entry, bool has_other) {
     return true;
 }
 
-/* /proc/self/environ shows the memory of these strings, so they are wiped. And whoever looks for the auxiliary vector
- * (Go's runtime does) looks behind the NULL that ends the environment: there it finds pairs to be ignored. */
+/* /proc/self/environ shows the memory of these strings, so they are wiped. And whoever looks for
+ * the auxiliary vector (Go's runtime does) looks behind the NULL that ends the environment: there
+ * it finds pairs to be ignored. */
 static void take_out(void) {
     bool has_other = false; // a user's LD_PRELOAD: then ours is a string of its own
     char **to = environ;
@@ -109,8 +111,9 @@ static void take_out(void) {
     }
 }
 
-/* Was the program made by the Go compiler? Its note says so: header, "Go", build. Such a program starts others by system
- * calls of its own, which no hook sees, so it must hand on our variables like a static one. */
+/* Was the program made by the Go compiler? Its note says so: header, "Go", build. Such a program
+ * starts others by system calls of its own, which no hook sees, so it must hand on our variables
+ * like a static one. */
 static bool has_go_note(const char *notes, size_t bytes) {
     Elf64_Nhdr note;
     while (bytes >= sizeof note + 4) {
@@ -118,7 +121,8 @@ static bool has_go_note(const char *notes, size_t bytes) {
         if (note.n_namesz == 4 && memcmp(notes + sizeof note, "Go\0", 4) == 0) {
             return true;
         }
-        size_t size = sizeof note + (((size_t)note.n_namesz + 3) & ~(size_t)3) + (((size_t)note.n_descsz + 3) & ~(size_t)3);
+        size_t size = sizeof note + (((size_t)note.n_namesz + 3) & ~(size_t)3) +
+                      (((size_t)note.n_descsz + 3) & ~(size_t)3);
         if (size > bytes) {
             return false;
         }
@@ -190,10 +194,12 @@ bool pk_environment_plan(char *const *envp, struct pk_environment_plan *ret_plan
     return true;
 }
 
-char **pk_environment_build(const struct pk_environment_plan *plan, char *const *envp, void *memory) {
+char **pk_environment_build(const struct pk_environment_plan *plan, char *const *envp,
+                            void *memory) {
     char **built = memory;
     size_t count = 0;
-    for (; count < plan->count && envp[count] != NULL; count++) { // another thread may shorten `environ`
+    // another thread may shorten `environ`
+    for (; count < plan->count && envp[count] != NULL; count++) {
         built[count] = envp[count];
     }
     built[count] = preload;

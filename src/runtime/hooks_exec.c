@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Interception of what replaces a process by another program, starts one, or ends the process without its exit
- * handlers. All of them may be called in a vfork child. What libc calls inside itself does not come through here. */
+ * Interception of what replaces a process by another program, starts one, or ends the process
+ * without its exit handlers. All of them may be called in a vfork child. What libc calls inside
+ * itself does not come through here. */
 #include <alloca.h>
 #include <errno.h>
 #include <spawn.h>
@@ -15,9 +16,10 @@
 #include "runtime/real.h"
 #include "runtime/runtime.h"
 
-// ---- replacing this process ----------------------------------------------------------------------------------
+// ---- replacing this process ---------------------------------------------------------------------
 
-static int replace(enum pk_launch_kind kind, const char *file, char *const *argv, char *const *envp) {
+static int replace(enum pk_launch_kind kind, const char *file, char *const *argv,
+                   char *const *envp) {
     return pk_launch(&(struct pk_launch){.kind = kind, .file = file, .argv = argv}, envp);
 }
 
@@ -38,12 +40,17 @@ PK_EXPORT int execvpe(const char *file, char *const argv[], char *const envp[]) 
 }
 
 PK_EXPORT int fexecve(int fd, char *const argv[], char *const envp[]) {
-    return pk_launch(&(struct pk_launch){.kind = PK_LAUNCH_DESCRIPTOR, .fd = fd, .file = "", .argv = argv}, envp);
+    return pk_launch(
+        &(struct pk_launch){.kind = PK_LAUNCH_DESCRIPTOR, .fd = fd, .file = "", .argv = argv},
+        envp);
 }
 
-PK_EXPORT int execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags) {
-    return pk_launch(&(struct pk_launch){.kind = PK_LAUNCH_AT, .fd = fd, .flags = flags, .file = path, .argv = argv},
-                     envp);
+PK_EXPORT int execveat(int fd, const char *path, char *const argv[], char *const envp[],
+                       int flags) {
+    return pk_launch(
+        &(struct pk_launch){
+            .kind = PK_LAUNCH_AT, .fd = fd, .flags = flags, .file = path, .argv = argv},
+        envp);
 }
 
 /* The arguments of the execl functions, up to and with the NULL. */
@@ -55,8 +62,9 @@ static size_t count_arguments(const char *first, va_list list) {
     return count;
 }
 
-/* By its address: what execle finds behind the arguments is taken from the same list afterwards, and a list that was
- * passed by value stands nowhere in particular then (on aarch64: still at the first argument). */
+/* By its address: what execle finds behind the arguments is taken from the same list afterwards,
+ * and a list that was passed by value stands nowhere in particular then (on aarch64: still at the
+ * first argument). */
 static void take_arguments(const char *first, va_list *list, size_t count, char **ret_argv) {
     ret_argv[0] = (char *)(uintptr_t)first;
     for (size_t i = 1; i < count; i++) {
@@ -103,7 +111,7 @@ PK_EXPORT int execle(const char *path, const char *first, ...) {
     return replace(PK_LAUNCH_PATH, path, argv, envp);
 }
 
-// ---- starting another one ------------------------------------------------------------------------------------
+// ---- starting another one -----------------------------------------------------------------------
 
 PK_EXPORT int posix_spawn(pid_t *restrict pid, const char *restrict path,
                           const posix_spawn_file_actions_t *restrict actions,
@@ -131,7 +139,7 @@ PK_EXPORT int posix_spawnp(pid_t *restrict pid, const char *restrict file,
                      envp);
 }
 
-// ---- ending --------------------------------------------------------------------------------------------------
+// ---- ending -------------------------------------------------------------------------------------
 
 PK_EXPORT _Noreturn void _exit(int status) {
     pk_runtime_leaving(PK_STATE_ENDED);
@@ -151,7 +159,8 @@ PK_EXPORT _Noreturn void quick_exit(int status) {
     if (pk_real.quick_exit == NULL) {
         pk_real_resolve();
     }
-    pk_runtime_leaving(PK_STATE_ENDED); // the handlers of at_quick_exit still run, and are still recorded
+    // the handlers of at_quick_exit still run, and are still recorded
+    pk_runtime_leaving(PK_STATE_ENDED);
     pk_real.quick_exit(status);
     __builtin_unreachable();
 }

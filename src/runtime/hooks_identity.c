@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A process that gives up root, or its root directory, cannot open its ledger any more: what that may have to hold is
- * reserved before. Servers do so after the fork (gunicorn --user): else a worker has room for some hundred stacks, and what
- * comes later is charged to their callers. Whether the call works is not our question. */
+ * A process that gives up root, or its root directory, cannot open its ledger any more: what that
+ * may have to hold is reserved before. Servers do so after the fork (gunicorn --user): else a
+ * worker has room for some hundred stacks, and what comes later is charged to their callers.
+ * Whether the call works is not our question. */
 #include <sys/types.h>
 #include <unistd.h>
 

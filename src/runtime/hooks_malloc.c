@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Interception of the C allocation functions. No logic about profiling here: get the real function, tell
- * track.h, return. C++ new, Fortran, Rust, strdup, getline and the like arrive here by themselves. */
+ * Interception of the C allocation functions. No logic about profiling here: get the real function,
+ * tell track.h, return. C++ new, Fortran, Rust, strdup, getline and the like arrive here by
+ * themselves. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -104,7 +105,8 @@ PK_EXPORT void *realloc(void *old, size_t size) {
         return resize(self, old, size);
     }
     if (pk_self != &pk_thread_blank && old != NULL && size != 0 && !pk_real_is_bootstrap(old)) {
-        return resize_real(pk_self, old, size); // below Python's allocators: they ask about moved_pages
+        // below Python's allocators: they ask about moved_pages
+        return resize_real(pk_self, old, size);
     }
     if (PK_UNLIKELY(pk_real_is_bootstrap(old))) {
         return pk_real_from_bootstrap(old, size);
@@ -193,7 +195,8 @@ PK_EXPORT void *pvalloc(size_t size) {
     return allocated(self, pk_real.pvalloc(size), size);
 }
 
-// C23. Where libc has none, a program that asks whether they exist finds ours: they do what the standard allows.
+// C23. Where libc has none, a program that asks whether they exist finds ours: they do what the
+// standard allows.
 PK_EXPORT void free_sized(void *block, size_t size) {
     (void)size;
     free(block);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Interception of the map functions. What a descriptor is (memory in disguise or an ordinary file) is asked
- * here, because only here it is at hand; what counts is the ledger's business.
+ * Interception of the map functions. What a descriptor is (memory in disguise or an ordinary file)
+ * is asked here, because only here it is at hand; what counts is the ledger's business.
  *
- * Unlike malloc these are plain system calls, which a signal handler may use, and which it may interrupt and leave
- * by siglongjmp(). So signals wait while we record: two system calls more, where the call itself costs more than both.
+ * Unlike malloc these are plain system calls, which a signal handler may use, and which it may
+ * interrupt and leave by siglongjmp(). So signals wait while we record: two system calls more,
+ * where the call itself costs more than both.
  *
- * What a call gives back (munmap, mremap) may be handed to another thread before the call returns to us, and a failing
- * call changes nothing: such a call is made with signals held and under the ledger's lock, recorded by its result, and
- * whoever got the range next is recorded after it. A new map is nobody else's, so mmap is recorded when it is there. */
+ * What a call gives back (munmap, mremap) may be handed to another thread before the call returns
+ * to us, and a failing call changes nothing: such a call is made with signals held and under the
+ * ledger's lock, recorded by its result, and whoever got the range next is recorded after it. A new
+ * map is nobody else's, so mmap is recorded when it is there. */
 #undef _FILE_OFFSET_BITS // with it glibc's headers turn mmap into mmap64, and we define both
 #include <errno.h>
 #include <fcntl.h>
@@ -49,18 +51,21 @@ static bool starts_with(const char *text, const char *start) {
     return strncmp(text, start, strlen(start)) == 0;
 }
 
-static void note_map(struct pk_thread *self, void *address, size_t length, int protection, int flags, int fd) {
+static void note_map(struct pk_thread *self, void *address, size_t length, int protection,
+                     int flags, int fd) {
     bool usable = (protection & (PROT_READ | PROT_WRITE)) != 0;
-    uint32_t about = ((protection & PROT_WRITE) != 0 ? FILE_WRITABLE : 0) | ((flags & MAP_SHARED) != 0 ? FILE_SHARED : 0);
+    uint32_t about = ((protection & PROT_WRITE) != 0 ? FILE_WRITABLE : 0) |
+                     ((flags & MAP_SHARED) != 0 ? FILE_SHARED : 0);
     if ((flags & MAP_ANONYMOUS) != 0) {
         bool sparse = (flags & MAP_NORESERVE) != 0 && usable;
-        pk_track_map(self, (uintptr_t)address, length, sparse ? PK_MAP_NORESERVE : PK_MAP_MEMORY, usable,
-                     sparse ? "[reserved without memory]" : NULL, about | FILE_NORESERVE);
+        pk_track_map(self, (uintptr_t)address, length, sparse ? PK_MAP_NORESERVE : PK_MAP_MEMORY,
+                     usable, sparse ? "[reserved without memory]" : NULL, about | FILE_NORESERVE);
         return;
     }
     char path[1024];
     descriptor_path(fd, path, sizeof path);
-    bool memory = starts_with(path, "/memfd:") || starts_with(path, "/dev/shm/") || strcmp(path, "/dev/zero") == 0;
+    bool memory = starts_with(path, "/memfd:") || starts_with(path, "/dev/shm/") ||
+                  strcmp(path, "/dev/zero") == 0;
     pk_track_map(self, (uintptr_t)address, length, memory ? PK_MAP_MEMORY : PK_MAP_FILE, usable,
                  path[0] == '\0' ? "[unknown file]" : path, about);
 }
@@ -84,11 +89,13 @@ static void *map(void *address, size_t length, int protection, int flags, int fd
     return result;
 }
 
-PK_EXPORT void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset) {
+PK_EXPORT void *mmap(void *address, size_t length, int protection, int flags, int fd,
+                     off_t offset) {
     return map(address, length, protection, flags, fd, offset);
 }
 
-PK_EXPORT void *mmap64(void *address, size_t length, int protection, int flags, int fd, off64_t offset) {
+PK_EXPORT void *mmap64(void *address, size_t length, int protection, int flags, int fd,
+                       off64_t offset) {
     return map(address, length, protection, flags, fd, offset);
 }
 

@@ -12,11 +12,12 @@
 #include "runtime/runtime.h"
 #include "runtime/track.h"
 
-// From our own arena, which outlives a recording: a thread that never allocates must not touch the program's allocator on our behalf.
+// From our own arena, which outlives a recording: a thread that never allocates must not touch the
+// program's allocator on our behalf.
 struct start {
     void *(*run)(void *);
     void *argument;
-    uint32_t node; // where the thread was started
+    uint32_t node;    // where the thread was started
     uint32_t session; // ... in which recording
 };
 
@@ -65,7 +66,8 @@ PK_EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *r
         self->open = 1;
         return pk_real.pthread_create(thread, attributes, run, argument);
     }
-    *start = (struct start){.run = run, .argument = argument, .node = pk_track_here(self), .session = self->session};
+    *start = (struct start){
+        .run = run, .argument = argument, .node = pk_track_here(self), .session = self->session};
     self->open = 1; // what libc allocates for the thread is the program's
     int result = pk_real.pthread_create(thread, attributes, run_thread, start);
     if (result != 0) {
@@ -76,8 +78,8 @@ PK_EXPORT int pthread_create(pthread_t *restrict thread, const pthread_attr_t *r
     return result;
 }
 
-/* No fork handlers run: the child has a copy of our lock and of our threads as they happened to be, and its parent's ledger.
- * It records nothing. */
+/* No fork handlers run: the child has a copy of our lock and of our threads as they happened to be,
+ * and its parent's ledger. It records nothing. */
 PK_EXPORT pid_t _Fork(void) {
     if (PK_UNLIKELY(pk_real.execve == NULL)) {
         pk_real_resolve();
@@ -98,8 +100,8 @@ PK_EXPORT pid_t _Fork(void) {
     return pid;
 }
 
-/* The search for a library depends on who calls dlopen (its RUNPATH, its namespace), told by the return address:
- * so this must end in a jump, not in a call. tests/runtime checks that it does. */
+/* The search for a library depends on who calls dlopen (its RUNPATH, its namespace), told by the
+ * return address: so this must end in a jump, not in a call. tests/runtime checks that it does. */
 PK_EXPORT __attribute__((optimize("O2"))) void *dlopen(const char *file, int mode) {
     if (PK_UNLIKELY(pk_real.dlopen == NULL)) {
         pk_real_resolve();

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * system() and popen(). glibc's own start the shell by an inner call that no hook can see, with `environ`, where our
- * variables are not. So both are made anew here, from public functions, for programs that are part of a run; in all
- * others the C library's are called. What they do is what POSIX and the manual of glibc say; where glibc's versions
- * differ, that of the running one.
+ * system() and popen(). glibc's own start the shell by an inner call that no hook can see, with
+ * `environ`, where our variables are not. So both are made anew here, from public functions, for
+ * programs that are part of a run; in all others the C library's are called. What they do is what
+ * POSIX and the manual of glibc say; where glibc's versions differ, that of the running one.
  *
- * popen's stream is a cookie stream (fopencookie) that has a descriptor too: fclose and pclose are one function in
- * glibc, and both close it through close_stream, which waits for the shell. This is the only file of the runtime
- * that uses stdio and malloc: on the program's behalf, where the C library would. */
+ * popen's stream is a cookie stream (fopencookie) that has a descriptor too: fclose and pclose are
+ * one function in glibc, and both close it through close_stream, which waits for the shell. This is
+ * the only file of the runtime that uses stdio and malloc: on the program's behalf, where the C
+ * library would. */
 #include <errno.h>
 #include <fcntl.h>
 #include <gnu/libc-version.h>
@@ -30,12 +31,14 @@
 
 #define STATUS_NO_SHELL (127 << 8)
 
-/* A lock that is free in a forked child, whoever held it in the parent: it holds the number of the process. */
+/* A lock that is free in a forked child, whoever held it in the parent: it holds the number of the
+ * process. */
 static void take(int *lock) {
     int self = pk_sys_getpid();
     for (;;) {
         int holder = __atomic_load_n(lock, __ATOMIC_RELAXED);
-        if (holder != self && __atomic_compare_exchange_n(lock, &holder, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        if (holder != self && __atomic_compare_exchange_n(lock, &holder, self, false,
+                                                          __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
             return;
         }
         struct timespec nap = {.tv_nsec = 50000};
@@ -47,7 +50,8 @@ static void release(int *lock) {
     __atomic_store_n(lock, 0, __ATOMIC_RELEASE);
 }
 
-// glibc 2.38 and later: a command may begin with a dash, and want of processes or memory is an error of its own.
+// glibc 2.38 and later: a command may begin with a dash, and want of processes or memory is an
+// error of its own.
 static bool is_newer_libc(void) {
     const char *version = gnu_get_libc_version(); // "2.36"
     int minor = version[0] == '2' && version[1] == '.' ? atoi(version + 2) : 0;
@@ -57,8 +61,9 @@ static bool is_newer_libc(void) {
 static int start_shell(const char *command, const posix_spawn_file_actions_t *actions,
                        const posix_spawnattr_t *attributes, pid_t *ret_pid) {
     char *text = (char *)(uintptr_t)command;
-    char *newer[] = {(char *)(uintptr_t)"sh", (char *)(uintptr_t)"-c", (char *)(uintptr_t)"--", text, NULL};
-    char *older[] = {(char *)(uintptr_t)"sh", (char *)(uintptr_t)"-c", text, NULL};
+    char *newer[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", (char *)(uintptr_t) "--",
+                     text, NULL};
+    char *older[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", text, NULL};
     struct pk_launch launch = {.kind = PK_LAUNCH_SPAWN,
                                .file = _PATH_BSHELL,
                                .argv = is_newer_libc() ? newer : older,
@@ -68,9 +73,10 @@ static int start_shell(const char *command, const posix_spawn_file_actions_t *ac
     return pk_launch(&launch, environ);
 }
 
-// ---- system --------------------------------------------------------------------------------------------------
+// ---- system -------------------------------------------------------------------------------------
 
-// Several threads may be in system() at once: the first one ignores the signals, the last one restores them.
+// Several threads may be in system() at once: the first one ignores the signals, the last one
+// restores them.
 static struct {
     int lock;
     int users;
@@ -175,7 +181,7 @@ PK_EXPORT int system(const char *command) {
     return command == NULL ? run_shell("exit 0") == 0 : run_shell(command);
 }
 
-// ---- popen ---------------------------------------------------------------------------------------------------
+// ---- popen --------------------------------------------------------------------------------------
 
 struct stream {
     pid_t pid;
@@ -254,7 +260,8 @@ static bool parse_mode(const char *text, struct mode *ret_mode) {
     return ret_mode->reads != ret_mode->writes;
 }
 
-// The shell with `theirs` as its standard input or output, and without the pipes of other shells. 0 or an errno.
+// The shell with `theirs` as its standard input or output, and without the pipes of other shells. 0
+// or an errno.
 static int start_at_pipe(const char *command, int theirs, int wanted, pid_t *ret_pid) {
     posix_spawn_file_actions_t actions;
     (void)posix_spawn_file_actions_init(&actions);
@@ -271,8 +278,8 @@ static int start_at_pipe(const char *command, int theirs, int wanted, pid_t *ret
     return error;
 }
 
-// Both ends close on exec: another thread may start a program meanwhile. The shell's end must not be at its place
-// already, for then dup2 would leave it so.
+// Both ends close on exec: another thread may start a program meanwhile. The shell's end must not
+// be at its place already, for then dup2 would leave it so.
 static bool make_pipe(int theirs, int wanted, int *ret_ends) {
     if (pipe2(ret_ends, O_CLOEXEC) != 0) {
         return false;

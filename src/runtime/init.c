@@ -27,7 +27,7 @@
 
 struct pk_runtime pk_runtime;
 
-// ---- start ---------------------------------------------------------------------------------------------------
+// ---- start --------------------------------------------------------------------------------------
 
 static uint32_t pseudo_function(enum pk_function_kind kind, const char *name) {
     struct pk_function_key key = {.name = name,
@@ -43,7 +43,8 @@ static uint32_t pseudo_function(enum pk_function_kind kind, const char *name) {
 
 static uint32_t pseudo_node(enum pk_function_kind kind, const char *name) {
     uint32_t function = pseudo_function(kind, name);
-    uint32_t node = pk_stacks_child(&pk_runtime.ledger.stacks, pk_runtime.ledger.stacks.root, function, 0, PK_SPAN_NONE);
+    uint32_t node = pk_stacks_child(&pk_runtime.ledger.stacks, pk_runtime.ledger.stacks.root,
+                                    function, 0, PK_SPAN_NONE);
     return node == 0 ? pk_runtime.ledger.stacks.root : node;
 }
 
@@ -98,15 +99,17 @@ void pk_runtime_begin_record(void) {
 
 int pk_runtime_open_ledger(const char *directory) {
     struct pk_runtime *runtime = &pk_runtime;
-    int result = directory == NULL ? pk_writer_open_nowhere(&runtime->writer)
-                                   : pk_writer_open(&runtime->writer, directory, pk_sys_getpid(), ledger_room());
+    int result = directory == NULL
+                     ? pk_writer_open_nowhere(&runtime->writer)
+                     : pk_writer_open(&runtime->writer, directory, pk_sys_getpid(), ledger_room());
     if (result < 0) {
         return result;
     }
     runtime->header = runtime->writer.header;
     struct pk_store *stores = runtime->writer.stores;
     result = pk_ledger_init(&runtime->ledger, &runtime->header->account, &stores[PK_TABLE_COUNTERS],
-                            &stores[PK_TABLE_IDENTS], &stores[PK_TABLE_FUNCTIONS], &stores[PK_TABLE_STRINGS]);
+                            &stores[PK_TABLE_IDENTS], &stores[PK_TABLE_FUNCTIONS],
+                            &stores[PK_TABLE_STRINGS]);
     if (result < 0) {
         pk_writer_close(&runtime->writer);
         return result;
@@ -134,7 +137,8 @@ int pk_runtime_start(const char *directory) {
     }
     self->main = 1;
     pk_lock_init(&runtime->lock, &self->holder);
-    // Without the kernel's barrier a thread that was not seen coming could not be told from none: always lock.
+    // Without the kernel's barrier a thread that was not seen coming could not be told from none:
+    // always lock.
     runtime->threads |= !runtime->lock.can_bias;
     pk_process_enter(directory);
     return 0;
@@ -156,13 +160,14 @@ void pk_runtime_abandon(void) {
     pk_lock_reset(&pk_runtime.lock);
 }
 
-// ---- leaving -------------------------------------------------------------------------------------------------
+// ---- leaving ------------------------------------------------------------------------------------
 
 bool pk_runtime_is_own(void) {
     return pk_runtime.active && pk_runtime.header->pid == (uint32_t)pk_sys_getpid();
 }
 
-// A handler inside the ledger, or inside a hook of ours, goes without the lock and the last counters.
+// A handler inside the ledger, or inside a hook of ours, goes without the lock and the last
+// counters.
 static void set_state(enum pk_ledger_state state, uint64_t end_mono_ns) {
     uint64_t signals = pk_sys_hold_signals();
     struct pk_thread *self = pk_self->busy ? NULL : pk_thread_current();
@@ -190,12 +195,14 @@ void pk_runtime_stays(void) {
     }
 }
 
-// ---- constructor and destructor ------------------------------------------------------------------------------
+// ---- constructor and destructor -----------------------------------------------------------------
 
 static void begin(void) {
     const char *directory = pk_environment_take();
     if (directory == NULL || !pk_python_present()) {
-        return; // another program on the way to Python: untouched, but what it starts is measured again (launch.c)
+        // another program on the way to Python: untouched, but what it starts is measured again
+        // (launch.c)
+        return;
     }
     int result = pk_runtime_start(directory);
     if (result == 0) {
@@ -233,7 +240,8 @@ __attribute__((constructor(101))) static void start_runtime(int count, char **wo
     if (pk_runtime.active) {
         note_command(count, words);
     }
-    // Symbols that were not found must not be the program's first dlerror(). The second call frees the text.
+    // Symbols that were not found must not be the program's first dlerror(). The second call frees
+    // the text.
     (void)dlerror();
     (void)dlerror();
     errno = saved;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * See inprocess.h. Order of the start, and why:
  *   real functions      once, before any reference is ours
- *   ledger, thread      before the first event; under the lock, because of stragglers of the recording before
+ *   ledger, thread      before the first event; under the lock, because of stragglers of the
+ *                       recording before
  *   self-test           an interpreter that is not known is left alone
  *   allocators, references
  *   active              last: until then the hooks forward only
@@ -44,7 +45,8 @@ static bool prepare(char *why, size_t size) {
     bool is_global = program != NULL && dlsym(program, "peakline_start") != NULL;
     (void)dlerror();
     if (is_global) {
-        say(why, size, "this process was started under `peakline run`, which could not record it", "");
+        say(why, size, "this process was started under `peakline run`, which could not record it",
+            "");
         return false;
     }
     pk_real_resolve_program();
@@ -69,7 +71,8 @@ static struct pk_thread *meet_self(void) {
     return pk_self;
 }
 
-// Everything that belongs to one recording, given back; an empty ledger that nobody reads is left. Under the lock.
+// Everything that belongs to one recording, given back; an empty ledger that nobody reads is left.
+// Under the lock.
 static void clear(void) {
     pk_runtime.session++;
     pk_ledger_done(&pk_runtime.ledger);
@@ -122,7 +125,8 @@ int pk_inprocess_start(const char *directory, char *ret_why, size_t size) {
     pk_runtime.header->flags |= PK_FLAG_IN_PROCESS;
     if (!pk_python_attach_running() || !pk_domains_wrap_running()) {
         const char *note = pk_runtime.header->python_note;
-        say(ret_why, size, note[0] != '\0' ? note : "this interpreter does not export what is needed", "");
+        say(ret_why, size,
+            note[0] != '\0' ? note : "this interpreter does not export what is needed", "");
         (void)begin_ledger(self, NULL);
         pk_self = &pk_thread_blank;
         self->open = 1;
@@ -161,7 +165,7 @@ bool pk_inprocess_stop(void) {
     return true;
 }
 
-// ---- libraries loaded meanwhile ------------------------------------------------------------------------------
+// ---- libraries loaded meanwhile -----------------------------------------------------------------
 
 static void redirect_again(void) {
     struct pk_thread *self = pk_thread_current();
@@ -178,8 +182,9 @@ static int redirect_pending(void *context) {
     return 0;
 }
 
-/* Where a library without a path is looked for depends on who asks (hooks_process.c), so then the caller's question is
- * passed on by a jump, and what it loaded is seen to when the interpreter is between two bytecodes. */
+/* Where a library without a path is looked for depends on who asks (hooks_process.c), so then the
+ * caller's question is passed on by a jump, and what it loaded is seen to when the interpreter is
+ * between two bytecodes. */
 __attribute__((optimize("O2"))) void *pk_inprocess_dlopen(const char *file, int mode) {
     if (!pk_runtime.active || file == NULL) {
         return pk_real.dlopen(file, mode);

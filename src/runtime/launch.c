@@ -16,7 +16,8 @@
 #include "runtime/real.h"
 #include "runtime/runtime.h"
 
-#define STACK_BYTES 65536 /* some 8,000 variables; beyond that a map, but not in a vfork child: it would stay */
+/* some 8,000 variables; beyond that a map, but not in a vfork child: it would stay */
+#define STACK_BYTES 65536
 
 static bool is_spawn(const struct pk_launch *launch) {
     return launch->kind == PK_LAUNCH_SPAWN || launch->kind == PK_LAUNCH_SPAWN_SEARCH;
@@ -31,14 +32,17 @@ static int call_real(const struct pk_launch *launch, char *const *envp) {
     case PK_LAUNCH_DESCRIPTOR:
         return pk_real.fexecve(launch->fd, launch->argv, envp);
     case PK_LAUNCH_SPAWN:
-        return pk_real.posix_spawn(launch->pid, launch->file, launch->actions, launch->attributes, launch->argv, envp);
+        return pk_real.posix_spawn(launch->pid, launch->file, launch->actions, launch->attributes,
+                                   launch->argv, envp);
     case PK_LAUNCH_SPAWN_SEARCH:
-        return pk_real.posix_spawnp(launch->pid, launch->file, launch->actions, launch->attributes, launch->argv, envp);
+        return pk_real.posix_spawnp(launch->pid, launch->file, launch->actions, launch->attributes,
+                                    launch->argv, envp);
     case PK_LAUNCH_AT:
         break;
     }
     // glibc has a function for it since 2.34 only
-    long result = pk_sys6(SYS_execveat, launch->fd, (long)launch->file, (long)launch->argv, (long)envp, launch->flags, 0);
+    long result = pk_sys6(SYS_execveat, launch->fd, (long)launch->file, (long)launch->argv,
+                          (long)envp, launch->flags, 0);
     errno = (int)-result;
     return -1;
 }
@@ -78,9 +82,11 @@ static bool wants_ours(const struct pk_launch *launch, enum pk_program program) 
     default:
         break;
     }
-    // Another user, another root: the loader would complain about a library that it cannot open, and who cannot write a
-    // record cannot say so either, when the page of the processes is out of reach too.
-    if (!pk_program_can_read(pk_environment_runtime()) || !pk_program_can_write(pk_environment_directory())) {
+    // Another user, another root: the loader would complain about a library that it cannot open,
+    // and who cannot write a record cannot say so either, when the page of the processes is out of
+    // reach too.
+    if (!pk_program_can_read(pk_environment_runtime()) ||
+        !pk_program_can_write(pk_environment_directory())) {
         note_unmeasured(PK_NOTE_OUT_OF_REACH, launch);
         return false;
     }
@@ -105,7 +111,8 @@ static int call_with_ours(const struct pk_launch *launch, char *const *envp) {
         return call_with(launch, pk_environment_build(&plan, envp, alloca(plan.bytes)), envp);
     }
     void *memory = pk_environment_is_own_process()
-                       ? pk_sys_mmap(NULL, plan.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                       ? pk_sys_mmap(NULL, plan.bytes, PROT_READ | PROT_WRITE,
+                                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
                        : NULL;
     if (memory == NULL) {
         return call_real(launch, envp);

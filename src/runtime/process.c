@@ -20,13 +20,15 @@ static uint32_t slot = PK_TREE_NO_SLOT;
 static struct pk_share share;
 static struct pk_account parents_account; // at the last fork, as the child sees it
 
-_Static_assert(PK_SHARE_EPOCH_BITS == PK_TREE_QUANTUM_BITS && PK_SHARE_STEP == PK_TREE_STEP, "one idea of an epoch");
+_Static_assert(PK_SHARE_EPOCH_BITS == PK_TREE_QUANTUM_BITS && PK_SHARE_STEP == PK_TREE_STEP,
+               "one idea of an epoch");
 
-// ---- the tree ------------------------------------------------------------------------------------------------
+// ---- the tree -----------------------------------------------------------------------------------
 
 static void take_slot(void) {
     slot = page == NULL ? PK_TREE_NO_SLOT : pk_tree_enter(page, pk_runtime.header->pid);
-    pk_runtime.header->tree_slot = pk_runtime.in_process ? PK_TREE_NO_SLOT : slot; // no file of it for a report
+    // no file of it for a report
+    pk_runtime.header->tree_slot = pk_runtime.in_process ? PK_TREE_NO_SLOT : slot;
 }
 
 // A slot dies with the thread that took it: not the main one, if that did not begin the recording.
@@ -64,7 +66,8 @@ static void tell_now(void) {
 void pk_process_enter(const char *directory) {
     page = pk_tree_map(directory, true);
     take_slot();
-    if (slot != PK_TREE_NO_SLOT && __atomic_load_n(&page->solo_pid, __ATOMIC_ACQUIRE) != pk_runtime.header->pid) {
+    if (slot != PK_TREE_NO_SLOT &&
+        __atomic_load_n(&page->solo_pid, __ATOMIC_ACQUIRE) != pk_runtime.header->pid) {
         join();
     }
 }
@@ -79,7 +82,8 @@ static void stop_being_alone(void) {
 
 void pk_process_enter_family(void) {
     if (page == NULL) {
-        page = pk_sys_mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        page = pk_sys_mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE,
+                           MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         take_slot();
     }
     pk_runtime.header->tree_slot = PK_TREE_NO_SLOT;
@@ -91,7 +95,7 @@ void pk_process_leave_family(void) {
     }
 }
 
-// ---- the peak of all processes in a stretch of the program -----------------------------------------------------
+// ---- the peak of all processes in a stretch of the program --------------------------------------
 
 static struct mark {
     uint64_t start_bytes; // of all together
@@ -117,7 +121,8 @@ static void begin_mark(int *ret_mark) {
 }
 
 int pk_process_mark(void) {
-    struct pk_thread *self = pk_runtime.active && slot != PK_TREE_NO_SLOT ? pk_thread_current() : NULL;
+    struct pk_thread *self =
+        pk_runtime.active && slot != PK_TREE_NO_SLOT ? pk_thread_current() : NULL;
     int mark = -1;
     if (self == NULL) {
         return -1;
@@ -131,7 +136,8 @@ int pk_process_mark(void) {
 bool pk_process_unmark(int mark, uint64_t *ret_bytes) {
     const struct mark begun = marks[mark]; // another thread's from the next line on
     uint64_t peak = pk_tree_unmark(page, mark);
-    bool others = begun.accompanied || __atomic_load_n(&page->count, __ATOMIC_ACQUIRE) != begun.count;
+    bool others =
+        begun.accompanied || __atomic_load_n(&page->count, __ATOMIC_ACQUIRE) != begun.count;
     *ret_bytes = peak > begun.start_bytes ? peak - begun.start_bytes : 0;
     return others;
 }
@@ -160,7 +166,8 @@ void pk_process_spawning(void) {
 }
 
 void pk_process_note(enum pk_tree_note_kind kind, const char *text) {
-    struct pk_tree_page *there = page != NULL ? page : pk_tree_map(pk_environment_directory(), true);
+    struct pk_tree_page *there =
+        page != NULL ? page : pk_tree_map(pk_environment_directory(), true);
     if (there != NULL) {
         pk_tree_note(there, kind, (uint32_t)pk_sys_getpid(), text);
         if (there != page) {
@@ -206,14 +213,16 @@ void pk_process_note_no_ledger(int error) {
     pk_process_note(PK_NOTE_NO_LEDGER, why);
 }
 
-// ---- fork ----------------------------------------------------------------------------------------------------
+// ---- fork ---------------------------------------------------------------------------------------
 
-static struct pk_thread *forking; // between the handlers of fork(), and what the child does not get of it
+// between the handlers of fork(), and what the child does not get of it
+static struct pk_thread *forking;
 static struct pk_thread forkings_state;
 
-// The forking thread holds the lock over the fork, so that the ledger is whole in both processes. Handlers of others that
-// were registered before ours run in between, and may wait for another thread (OpenBLAS ends its own; an allocator waits for
-// its locks) which waits for the lock: then that thread takes it over, and the child records nothing.
+// The forking thread holds the lock over the fork, so that the ledger is whole in both processes.
+// Handlers of others that were registered before ours run in between, and may wait for another
+// thread (OpenBLAS ends its own; an allocator waits for its locks) which waits for the lock: then
+// that thread takes it over, and the child records nothing.
 static void before_fork(void) {
     struct pk_thread *self = pk_runtime.active ? pk_thread_current() : NULL;
     if (self != NULL) {
@@ -255,9 +264,11 @@ static void after_fork_in_child(void) {
         return;
     }
     struct pk_thread *self = pk_self;
-    if (!is_whole(self)) { // a signal handler forked inside the ledger, or another thread may be inside
+    // a signal handler forked inside the ledger, or another thread may be inside
+    if (!is_whole(self)) {
         if (self == forking) {
-            pk_process_note(PK_NOTE_NO_LEDGER, "the program's own fork handlers waited for its other threads");
+            pk_process_note(PK_NOTE_NO_LEDGER,
+                            "the program's own fork handlers waited for its other threads");
         }
         forking = NULL;
         pk_runtime_abandon();
@@ -296,7 +307,8 @@ static void copy_identity(const struct pk_ledger_header *parents) {
     struct pk_ledger_header *header = pk_runtime.header;
     header->python_hex = parents->python_hex;
     header->python_status = parents->python_status;
-    header->flags = parents->flags & ~(PK_FLAG_DISK_FULL | PK_FLAG_TABLE_FULL | PK_FLAG_UNREACHABLE | PK_FLAG_NO_LARGE);
+    header->flags = parents->flags & ~(PK_FLAG_DISK_FULL | PK_FLAG_TABLE_FULL |
+                                       PK_FLAG_UNREACHABLE | PK_FLAG_NO_LARGE);
     memcpy(header->python_version, parents->python_version, sizeof header->python_version);
     memcpy(header->python_note, parents->python_note, sizeof header->python_note);
     memcpy(header->command, parents->command, sizeof header->command);
@@ -304,9 +316,10 @@ static void copy_identity(const struct pk_ledger_header *parents) {
 }
 
 void pk_process_forget_stacks(void) {
-    pk_runtime.anchors = (struct pk_anchors){.usable = pk_runtime.anchors.usable,
-                                             .price = pk_runtime.anchors.usable ? PK_ANCHOR_PRICE : UINT32_MAX,
-                                             .lowest = UINT32_MAX};
+    pk_runtime.anchors =
+        (struct pk_anchors){.usable = pk_runtime.anchors.usable,
+                            .price = pk_runtime.anchors.usable ? PK_ANCHOR_PRICE : UINT32_MAX,
+                            .lowest = UINT32_MAX};
     memset(pk_runtime.lines, 0, sizeof pk_runtime.lines);
     memset(pk_runtime.marks, 0, sizeof pk_runtime.marks);
     __atomic_add_fetch(&pk_runtime.deaths, 1, __ATOMIC_RELEASE); // steps and kept walks

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See program.h. What cannot be found out counts as carrying: then all goes on as it would for most programs. */
+ * See program.h. What cannot be found out counts as carrying: then all goes on as it would for most
+ * programs. */
 #include "runtime/program.h"
 
 #include <alloca.h>
@@ -25,9 +26,10 @@
 #define OWN_MACHINE EM_AARCH64
 #endif
 
-#define MAX_SCRIPT_DEPTH 4   /* the kernel's own limit on chains of `#!` */
-#define NAME_BYTES 256 /* of an interpreter; the kernel reads no more of the first line */
-#define START_BYTES 1024     /* holds the ELF header, the 13 or so program headers and the loader's name */
+#define MAX_SCRIPT_DEPTH 4 /* the kernel's own limit on chains of `#!` */
+#define NAME_BYTES 256     /* of an interpreter; the kernel reads no more of the first line */
+/* holds the ELF header, the 13 or so program headers and the loader's name */
+#define START_BYTES 1024
 #define DEFAULT_PATH "/bin:/usr/bin" /* execvp without a PATH */
 
 struct start {
@@ -43,23 +45,25 @@ static void read_start(int fd, uint64_t offset, struct start *start) {
     start->data[start->bytes] = '\0';
 }
 
-// ---- privileges ----------------------------------------------------------------------------------------------
+// ---- privileges ---------------------------------------------------------------------------------
 
 static unsigned own_id(long number) {
     return (unsigned)pk_sys6(number, 0, 0, 0, 0, 0, 0);
 }
 
-// True where the kernel ignores the bits: a process that gave up privileges for good, a mount without them.
+// True where the kernel ignores the bits: a process that gave up privileges for good, a mount
+// without them.
 static bool bits_are_ignored(int fd) {
     struct statfs mount;
     if (pk_sys6(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0, 0) == 1) {
         return true;
     }
-    return fd >= 0 && pk_sys6(SYS_fstatfs, fd, (long)&mount, 0, 0, 0, 0) == 0 && (mount.f_flags & ST_NOSUID) != 0;
+    return fd >= 0 && pk_sys6(SYS_fstatfs, fd, (long)&mount, 0, 0, 0, 0) == 0 &&
+           (mount.f_flags & ST_NOSUID) != 0;
 }
 
-// Will the loader be told to trust nobody (AT_SECURE)? The kernel's rule: effective ids that are not the real ones,
-// or capabilities for somebody who is not root.
+// Will the loader be told to trust nobody (AT_SECURE)? The kernel's rule: effective ids that are
+// not the real ones, or capabilities for somebody who is not root.
 static bool gains_privileges(int fd, const struct stat *status) {
     unsigned user = own_id(SYS_getuid);
     unsigned group = own_id(SYS_getgid);
@@ -78,12 +82,13 @@ static bool gains_privileges(int fd, const struct stat *status) {
     return effective_user != user || effective_group != group || capable;
 }
 
-// ---- ELF -----------------------------------------------------------------------------------------------------
+// ---- ELF ----------------------------------------------------------------------------------------
 
 static bool is_loader(const char *path) {
     const char *base = strrchr(path, '/');
     base = base == NULL ? path : base + 1;
-    return strncmp(base, "ld-linux", 8) == 0 || strncmp(base, "ld-2.", 5) == 0 || strcmp(base, "ld.so") == 0;
+    return strncmp(base, "ld-linux", 8) == 0 || strncmp(base, "ld-2.", 5) == 0 ||
+           strcmp(base, "ld.so") == 0;
 }
 
 static enum pk_program inspect_loader(int fd, const Elf64_Phdr *interpreter) {
@@ -122,7 +127,7 @@ static enum pk_program inspect_elf(int fd, const char *path, struct start *start
     return is_loader(path) ? PK_PROGRAM_CARRIES : PK_PROGRAM_HANDS_ON;
 }
 
-// ---- scripts -------------------------------------------------------------------------------------------------
+// ---- scripts ------------------------------------------------------------------------------------
 
 // The interpreter named in "#!  /bin/sh -e", or NULL.
 static const char *script_interpreter(struct start *start) {
@@ -134,7 +139,8 @@ static const char *script_interpreter(struct start *start) {
     return name[0] == '\0' ? NULL : name;
 }
 
-/* A file at first, then the interpreter it names, and so on. Set-id bits count on the last one only. */
+/* A file at first, then the interpreter it names, and so on. Set-id bits count on the last one
+ * only. */
 static enum pk_program inspect(int at, const char *path, int fd) {
     struct start start;
     char next[NAME_BYTES]; // keeps the name while `start` is read again
@@ -142,12 +148,14 @@ static enum pk_program inspect(int at, const char *path, int fd) {
         struct stat status;
         bool given = fd >= 0;
         const char *name = given ? "" : path;
-        if (pk_sys6(SYS_newfstatat, given ? fd : at, (long)name, (long)&status, given ? AT_EMPTY_PATH : 0, 0, 0) < 0 ||
+        if (pk_sys6(SYS_newfstatat, given ? fd : at, (long)name, (long)&status,
+                    given ? AT_EMPTY_PATH : 0, 0, 0) < 0 ||
             !S_ISREG(status.st_mode) || (status.st_mode & 0111) == 0) {
             return PK_PROGRAM_NONE;
         }
         if (!given) {
-            fd = (int)pk_sys6(SYS_openat, at, (long)path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0, 0, 0);
+            fd = (int)pk_sys6(SYS_openat, at, (long)path,
+                              O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0, 0, 0);
         }
         start.bytes = 0;
         start.data[0] = '\0';
@@ -157,7 +165,8 @@ static enum pk_program inspect(int at, const char *path, int fd) {
         const char *interpreter = script_interpreter(&start);
         enum pk_program kind = PK_PROGRAM_CARRIES;
         if (interpreter == NULL) {
-            if (start.bytes >= (long)sizeof(Elf64_Ehdr) && memcmp(start.data, ELFMAG, SELFMAG) == 0) {
+            if (start.bytes >= (long)sizeof(Elf64_Ehdr) &&
+                memcmp(start.data, ELFMAG, SELFMAG) == 0) {
                 kind = inspect_elf(fd, path, &start);
             }
             if (kind != PK_PROGRAM_FOREIGN && gains_privileges(fd, &status)) {
@@ -208,14 +217,16 @@ enum pk_program pk_program_inspect_name(const char *name) {
         return PK_PROGRAM_NONE;
     }
     const char *list = find_path();
-    size_t room = strnlen(list, PATH_MAX) + 1; // of the stack no more than it takes: a handler may have little
+    // of the stack no more than it takes: a handler may have little
+    size_t room = strnlen(list, PATH_MAX) + 1;
     char *path = alloca(room + name_bytes);
     for (const char *folder = list;; folder++) {
         size_t bytes = strcspn(folder, ":");
         if (bytes < room) {
             memcpy(path, folder, bytes);
             path[bytes] = '/';
-            memcpy(path + bytes + (bytes != 0), name, name_bytes); // an empty entry is the current directory
+            // an empty entry is the current directory
+            memcpy(path + bytes + (bytes != 0), name, name_bytes);
             enum pk_program kind = pk_program_inspect(AT_FDCWD, path);
             if (kind != PK_PROGRAM_NONE) {
                 return kind;

@@ -17,29 +17,29 @@ static struct {
     int (*is_initialized)(void);
     int (*add_pending_call)(int (*)(void *), void *);
     const char *(*get_version)(void);
-    void *(*current_frame)(void);       // PyEval_GetFrame: borrowed
-    int (*frame_line)(void *);          // PyFrame_GetLineNumber
-    void *(*frame_code)(void *);        // PyFrame_GetCode, 3.9+: new reference
-    void *(*frame_back)(void *);        // PyFrame_GetBack, 3.9+: new reference or NULL
-    void (*decref)(void *);             // Py_DecRef
-    void (*clear_error)(void);          // PyErr_Clear
-    int (*stop_collector)(void);        // PyGC_Disable: was it on? NULL where none need be stopped
-    int (*let_collect)(void);           // PyGC_Enable
-    const uint64_t *runtime_words;      // _PyRuntime
+    void *(*current_frame)(void);  // PyEval_GetFrame: borrowed
+    int (*frame_line)(void *);     // PyFrame_GetLineNumber
+    void *(*frame_code)(void *);   // PyFrame_GetCode, 3.9+: new reference
+    void *(*frame_back)(void *);   // PyFrame_GetBack, 3.9+: new reference or NULL
+    void (*decref)(void *);        // Py_DecRef
+    void (*clear_error)(void);     // PyErr_Clear
+    int (*stop_collector)(void);   // PyGC_Disable: was it on? NULL where none need be stopped
+    int (*let_collect)(void);      // PyGC_Enable
+    const uint64_t *runtime_words; // _PyRuntime
 } python;
 
 static void *no_thread_state(void) {
     return NULL;
 }
 
-// ---- symbols and layout --------------------------------------------------------------------------------------
+// ---- symbols and layout -------------------------------------------------------------------------
 
 static void *symbol(const char *name) {
     return dlsym(RTLD_DEFAULT, name);
 }
 
-/* Bound by the loader if there is an interpreter. dlsym would make up the text of an error in every program that is
- * none, which took 40 us: a tenth of a short program's whole life. */
+/* Bound by the loader if there is an interpreter. dlsym would make up the text of an error in every
+ * program that is none, which took 40 us: a tenth of a short program's whole life. */
 PK_EXPORT extern char present_allocator __asm__("PyMem_SetAllocator") __attribute__((weak));
 PK_EXPORT extern char present_version __asm__("Py_GetVersion") __attribute__((weak));
 
@@ -86,18 +86,22 @@ static void choose_layout(void) {
     if (free_threaded) {
         header->flags |= PK_FLAG_FREE_THREADED;
     }
-    // Later ones collect garbage between two bytecodes only, earlier ones make no frame objects for us.
+    // Later ones collect garbage between two bytecodes only, earlier ones make no frame objects for
+    // us.
     bool collects_at_once = header->python_hex >> 16 == 0x030bu;
     *(void **)&python.stop_collector = collects_at_once ? symbol("PyGC_Disable") : NULL;
     *(void **)&python.let_collect = collects_at_once ? symbol("PyGC_Enable") : NULL;
     const struct pk_layout *layout = pk_layout_find(header->python_hex, free_threaded);
     if (layout == NULL) {
-        say_note(PK_PYTHON_UNKNOWN, "this version of Python is not known to this version of Peakline", NULL);
+        say_note(PK_PYTHON_UNKNOWN,
+                 "this version of Python is not known to this version of Peakline", NULL);
         return;
     }
     const char *what = NULL;
-    if (debug_offsets && pk_layout_check_debug_offsets(layout, python.runtime_words, header->python_hex, &what) < 0) {
-        say_note(PK_PYTHON_MISMATCH, "the interpreter's own table of offsets disagrees about ", what);
+    if (debug_offsets && pk_layout_check_debug_offsets(layout, python.runtime_words,
+                                                       header->python_hex, &what) < 0) {
+        say_note(PK_PYTHON_MISMATCH, "the interpreter's own table of offsets disagrees about ",
+                 what);
         return;
     }
     if (pk_runtime.thread_state == NULL || pk_runtime.own_thread_state == NULL) {
@@ -123,9 +127,11 @@ static void find_symbols(void) {
 #undef FIND
     *(void **)&pk_runtime.own_thread_state = symbol("PyGILState_GetThisThreadState");
     void *finalizing = symbol("Py_IsFinalizing"); // 3.13+
-    *(void **)&pk_runtime.is_finalizing = finalizing != NULL ? finalizing : symbol("_Py_IsFinalizing");
+    *(void **)&pk_runtime.is_finalizing =
+        finalizing != NULL ? finalizing : symbol("_Py_IsFinalizing");
     void *unchecked = symbol("PyThreadState_GetUnchecked"); // 3.13+
-    *(void **)&pk_runtime.thread_state = unchecked != NULL ? unchecked : symbol("_PyThreadState_UncheckedGet");
+    *(void **)&pk_runtime.thread_state =
+        unchecked != NULL ? unchecked : symbol("_PyThreadState_UncheckedGet");
 }
 
 void pk_python_attach(void) {
@@ -137,7 +143,7 @@ void pk_python_attach(void) {
     pk_runtime.starting = python.is_initialized != NULL && python.add_pending_call != NULL;
 }
 
-// ---- frame objects, in pending calls -------------------------------------------------------------------------
+// ---- frame objects, in pending calls ------------------------------------------------------------
 
 struct pk_frame_object pk_python_frame(void) {
     return (struct pk_frame_object){.object = python.current_frame()};
@@ -149,7 +155,8 @@ struct pk_frame_object pk_python_caller(struct pk_frame_object frame) {
         caller.object = python.frame_back(frame.object);
         caller.owned = true;
         if (caller.object == NULL && python.clear_error != NULL) {
-            python.clear_error(); // no memory for the object; or no caller, and then there is nothing to clear
+            // no memory for the object; or no caller, and then there is nothing to clear
+            python.clear_error();
         }
     }
     pk_python_let_go(frame);
@@ -163,7 +170,8 @@ void pk_python_let_go(struct pk_frame_object frame) {
 }
 
 bool pk_python_stop_collector(void) {
-    return python.stop_collector != NULL && python.let_collect != NULL && python.stop_collector() != 0;
+    return python.stop_collector != NULL && python.let_collect != NULL &&
+           python.stop_collector() != 0;
 }
 
 void pk_python_let_collect(bool stopped) {
@@ -179,13 +187,15 @@ bool pk_python_pending(int (*call)(void *context)) {
     return asked;
 }
 
-// ---- the self-test -------------------------------------------------------------------------------------------
+// ---- the self-test ------------------------------------------------------------------------------
 
-#define TEST_FRAMES 8 // enough to meet callers; each makes the interpreter materialise a frame object
+// enough to meet callers; each makes the interpreter materialise a frame object
+#define TEST_FRAMES 8
 
 static const void *next_visible(const void *frame) {
     const struct pk_layout *layout = pk_runtime.layout;
-    while (frame != NULL && pk_frame_skippable(layout, frame, pk_frame_code(layout, frame), pk_frame_instr(layout, frame))) {
+    while (frame != NULL && pk_frame_skippable(layout, frame, pk_frame_code(layout, frame),
+                                               pk_frame_instr(layout, frame))) {
         frame = pk_frame_previous(layout, frame);
     }
     return frame;
@@ -197,7 +207,8 @@ static int32_t line_of(const void *frame) {
     struct pk_code_info info;
     pk_code_read(layout, code, &info);
     uint32_t offset = pk_frame_offset(layout, frame, code, pk_frame_instr(layout, frame));
-    return pk_line_at(info.line_kind, info.linetable, info.linetable_length, info.first_line, offset);
+    return pk_line_at(info.line_kind, info.linetable, info.linetable_length, info.first_line,
+                      offset);
 }
 
 // One walk of ours against the interpreter's own. NULL: they agree.
@@ -245,23 +256,26 @@ static void test_layout(void) {
     if (wrong == NULL) {
         pk_runtime.header->python_status = PK_PYTHON_VERIFIED;
         pk_runtime.anchors.lowest = UINT32_MAX;
-        pk_runtime.anchors.usable = pk_runtime.layout->family == PK_FAMILY_OBJECT || python.frame_back != NULL;
+        pk_runtime.anchors.usable =
+            pk_runtime.layout->family == PK_FAMILY_OBJECT || python.frame_back != NULL;
         pk_runtime.anchors.price = pk_runtime.anchors.usable ? PK_ANCHOR_PRICE : UINT32_MAX;
     } else {
         pk_runtime.attached_state = no_thread_state;
-        // The layout stays, because other threads may be reading by it at this moment; nobody begins to any more.
+        // The layout stays, because other threads may be reading by it at this moment; nobody
+        // begins to any more.
         pk_runtime.thread_state = no_thread_state;
         pk_runtime.own_thread_state = no_thread_state;
         say_note(PK_PYTHON_MISMATCH, "the self-test found a difference in ", wrong);
     }
 }
 
-// Runs in the main thread between two bytecodes, the GIL held: the one place where the Python API is called.
+// Runs in the main thread between two bytecodes, the GIL held: the one place where the Python API
+// is called.
 static int self_test(void *context) {
     (void)context;
     struct pk_thread *self = pk_thread_current();
-    if (self == NULL || pk_runtime.layout == NULL || python.current_frame == NULL || python.frame_line == NULL ||
-        python.decref == NULL) {
+    if (self == NULL || pk_runtime.layout == NULL || python.current_frame == NULL ||
+        python.frame_line == NULL || python.decref == NULL) {
         return 0;
     }
     int saved = errno;
@@ -292,7 +306,8 @@ PK_COLD void pk_python_starting(void) {
 
 bool pk_python_attach_running(void) {
     find_symbols();
-    if (python.current_frame == NULL || python.frame_line == NULL || python.decref == NULL || python.get_version == NULL) {
+    if (python.current_frame == NULL || python.frame_line == NULL || python.decref == NULL ||
+        python.get_version == NULL) {
         return false;
     }
     choose_layout();

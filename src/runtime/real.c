@@ -71,14 +71,18 @@ static void first_free(void *address) {
 }
 
 struct pk_real pk_real = {
-    .malloc = first_malloc, .calloc = first_calloc, .realloc = first_realloc, .free = first_free,
+    .malloc = first_malloc,
+    .calloc = first_calloc,
+    .realloc = first_realloc,
+    .free = first_free,
 };
 
 static void *next_symbol(const char *name) {
     return dlsym(RTLD_NEXT, name);
 }
 
-// Only libc's own malloc has the chunk headers we know; another allocator may be preloaded or linked.
+// Only libc's own malloc has the chunk headers we know; another allocator may be preloaded or
+// linked.
 static int is_in_libc(const void *function) {
     Dl_info info;
     if (dladdr(function, &info) == 0 || info.dli_fname == NULL) {
@@ -137,8 +141,9 @@ PK_COLD void pk_real_resolve(void) {
     pk_process_watch_forks(); // before any allocator below us does
 }
 
-// What the program's own calls reach. In a program at fixed addresses the name may lead to a jump inside the program
-// (its "canonical" address), which ends wherever the program's table says: at our hook, once that is redirected.
+// What the program's own calls reach. In a program at fixed addresses the name may lead to a jump
+// inside the program (its "canonical" address), which ends wherever the program's table says: at
+// our hook, once that is redirected.
 static void *program_symbol(const char *name) {
     void *found = dlsym(RTLD_DEFAULT, name);
     Dl_info info;
@@ -166,7 +171,8 @@ static void *probe_malloc(size_t size) {
     return probed_malloc(size);
 }
 
-// By calling it, not by its address: in a program that is not position-independent that is a jump inside the program.
+// By calling it, not by its address: in a program that is not position-independent that is a jump
+// inside the program.
 int pk_real_is_first(void) {
     void *(*their_malloc)(size_t);
     void (*their_free)(void *);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See redirect.h. Relocation entries: the System V ABI and its supplements for x86-64 and aarch64. */
+ * See redirect.h. Relocation entries: the System V ABI and its supplements for x86-64 and
+ * aarch64. */
 #include "runtime/redirect.h"
 
 #undef _FILE_OFFSET_BITS // as in hooks_map.c: mmap and mmap64 are two names here
@@ -32,9 +33,10 @@
 struct hooked {
     const char *name;
     uintptr_t hook;
-    uintptr_t real;      // what a call reaches
-    uintptr_t canonical; // what the name's address is in this program: the same, or a jump inside the program
-    bool allocates;      // malloc and its family: taken together or not at all
+    uintptr_t real; // what a call reaches
+    // what the name's address is in this program: the same, or a jump inside the program
+    uintptr_t canonical;
+    bool allocates; // malloc and its family: taken together or not at all
 };
 
 #define NAMES 17
@@ -42,7 +44,8 @@ static struct hooked names[NAMES];
 static size_t name_count;
 static bool foreign_allocators; // some object defines a malloc that is not the real one
 
-// Objects that were looked through, by load address. In dl_iterate_phdr() only, which lets one thread in at a time.
+// Objects that were looked through, by load address. In dl_iterate_phdr() only, which lets one
+// thread in at a time.
 #define SEEN 4096
 static uintptr_t seen[SEEN];
 static size_t seen_count;
@@ -56,8 +59,10 @@ static void add_name(const char *name, const void *hook, const void *real, bool 
 }
 
 static void fill_names(void) {
-    // Our own functions, not what these names mean to the program: the library is linked with -Bsymbolic-functions.
-#define ADD(function, allocates) add_name(#function, (const void *)function, *(void **)&pk_real.function, allocates)
+    // Our own functions, not what these names mean to the program: the library is linked with
+    // -Bsymbolic-functions.
+#define ADD(function, allocates) \
+    add_name(#function, (const void *)function, *(void **)&pk_real.function, allocates)
     ADD(malloc, true);
     ADD(calloc, true);
     ADD(realloc, true);
@@ -78,15 +83,15 @@ static void fill_names(void) {
     add_name("dlopen", (const void *)pk_inprocess_dlopen, *(void **)&pk_real.dlopen, false);
 }
 
-// ---- one object ----------------------------------------------------------------------------------------------
+// ---- one object ---------------------------------------------------------------------------------
 
 struct object {
     uintptr_t base;
     uintptr_t protected_start, protected_end; // what the dynamic linker made read-only (RELRO)
     uintptr_t text_start, text_end;
-    const ElfW(Sym) *symbols;
+    const ElfW(Sym) * symbols;
     const char *strings;
-    const ElfW(Rela) *slots, *relocations;
+    const ElfW(Rela) * slots, *relocations;
     size_t slot_count, relocation_count, relative_count;
     const uint32_t *hashes; // DT_GNU_HASH
 };
@@ -96,24 +101,43 @@ static uintptr_t address_in(const struct dl_phdr_info *info, ElfW(Addr) value) {
     return value < info->dlpi_addr ? value + info->dlpi_addr : value;
 }
 
-static void read_dynamic(const struct dl_phdr_info *info, const ElfW(Dyn) *entry, struct object *ret_object) {
+static void read_dynamic(const struct dl_phdr_info *info, const ElfW(Dyn) * entry,
+                         struct object *ret_object) {
     size_t slot_bytes = 0, relocation_bytes = 0;
     for (; entry->d_tag != DT_NULL; entry++) {
         uintptr_t address = address_in(info, entry->d_un.d_ptr);
         switch (entry->d_tag) {
-        case DT_SYMTAB: ret_object->symbols = (const ElfW(Sym) *)address; break;
-        case DT_STRTAB: ret_object->strings = (const char *)address; break;
-        case DT_JMPREL: ret_object->slots = (const ElfW(Rela) *)address; break;
-        case DT_PLTRELSZ: slot_bytes = entry->d_un.d_val; break;
-        case DT_RELA: ret_object->relocations = (const ElfW(Rela) *)address; break;
-        case DT_RELASZ: relocation_bytes = entry->d_un.d_val; break;
-        case DT_RELACOUNT: ret_object->relative_count = entry->d_un.d_val; break;
-        case DT_GNU_HASH: ret_object->hashes = (const uint32_t *)address; break;
-        default: break;
+        case DT_SYMTAB:
+            ret_object->symbols = (const ElfW(Sym) *)address;
+            break;
+        case DT_STRTAB:
+            ret_object->strings = (const char *)address;
+            break;
+        case DT_JMPREL:
+            ret_object->slots = (const ElfW(Rela) *)address;
+            break;
+        case DT_PLTRELSZ:
+            slot_bytes = entry->d_un.d_val;
+            break;
+        case DT_RELA:
+            ret_object->relocations = (const ElfW(Rela) *)address;
+            break;
+        case DT_RELASZ:
+            relocation_bytes = entry->d_un.d_val;
+            break;
+        case DT_RELACOUNT:
+            ret_object->relative_count = entry->d_un.d_val;
+            break;
+        case DT_GNU_HASH:
+            ret_object->hashes = (const uint32_t *)address;
+            break;
+        default:
+            break;
         }
     }
     ret_object->slot_count = ret_object->slots == NULL ? 0 : slot_bytes / sizeof(ElfW(Rela));
-    ret_object->relocation_count = ret_object->relocations == NULL ? 0 : relocation_bytes / sizeof(ElfW(Rela));
+    ret_object->relocation_count =
+        ret_object->relocations == NULL ? 0 : relocation_bytes / sizeof(ElfW(Rela));
 }
 
 // False: not one to touch (this library, the dynamic linker, the kernel's own).
@@ -137,7 +161,8 @@ static bool read_object(const struct dl_phdr_info *info, struct object *ret_obje
             ret_object->protected_end = (start + segment->p_memsz) & ~(uintptr_t)4095;
         }
     }
-    if (dynamic == NULL || info->dlpi_addr == getauxval(AT_BASE) || info->dlpi_addr == getauxval(AT_SYSINFO_EHDR)) {
+    if (dynamic == NULL || info->dlpi_addr == getauxval(AT_BASE) ||
+        info->dlpi_addr == getauxval(AT_SYSINFO_EHDR)) {
         return false;
     }
     read_dynamic(info, dynamic, ret_object);
@@ -185,58 +210,64 @@ static const struct hooked *find_hooked(const char *name) {
     return NULL;
 }
 
-// ---- its entries ---------------------------------------------------------------------------------------------
+// ---- its entries --------------------------------------------------------------------------------
 
-typedef void (*entry_visitor)(void *context, const struct object *object, const struct hooked *hooked, uintptr_t *slot,
-                              bool binds_lazily);
+typedef void (*entry_visitor)(void *context, const struct object *object,
+                              const struct hooked *hooked, uintptr_t *slot, bool binds_lazily);
 
-static void visit_entries(const struct object *object, const ElfW(Rela) *entries, size_t count, entry_visitor visit,
-                          void *context) {
+static void visit_entries(const struct object *object, const ElfW(Rela) * entries, size_t count,
+                          entry_visitor visit, void *context) {
     for (size_t i = 0; i < count; i++) {
         uint32_t type = (uint32_t)ELF64_R_TYPE(entries[i].r_info);
         size_t symbol = ELF64_R_SYM(entries[i].r_info);
-        if (symbol == 0 || (type != RELOCATION_SLOT && type != RELOCATION_DATA && type != RELOCATION_WORD) ||
+        if (symbol == 0 ||
+            (type != RELOCATION_SLOT && type != RELOCATION_DATA && type != RELOCATION_WORD) ||
             (type == RELOCATION_WORD && entries[i].r_addend != 0)) {
             continue;
         }
-        const struct hooked *hooked = find_hooked(object->strings + object->symbols[symbol].st_name);
+        const struct hooked *hooked =
+            find_hooked(object->strings + object->symbols[symbol].st_name);
         if (hooked != NULL) {
-            visit(context, object, hooked, (uintptr_t *)(object->base + entries[i].r_offset), type == RELOCATION_SLOT);
+            visit(context, object, hooked, (uintptr_t *)(object->base + entries[i].r_offset),
+                  type == RELOCATION_SLOT);
         }
     }
 }
 
 static void visit_all(const struct object *object, entry_visitor visit, void *context) {
-    size_t relative = object->relative_count < object->relocation_count ? object->relative_count : 0;
+    size_t relative =
+        object->relative_count < object->relocation_count ? object->relative_count : 0;
     visit_entries(object, object->slots, object->slot_count, visit, context);
-    visit_entries(object, object->relocations + relative, object->relocation_count - relative, visit, context);
+    visit_entries(object, object->relocations + relative, object->relocation_count - relative,
+                  visit, context);
 }
 
 struct pass {
     bool undo;
-    bool writable;         // the object's protected pages, at the moment
+    bool writable; // the object's protected pages, at the moment
     bool skip_allocations;
     uint32_t bound, foreign, unbound; // entries of the malloc family, as they are
-    uint32_t changes;      // entries to be changed
+    uint32_t changes;                 // entries to be changed
 };
 
 static bool is_unbound(const struct object *object, uintptr_t value) {
     return value - object->text_start < object->text_end - object->text_start;
 }
 
-static bool is_to_change(const struct pass *pass, const struct object *object, const struct hooked *hooked,
-                         uintptr_t value, bool binds_lazily) {
+static bool is_to_change(const struct pass *pass, const struct object *object,
+                         const struct hooked *hooked, uintptr_t value, bool binds_lazily) {
     if (pass->undo) {
         return value == hooked->hook;
     }
     if (hooked->allocates && pass->skip_allocations) {
         return false;
     }
-    return value == hooked->real || value == hooked->canonical || (binds_lazily && is_unbound(object, value));
+    return value == hooked->real || value == hooked->canonical ||
+           (binds_lazily && is_unbound(object, value));
 }
 
-static void count_entry(void *context, const struct object *object, const struct hooked *hooked, uintptr_t *slot,
-                        bool binds_lazily) {
+static void count_entry(void *context, const struct object *object, const struct hooked *hooked,
+                        uintptr_t *slot, bool binds_lazily) {
     struct pass *pass = context;
     uintptr_t value = __atomic_load_n(slot, __ATOMIC_RELAXED);
     if (hooked->allocates && !pass->undo) {
@@ -251,17 +282,19 @@ static void count_entry(void *context, const struct object *object, const struct
     pass->changes += is_to_change(pass, object, hooked, value, binds_lazily);
 }
 
-static void change_entry(void *context, const struct object *object, const struct hooked *hooked, uintptr_t *slot,
-                         bool binds_lazily) {
+static void change_entry(void *context, const struct object *object, const struct hooked *hooked,
+                         uintptr_t *slot, bool binds_lazily) {
     struct pass *pass = context;
     uintptr_t value = __atomic_load_n(slot, __ATOMIC_RELAXED);
     if (!is_to_change(pass, object, hooked, value, binds_lazily)) {
         return;
     }
     uintptr_t address = (uintptr_t)slot;
-    if (!pass->writable && address - object->protected_start < object->protected_end - object->protected_start) {
+    if (!pass->writable &&
+        address - object->protected_start < object->protected_end - object->protected_start) {
         long result = pk_sys6(SYS_mprotect, (long)object->protected_start,
-                              (long)(object->protected_end - object->protected_start), PROT_READ | PROT_WRITE, 0, 0, 0);
+                              (long)(object->protected_end - object->protected_start),
+                              PROT_READ | PROT_WRITE, 0, 0, 0);
         if (result != 0) {
             return; // forbidden here: this reference stays as it is
         }
@@ -274,9 +307,10 @@ static void change_entry(void *context, const struct object *object, const struc
 static void change_object(const struct object *object, bool undo) {
     struct pass pass = {.undo = undo};
     visit_all(object, count_entry, &pass);
-    // Which malloc an unbound entry will get is not known: where there are several, those of an object that has one
-    // bound to the real function say it.
-    pass.skip_allocations = pass.foreign > 0 || (foreign_allocators && pass.unbound > 0 && pass.bound == 0);
+    // Which malloc an unbound entry will get is not known: where there are several, those of an
+    // object that has one bound to the real function say it.
+    pass.skip_allocations =
+        pass.foreign > 0 || (foreign_allocators && pass.unbound > 0 && pass.bound == 0);
     if (pass.changes == 0) {
         return;
     }
@@ -287,7 +321,7 @@ static void change_object(const struct object *object, bool undo) {
     }
 }
 
-// ---- all objects ---------------------------------------------------------------------------------------------
+// ---- all objects --------------------------------------------------------------------------------
 
 static bool was_seen(uintptr_t base) {
     for (size_t i = seen_count; i > 0; i--) {
@@ -307,7 +341,8 @@ static int look_for_allocators(struct dl_phdr_info *info, size_t size, void *con
     struct object object;
     if (read_object(info, &object)) {
         uintptr_t definition = find_definition(&object, "malloc");
-        // libc's stands behind an allocator that is linked in or preloaded; nobody is bound to it then.
+        // libc's stands behind an allocator that is linked in or preloaded; nobody is bound to it
+        // then.
         foreign_allocators |= definition > object.base && definition != names[0].real &&
                               find_definition(&object, "__libc_start_main") == 0;
     }
@@ -316,7 +351,8 @@ static int look_for_allocators(struct dl_phdr_info *info, size_t size, void *con
 
 static int redirect_object(struct dl_phdr_info *info, size_t size, void *context) {
     bool undo = *(const bool *)context;
-    if (size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof info->dlpi_subs && info->dlpi_subs != seen_unloads) {
+    if (size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof info->dlpi_subs &&
+        info->dlpi_subs != seen_unloads) {
         seen_unloads = info->dlpi_subs; // an address may belong to another object now
         seen_count = 0;
     }

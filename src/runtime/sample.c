@@ -21,7 +21,8 @@ static uint64_t resident_bytes(uint64_t start, uint64_t end) {
     uint64_t resident = 0;
     for (uint64_t at = start; at < end;) {
         uint64_t count = (end - at) / PAGE < AT_ONCE ? (end - at) / PAGE : AT_ONCE;
-        if (count == 0 || pk_sys6(SYS_mincore, (long)at, (long)(count * PAGE), (long)pages, 0, 0, 0) != 0) {
+        if (count == 0 ||
+            pk_sys6(SYS_mincore, (long)at, (long)(count * PAGE), (long)pages, 0, 0, 0) != 0) {
             break; // gone in the meantime
         }
         for (uint64_t i = 0; i < count; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The whole way of an event, inline, for the wrappers in domains.c: a small object of Python's allocated or freed is one
- * straight run of code. What is unusual goes to track.c. Same contracts as track.h. */
+ * The whole way of an event, inline, for the wrappers in domains.c: a small object of Python's
+ * allocated or freed is one straight run of code. What is unusual goes to track.c. Same contracts
+ * as track.h. */
 #pragma once
 
 #include "base/check.h"
@@ -24,8 +25,8 @@ PK_INLINE void pk_small_leave(struct pk_thread *self) {
 }
 
 /* Takes the lock and says which node this thread, running `frame` (not NULL), is in. */
-PK_INLINE uint32_t pk_small_place(enum pk_frame_family family, const struct pk_layout *layout, struct pk_thread *self,
-                                  const void *frame) {
+PK_INLINE uint32_t pk_small_place(enum pk_frame_family family, const struct pk_layout *layout,
+                                  struct pk_thread *self, const void *frame) {
     uint32_t from = pk_stack_update(family, layout, self, frame);
     pk_runtime_lock(self);
     if (PK_UNLIKELY(self->session != pk_runtime.session)) {
@@ -37,12 +38,14 @@ PK_INLINE uint32_t pk_small_place(enum pk_frame_family family, const struct pk_l
     return self->here;
 }
 
-/* pk_track_alloc() with PK_BLOCK_PYTHON and `even`, for a call with the GIL held: the running thread's state is this
- * thread's. `family` is that of the layout. */
-PK_INLINE void pk_small_alloc(enum pk_frame_family family, struct pk_thread *self, uintptr_t address, size_t size) {
+/* pk_track_alloc() with PK_BLOCK_PYTHON and `even`, for a call with the GIL held: the running
+ * thread's state is this thread's. `family` is that of the layout. */
+PK_INLINE void pk_small_alloc(enum pk_frame_family family, struct pk_thread *self,
+                              uintptr_t address, size_t size) {
     const void *tstate = pk_runtime.attached_state();
     const struct pk_layout *layout = pk_runtime.layout;
-    const void *frame = PK_LIKELY(tstate != NULL) ? pk_frame_current_in(family, layout, tstate) : NULL;
+    const void *frame =
+        PK_LIKELY(tstate != NULL) ? pk_frame_current_in(family, layout, tstate) : NULL;
     if (PK_UNLIKELY(frame == NULL)) {
         pk_track_alloc(self, address, size, PK_BLOCK_PYTHON, true);
         return;

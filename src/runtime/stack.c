@@ -8,7 +8,8 @@
 #define SCAN_MORE 8u   /* ... and for each of its callers */
 
 // The kept level of `frame` among the `depth` levels from `level` outwards, or 0.
-static uint32_t find_kept(const struct pk_thread *self, uint32_t level, uintptr_t frame, uint32_t depth) {
+static uint32_t find_kept(const struct pk_thread *self, uint32_t level, uintptr_t frame,
+                          uint32_t depth) {
     uint32_t lowest = level > depth ? level - depth : 0;
     for (; level > lowest; level--) {
         if (self->spots[level].frame == frame) {
@@ -18,7 +19,8 @@ static uint32_t find_kept(const struct pk_thread *self, uint32_t level, uintptr_
     return 0;
 }
 
-// The number (from 1) of the highest anchor at or below `level`: from there outwards nothing can have moved. 0: none.
+// The number (from 1) of the highest anchor at or below `level`: from there outwards nothing can
+// have moved. 0: none.
 static uint32_t find_anchor(const struct pk_thread *self, uint32_t level) {
     const struct pk_anchors *anchors = &pk_runtime.anchors;
     if (!self->main) {
@@ -47,7 +49,8 @@ PK_INLINE void note_reading(uint32_t level, uint32_t stop) {
     }
 }
 
-PK_INLINE uint32_t verify_deep_in(enum pk_frame_family family, struct pk_thread *self, uint32_t level) {
+PK_INLINE uint32_t verify_deep_in(enum pk_frame_family family, struct pk_thread *self,
+                                  uint32_t level) {
     const struct pk_layout *layout = pk_runtime.layout;
     uint32_t number = find_anchor(self, level);
     const struct pk_anchor *anchor = number == 0 ? NULL : &pk_runtime.anchors.list[number - 1];
@@ -145,19 +148,23 @@ PK_NOINLINE uint32_t pk_stack_walk(struct pk_thread *self, const void *frame) {
 }
 
 // The part of its line that the instruction whose entry was just read (`cursor`) is of.
-static uint32_t read_span(const struct pk_code_info *info, uint32_t offset, const struct pk_line_cursor *cursor) {
+static uint32_t read_span(const struct pk_code_info *info, uint32_t offset,
+                          const struct pk_line_cursor *cursor) {
     uint32_t column, end_column;
     bool further;
     if (info->line_kind != PK_LINES_LOCATIONS || offset >= PK_OFFSET_START ||
-        !pk_columns_at(info->linetable, info->linetable_length, offset, cursor, &column, &end_column, &further)) {
+        !pk_columns_at(info->linetable, info->linetable_length, offset, cursor, &column,
+                       &end_column, &further)) {
         return PK_SPAN_NONE;
     }
     return pk_span(column, further ? PK_SPAN_LINE_END : end_column);
 }
 
-// The line of an instruction, and which part of it: remembered, or decoded from the code object's table.
+// The line of an instruction, and which part of it: remembered, or decoded from the code object's
+// table.
 static uint32_t line_at(uint32_t function, const void *code, uint32_t offset, uint32_t *ret_span) {
-    // Instructions are on even offsets; the two that are no instruction (PK_OFFSET_NONE, PK_OFFSET_START) must differ.
+    // Instructions are on even offsets; the two that are no instruction (PK_OFFSET_NONE,
+    // PK_OFFSET_START) must differ.
     uint64_t key = (uint64_t)function << 24 | ((offset >> 1 ^ (offset & 1)) & 0xffffffu);
     uint64_t slot = key * 0x9e3779b97f4a7c15u >> (64 - PK_LINE_BITS);
     uint64_t *known = &pk_runtime.lines[slot];
@@ -171,8 +178,8 @@ static uint32_t line_at(uint32_t function, const void *code, uint32_t offset, ui
     }
     struct pk_code_info info;
     pk_code_read_lines(pk_runtime.layout, code, &info);
-    int32_t line = pk_line_after(info.line_kind, info.linetable, info.linetable_length, info.first_line, offset,
-                                 &mark->cursor);
+    int32_t line = pk_line_after(info.line_kind, info.linetable, info.linetable_length,
+                                 info.first_line, offset, &mark->cursor);
     *ret_span = line > 0 ? read_span(&info, offset, &mark->cursor) : PK_SPAN_NONE;
     if (line > 0 && line < 1 << 20) {
         *known = key << 20 | (uint32_t)line;
@@ -193,7 +200,8 @@ static uint32_t find_child(uint32_t parent, const void *frame, uintptr_t instr) 
         return 0;
     }
     if (layout->code_tlbc != PK_ABSENT) {
-        // This thread's copy of the bytecode, a block of its own, dies before its code object when threads end.
+        // This thread's copy of the bytecode, a block of its own, dies before its code object when
+        // threads end.
         const char *bytecode = pk_frame_bytecode(layout, frame, code);
         (void)pk_blocks_flag(&pk_runtime.ledger.blocks, (uintptr_t)bytecode, PK_BLOCK_CODE);
     }
@@ -226,10 +234,12 @@ PK_NOINLINE uint32_t pk_stack_step(struct pk_thread *self, uint32_t level, uint3
     if (PK_UNLIKELY(!self->met_python) && node != self->root) {
         self->met_python = 1;
         if (self->main) {
-            self->base = pk_runtime.node_none; // what has no frame from now on is no longer "before Python"
+            // what has no frame from now on is no longer "before Python"
+            self->base = pk_runtime.node_none;
         }
     }
-    *pk_stack_step_slot(instr, parent) = (struct pk_step){.instr = instr, .parent = parent, .node = node};
+    *pk_stack_step_slot(instr, parent) =
+        (struct pk_step){.instr = instr, .parent = parent, .node = node};
     return node;
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Which Python stack is this thread in? In two steps, so that the lock is held only when something changed:
+ * Which Python stack is this thread in? In two steps, so that the lock is held only when something
+ * changed:
  *
- *   verify   without the lock: is the kept walk still true? Finds the running frame near the kept top, then goes
- *            outwards comparing each kept level with its frame. Addresses come from the kept walk, so the loads do
- *            not wait for one another, and each is safe because the level before it proved that frame alive.
- *            Two loads and two comparisons a level.
+ *   verify   without the lock: is the kept walk still true? Finds the running frame near the kept
+ *            top, then goes outwards comparing each kept level with its frame. Addresses come from
+ *            the kept walk, so the loads do not wait for one another, and each is safe because the
+ *            level before it proved that frame alive. Two loads and two comparisons a level.
  *   resolve  under the lock: levels that moved are looked up, first among the steps taken before.
  *
  * Inline, with the family of interpreter versions as a constant: this runs at every allocation. */
@@ -31,17 +32,19 @@ PK_INLINE uintptr_t pk_thread_id(void) {
 #endif
 }
 
-/* What an update says: the outermost level that must be looked up, up to self->count; or one of these. The running
- * frame's level is always among them unless that very frame stands where it stood. */
-#define PK_STACK_NOTHING 0u          /* no frame could be kept */
+/* What an update says: the outermost level that must be looked up, up to self->count; or one of
+ * these. The running frame's level is always among them unless that very frame stands where it
+ * stood. */
+#define PK_STACK_NOTHING 0u         /* no frame could be kept */
 #define PK_STACK_UNMOVED UINT32_MAX /* the stack is the one of the last event */
 
-/* The general way: any number of returns and calls since the last event. May take the lock for room. */
+/* The general way: any number of returns and calls since the last event. May take the lock for
+ * room. */
 PK_NOINLINE uint32_t pk_stack_walk(struct pk_thread *self, const void *frame);
 /* Looks a level up whose step was not taken before. Under the lock. */
 PK_NOINLINE uint32_t pk_stack_step(struct pk_thread *self, uint32_t level, uint32_t parent);
-/* The node below the stack `parent` of the pseudo function `function`, which says the kind of memory; `parent` itself if
- * the tables cannot grow. Under the lock. */
+/* The node below the stack `parent` of the pseudo function `function`, which says the kind of
+ * memory; `parent` itself if the tables cannot grow. Under the lock. */
 PK_NOINLINE uint32_t pk_stack_kind(uint32_t parent, uint32_t function);
 /* The node charged when no frame of the program is to be seen. */
 PK_NOINLINE uint32_t pk_stack_base(struct pk_thread *self);
@@ -52,8 +55,9 @@ PK_NOINLINE uint32_t pk_stack_verify_cframe(struct pk_thread *self, uint32_t lev
 PK_NOINLINE uint32_t pk_stack_verify_direct(struct pk_thread *self, uint32_t level);
 
 /* Notes where a kept frame is now; true if its caller is the next kept one. */
-PK_INLINE bool pk_stack_look(enum pk_frame_family family, const struct pk_layout *layout, struct pk_thread *self,
-                             struct pk_spot *spot, uintptr_t frame, uint32_t *ret_from) {
+PK_INLINE bool pk_stack_look(enum pk_frame_family family, const struct pk_layout *layout,
+                             struct pk_thread *self, struct pk_spot *spot, uintptr_t frame,
+                             uint32_t *ret_from) {
     uintptr_t instr = pk_frame_instr_in(family, layout, (const void *)frame);
     if (PK_UNLIKELY(spot->instr != instr)) {
         spot->instr = instr;
@@ -62,11 +66,11 @@ PK_INLINE bool pk_stack_look(enum pk_frame_family family, const struct pk_layout
     return PK_LIKELY((uintptr_t)pk_frame_previous(layout, (const void *)frame) == spot[-1].frame);
 }
 
-/* Compares the kept levels from `level` outwards with their frames and notes where those are now. Returns the
- * outermost level that moved, or PK_STACK_UNMOVED. 0: at some level another caller stands; levels from there up are
- * void, and self->count is what is left. */
-PK_INLINE uint32_t pk_stack_verify(enum pk_frame_family family, const struct pk_layout *layout, struct pk_thread *self,
-                                   uint32_t level) {
+/* Compares the kept levels from `level` outwards with their frames and notes where those are now.
+ * Returns the outermost level that moved, or PK_STACK_UNMOVED. 0: at some level another caller
+ * stands; levels from there up are void, and self->count is what is left. */
+PK_INLINE uint32_t pk_stack_verify(enum pk_frame_family family, const struct pk_layout *layout,
+                                   struct pk_thread *self, uint32_t level) {
     if (PK_UNLIKELY(level > PK_ANCHOR_DEPTH)) {
         return family == PK_FAMILY_OBJECT   ? pk_stack_verify_object(self, level)
                : family == PK_FAMILY_CFRAME ? pk_stack_verify_cframe(self, level)
@@ -76,11 +80,13 @@ PK_INLINE uint32_t pk_stack_verify(enum pk_frame_family family, const struct pk_
     struct pk_spot *spot = &self->spots[level];
     uintptr_t frame = spot->frame;
 #pragma GCC unroll 2
-    while (pk_stack_look(family, layout, self, spot, frame, &from)) { // to the sentinel at the latest
+    // to the sentinel at the latest
+    while (pk_stack_look(family, layout, self, spot, frame, &from)) {
         spot--;
         frame = spot->frame;
     }
-    if (PK_UNLIKELY(pk_frame_previous(layout, (const void *)frame) != NULL || spot != self->spots + 1)) {
+    if (PK_UNLIKELY(pk_frame_previous(layout, (const void *)frame) != NULL ||
+                    spot != self->spots + 1)) {
         self->count = (uint32_t)(spot - self->spots) - 1;
         return 0;
     }
@@ -90,9 +96,10 @@ PK_INLINE uint32_t pk_stack_verify(enum pk_frame_family family, const struct pk_
     return from;
 }
 
-/* The running frame is not the one of the last event: one call, one return, or both; else the general way. */
-PK_INLINE uint32_t pk_stack_follow(enum pk_frame_family family, const struct pk_layout *layout, struct pk_thread *self,
-                                   const void *frame) {
+/* The running frame is not the one of the last event: one call, one return, or both; else the
+ * general way. */
+PK_INLINE uint32_t pk_stack_follow(enum pk_frame_family family, const struct pk_layout *layout,
+                                   struct pk_thread *self, const void *frame) {
     uint32_t count = self->count;
     const struct pk_spot *spots = self->spots;
     const void *caller = pk_frame_previous(layout, frame);
@@ -103,7 +110,8 @@ PK_INLINE uint32_t pk_stack_follow(enum pk_frame_family family, const struct pk_
         fresh = 0;
     } else if (count > 1 && spots[count - 1].frame == (uintptr_t)caller) { // returned and called
         level = count - 1;
-    } else if (spots[count].frame != (uintptr_t)caller || count + 1 >= self->capacity) { // not called once
+    } else if (spots[count].frame != (uintptr_t)caller || count + 1 >= self->capacity) {
+        // not called once
         return pk_stack_walk(self, frame);
     }
     uint32_t from = pk_stack_verify(family, layout, self, level);
@@ -121,8 +129,8 @@ PK_INLINE uint32_t pk_stack_follow(enum pk_frame_family family, const struct pk_
 }
 
 /* Brings the kept walk up to date with `frame`, the running one (not NULL). */
-PK_INLINE uint32_t pk_stack_update(enum pk_frame_family family, const struct pk_layout *layout, struct pk_thread *self,
-                                   const void *frame) {
+PK_INLINE uint32_t pk_stack_update(enum pk_frame_family family, const struct pk_layout *layout,
+                                   struct pk_thread *self, const void *frame) {
     uint32_t deaths = __atomic_load_n(&pk_runtime.deaths, __ATOMIC_ACQUIRE);
     if (PK_UNLIKELY(deaths != self->deaths)) {
         self->deaths = deaths;
@@ -141,7 +149,8 @@ PK_INLINE struct pk_step *pk_stack_step_slot(uintptr_t instr, uint32_t parent) {
     return &pk_runtime.steps[mixed >> (64 - PK_STEP_BITS)];
 }
 
-/* Gives the levels that moved their nodes; returns the node that events here are charged to. Under the lock. */
+/* Gives the levels that moved their nodes; returns the node that events here are charged to. Under
+ * the lock. */
 PK_INLINE uint32_t pk_stack_resolve(struct pk_thread *self, uint32_t from) {
     if (PK_UNLIKELY(pk_runtime.steps_deaths != pk_runtime.deaths)) {
         memset(pk_runtime.steps, 0, sizeof pk_runtime.steps);
@@ -151,10 +160,13 @@ PK_INLINE uint32_t pk_stack_resolve(struct pk_thread *self, uint32_t from) {
         return pk_stack_base(self);
     }
     uint32_t node = self->nodes[from - 1];
-    for (uint32_t level = from; level <= self->count; level++) { // nearly always once: only the running frame moved
+    // nearly always once: only the running frame moved
+    for (uint32_t level = from; level <= self->count; level++) {
         uintptr_t instr = self->spots[level].instr;
         const struct pk_step *step = pk_stack_step_slot(instr, node);
-        node = PK_LIKELY(step->instr == instr && step->parent == node) ? step->node : pk_stack_step(self, level, node);
+        node = PK_LIKELY(step->instr == instr && step->parent == node)
+                   ? step->node
+                   : pk_stack_step(self, level, node);
         self->nodes[level] = node;
     }
     return PK_LIKELY(node != self->root) ? node : pk_stack_base(self);

@@ -30,11 +30,12 @@ static struct pk_thread **ended_last = &ended;
 static struct pk_thread *only_thread;
 
 #define STRUCTS_BYTES (16u << 10)
-#define LOOKS 8      /* ended threads asked whether they are gone before a new struct is made */
-#define SPINS 1000   /* for the only thread to leave the ledger: it stays for tens of nanoseconds */
-#define NAPS 2000    /* ... unless it was put to sleep there: 0.1 s in all */
+#define LOOKS 8    /* ended threads asked whether they are gone before a new struct is made */
+#define SPINS 1000 /* for the only thread to leave the ledger: it stays for tens of nanoseconds */
+#define NAPS 2000  /* ... unless it was put to sleep there: 0.1 s in all */
 
-// Ended threads not in the line yet: a thread that ends waits for nobody, whoever may be waiting for it (a handler of fork()).
+// Ended threads not in the line yet: a thread that ends waits for nobody, whoever may be waiting
+// for it (a handler of fork()).
 static struct pk_thread *just_ended;
 
 static void append_ended(struct pk_thread *thread) {
@@ -52,7 +53,8 @@ static void end_thread(void *context) {
         pk_threads_expect(self);
     }
     self->next = __atomic_load_n(&just_ended, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(&just_ended, &self->next, self, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+    while (!__atomic_compare_exchange_n(&just_ended, &self->next, self, true, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED)) {
     }
 }
 
@@ -60,11 +62,13 @@ static void end_thread(void *context) {
 static struct pk_thread *new_struct(void) {
     static char *next, *end;
     if (next == end) {
-        char *pages = pk_sys_mmap(NULL, STRUCTS_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        char *pages = pk_sys_mmap(NULL, STRUCTS_BYTES, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (pages == NULL) {
             return NULL;
         }
-        // Refused by old or foreign kernels: then a child by the bare system call writes into its parent's record.
+        // Refused by old or foreign kernels: then a child by the bare system call writes into its
+        // parent's record.
         (void)pk_sys6(SYS_madvise, (long)pages, STRUCTS_BYTES, MADV_WIPEONFORK, 0, 0, 0);
         pk_runtime.kept.own_bytes += STRUCTS_BYTES;
         next = pages;
@@ -79,10 +83,12 @@ static bool is_gone(const struct pk_thread *thread) {
     return pk_sys6(SYS_tgkill, pk_sys_getpid(), thread->tid, 0, 0, 0, 0) == -ESRCH;
 }
 
-// The struct of a thread that is gone, or NULL. One that is not gone yet goes to the end of the line.
+// The struct of a thread that is gone, or NULL. One that is not gone yet goes to the end of the
+// line.
 static struct pk_thread *take_ended(void) {
     struct pk_thread *next;
-    for (struct pk_thread *fresh = __atomic_exchange_n(&just_ended, NULL, __ATOMIC_ACQUIRE); fresh != NULL; fresh = next) {
+    for (struct pk_thread *fresh = __atomic_exchange_n(&just_ended, NULL, __ATOMIC_ACQUIRE);
+         fresh != NULL; fresh = next) {
         next = fresh->next;
         append_ended(fresh);
     }
@@ -102,7 +108,8 @@ static struct pk_thread *take_ended(void) {
 
 // Its thread wrote to it until the kernel knew it no more: that is all that orders the two.
 PK_NOINLINE static void clear_ended(struct pk_thread *thread) {
-    *thread = (struct pk_thread){.spots = thread->spots, .nodes = thread->nodes, .capacity = thread->capacity};
+    *thread = (struct pk_thread){
+        .spots = thread->spots, .nodes = thread->nodes, .capacity = thread->capacity};
 }
 
 void pk_threads_init(void) {
@@ -127,8 +134,9 @@ void pk_threads_expect(const struct pk_thread *self) {
     }
 }
 
-// Not every second thread was seen coming: libc starts some itself (thrd_create, timers), others are clones. Then the
-// only thread may be inside the ledger without a lock. False: it stayed there (a handler on it waits?).
+// Not every second thread was seen coming: libc starts some itself (thrd_create, timers), others
+// are clones. Then the only thread may be inside the ledger without a lock. False: it stayed there
+// (a handler on it waits?).
 static bool pass_only_thread(struct pk_thread *self) {
     struct pk_thread *only = __atomic_load_n(&only_thread, __ATOMIC_ACQUIRE);
     if (only == NULL) {
@@ -137,8 +145,8 @@ static bool pass_only_thread(struct pk_thread *self) {
     if (!pk_runtime.threads) {
         pk_runtime.threads = true;
     }
-    // The lock is the only thread's own. Taking it away makes every thread execute a barrier: after it that thread
-    // either sees `threads`, or is seen to be busy.
+    // The lock is the only thread's own. Taking it away makes every thread execute a barrier: after
+    // it that thread either sees `threads`, or is seen to be busy.
     pk_runtime_lock(self);
     pk_lock_renounce(&pk_runtime.lock, &self->holder);
     pk_runtime_unlock(self);
@@ -158,7 +166,8 @@ static bool pass_only_thread(struct pk_thread *self) {
 // The links of /proc/self/task are two and one a thread.
 static bool is_alone(void) {
     struct statx about;
-    long result = pk_sys6(SYS_statx, AT_FDCWD, (long)"/proc/self/task", 0, STATX_NLINK, (long)&about, 0);
+    long result =
+        pk_sys6(SYS_statx, AT_FDCWD, (long)"/proc/self/task", 0, STATX_NLINK, (long)&about, 0);
     return result == 0 && about.stx_nlink == 3;
 }
 
@@ -207,7 +216,8 @@ struct pk_thread *pk_thread_make(uint32_t base) {
         return NULL; // tried again at the thread's next event
     }
     pk_runtime_lock(&guard);
-    struct pk_thread *self = have_key ? pthread_getspecific(end_key) : NULL; // of an earlier recording
+    // of an earlier recording
+    struct pk_thread *self = have_key ? pthread_getspecific(end_key) : NULL;
     if (self == NULL) {
         self = take_ended();
     }
@@ -242,7 +252,8 @@ struct pk_thread *pk_thread_make(uint32_t base) {
         __atomic_store_n(&only_thread, self, __ATOMIC_RELEASE);
     }
     if (have_key) {
-        (void)pthread_setspecific(end_key, self); // may call calloc for the 33rd key and above: not open
+        // may call calloc for the 33rd key and above: not open
+        (void)pthread_setspecific(end_key, self);
     }
     self->open = 1;
     return self;
@@ -267,7 +278,8 @@ PK_COLD struct pk_thread *pk_thread_enter(void) {
         return pk_process_forked(self);
     }
     if (self->busy) {
-        // A signal handler inside the ledger, or nothing of the kind: this event cannot be recorded.
+        // A signal handler inside the ledger, or nothing of the kind: this event cannot be
+        // recorded.
         __atomic_add_fetch(&pk_runtime.dropped, 1, __ATOMIC_RELAXED);
         return NULL;
     }

@@ -12,7 +12,8 @@
 #include "runtime/sample.h"
 #include "runtime/small.h"
 
-// Events between two audits: about as many as an audit has blocks and stacks to read, so that it costs each event the same.
+// Events between two audits: about as many as an audit has blocks and stacks to read, so that it
+// costs each event the same.
 #define AUDIT_LEAST 4096u
 #define AUDIT_MOST 65536u
 
@@ -38,8 +39,10 @@ void pk_runtime_sync(void) {
     struct pk_ledger_header *header = pk_runtime.header;
     const struct pk_ledger *ledger = &pk_runtime.ledger;
     header->own_bytes = ledger->arena.own_bytes + pk_runtime.kept.own_bytes;
-    header->dropped_events = ledger->dropped + __atomic_load_n(&pk_runtime.dropped, __ATOMIC_RELAXED);
-    header->unknown_frees = pk_runtime.in_process ? 0 : ledger->unknown_frees; // blocks from before are no surprise
+    header->dropped_events =
+        ledger->dropped + __atomic_load_n(&pk_runtime.dropped, __ATOMIC_RELAXED);
+    // blocks from before are no surprise
+    header->unknown_frees = pk_runtime.in_process ? 0 : ledger->unknown_frees;
     header->missed_frees = ledger->missed_frees;
     header->file_map_bytes = ledger->file_map_bytes;
     header->noreserve_bytes = ledger->noreserve_bytes;
@@ -64,9 +67,11 @@ PK_INLINE const void *thread_state(const struct pk_layout *layout, const struct 
         if (running != NULL) {
             return running;
         }
-    } else if (running != NULL && running == self->attached && pk_read_word(running, layout->thread_id) == pk_thread_id()) {
-        // Up to 3.11 "running" is whoever holds the GIL. The id alone says who made the state, which may be this
-        // thread while another one runs it: so it must also have run here, with the GIL held, before.
+    } else if (running != NULL && running == self->attached &&
+               pk_read_word(running, layout->thread_id) == pk_thread_id()) {
+        // Up to 3.11 "running" is whoever holds the GIL. The id alone says who made the state,
+        // which may be this thread while another one runs it: so it must also have run here, with
+        // the GIL held, before.
         return running;
     }
     // Without the GIL. When the interpreter ends it frees the states of threads that still run.
@@ -78,7 +83,8 @@ PK_INLINE const void *thread_state(const struct pk_layout *layout, const struct 
 
 static uint32_t lock_and_locate(struct pk_thread *self);
 
-// Under the lock it turned out that another recording has begun, or that there is none: once more from the start.
+// Under the lock it turned out that another recording has begun, or that there is none: once more
+// from the start.
 PK_COLD uint32_t pk_track_locate_again(struct pk_thread *self) {
     pk_thread_renew(self);
     if (!pk_runtime.active) {
@@ -91,11 +97,13 @@ PK_COLD uint32_t pk_track_locate_again(struct pk_thread *self) {
 PK_INLINE uint32_t lock_and_locate_in(enum pk_frame_family family, struct pk_thread *self) {
     const struct pk_layout *layout = pk_runtime.layout;
     const void *tstate = PK_LIKELY(layout != NULL) ? thread_state(layout, self) : NULL;
-    const void *frame = PK_LIKELY(tstate != NULL) ? pk_frame_current_in(family, layout, tstate) : NULL;
+    const void *frame =
+        PK_LIKELY(tstate != NULL) ? pk_frame_current_in(family, layout, tstate) : NULL;
     if (PK_UNLIKELY(frame == NULL)) {
         self->count = 0;
         pk_runtime_lock(self);
-        return PK_UNLIKELY(self->session != pk_runtime.session) ? pk_track_locate_again(self) : pk_stack_base(self);
+        return PK_UNLIKELY(self->session != pk_runtime.session) ? pk_track_locate_again(self)
+                                                                : pk_stack_base(self);
     }
     return pk_small_place(family, layout, self, frame);
 }
@@ -118,7 +126,8 @@ PK_INLINE uint32_t kind_of(uint32_t node, uint32_t flags) {
     return (flags & PK_BLOCK_PYTHON) != 0 ? node : pk_stack_heap(node);
 }
 
-void pk_track_alloc(struct pk_thread *self, uintptr_t address, size_t size, uint32_t flags, bool even) {
+void pk_track_alloc(struct pk_thread *self, uintptr_t address, size_t size, uint32_t flags,
+                    bool even) {
     if (PK_UNLIKELY(pk_runtime.starting)) {
         pk_python_starting();
     }
@@ -142,7 +151,8 @@ PK_COLD void pk_track_failed(struct pk_thread *self, size_t size) {
     struct pk_ledger_header *header = pk_runtime.header;
     if (size >= header->largest_failed_bytes) {
         header->largest_failed_bytes = size;
-        header->largest_failed_node = node - pk_runtime.ledger.stacks.first; // a forked child's file begins there
+        // a forked child's file begins there
+        header->largest_failed_node = node - pk_runtime.ledger.stacks.first;
     }
     header->failed_allocs++;
     pk_small_leave(self);
@@ -159,15 +169,16 @@ struct pk_block pk_track_resize_begin(struct pk_thread *self, uintptr_t old) {
     return block;
 }
 
-void pk_track_resize_commit(struct pk_thread *self, struct pk_block block, uintptr_t address, size_t size,
-                            uint32_t flags, bool even, bool copied) {
+void pk_track_resize_commit(struct pk_thread *self, struct pk_block block, uintptr_t address,
+                            size_t size, uint32_t flags, bool even, bool copied) {
     pk_small_enter(self);
     uint32_t session = self->session; // resize_begin brought it up to date
     uint32_t node = lock_and_locate(self);
     if (PK_UNLIKELY(self->session != session)) {
         block.stack = PK_NODE_NONE; // known to a recording that has ended
     }
-    pk_ledger_resize_commit(&pk_runtime.ledger, block, address, size, kind_of(node, flags), flags, even, copied);
+    pk_ledger_resize_commit(&pk_runtime.ledger, block, address, size, kind_of(node, flags), flags,
+                            even, copied);
     pk_small_leave(self);
 }
 
@@ -180,7 +191,7 @@ void pk_track_resize_abort(struct pk_thread *self, struct pk_block block, uintpt
     pk_small_leave(self);
 }
 
-// ---- maps ----------------------------------------------------------------------------------------------------
+// ---- maps ---------------------------------------------------------------------------------------
 
 // The first map without reservation: what is resident of it is asked for from now on.
 static void follow_unreserved(bool unreserved) {
@@ -199,7 +210,8 @@ static uint64_t page_up(uint64_t value) {
     return (value + 4095u) & ~(uint64_t)4095u;
 }
 
-// The files table's entry for this path; a new one when it was not met before. Few: a linear search is enough.
+// The files table's entry for this path; a new one when it was not met before. Few: a linear search
+// is enough.
 static uint32_t file_entry(const char *path, uint32_t flags) {
     struct pk_store *store = &pk_runtime.writer.stores[PK_TABLE_FILES];
     uint32_t text = pk_stacks_string(&pk_runtime.ledger.stacks, path, (uint32_t)strlen(path));
@@ -231,16 +243,17 @@ void pk_track_file_mapped(void *context, uint32_t index, int64_t bytes) {
     }
 }
 
-void pk_track_map(struct pk_thread *self, uintptr_t address, size_t length, enum pk_map_kind kind, bool usable,
-                  const char *path, uint32_t path_flags) {
+void pk_track_map(struct pk_thread *self, uintptr_t address, size_t length, enum pk_map_kind kind,
+                  bool usable, const char *path, uint32_t path_flags) {
     pk_small_enter(self);
     uint32_t node = lock_and_locate(self);
-    struct pk_map map = {.start = address,
-                         .end = address + page_up(length),
-                         .stack = kind == PK_MAP_MEMORY ? pk_stack_kind(node, pk_runtime.function_map) : node,
-                         .kind = (uint8_t)kind,
-                         .usable = usable,
-                         .file = UINT32_MAX};
+    struct pk_map map = {
+        .start = address,
+        .end = address + page_up(length),
+        .stack = kind == PK_MAP_MEMORY ? pk_stack_kind(node, pk_runtime.function_map) : node,
+        .kind = (uint8_t)kind,
+        .usable = usable,
+        .file = UINT32_MAX};
     if (kind != PK_MAP_MEMORY) {
         map.file = file_entry(path, path_flags);
     }
@@ -278,7 +291,8 @@ void pk_track_protect(uintptr_t address, size_t length, bool usable) {
     pk_runtime.maps_change = false;
 }
 
-void pk_track_remap(uint32_t node, uintptr_t old, size_t old_length, uintptr_t address, size_t length) {
+void pk_track_remap(uint32_t node, uintptr_t old, size_t old_length, uintptr_t address,
+                    size_t length) {
     pk_runtime.maps_change = true;
     node = pk_stack_kind(node, pk_runtime.function_map);
     pk_ledger_remap(&pk_runtime.ledger, old, page_up(old_length), address, page_up(length), node);
@@ -299,7 +313,7 @@ void pk_track_arena(struct pk_thread *self, int64_t bytes) {
     pk_small_leave(self);
 }
 
-// ---- threads -------------------------------------------------------------------------------------------------
+// ---- threads ------------------------------------------------------------------------------------
 
 uint32_t pk_track_here(struct pk_thread *self) {
     pk_small_enter(self);
@@ -317,8 +331,10 @@ void pk_track_thread_start(struct pk_thread *self, uint32_t starter, uint32_t se
         return;
     }
     struct pk_stacks *stacks = &pk_runtime.ledger.stacks;
-    uint32_t native = pk_stacks_child(stacks, starter, pk_runtime.function_native_thread, 0, PK_SPAN_NONE);
-    uint32_t root = pk_stacks_child(stacks, stacks->root, pk_runtime.function_thread, starter - stacks->first, PK_SPAN_NONE);
+    uint32_t native =
+        pk_stacks_child(stacks, starter, pk_runtime.function_native_thread, 0, PK_SPAN_NONE);
+    uint32_t root = pk_stacks_child(stacks, stacks->root, pk_runtime.function_thread,
+                                    starter - stacks->first, PK_SPAN_NONE);
     pk_writer_publish(&pk_runtime.writer);
     self->base = native == 0 ? starter : native;
     self->root = root == 0 ? stacks->root : root;

@@ -109,7 +109,7 @@ int pk_aside_begin(const char *directory, char ret_path[PATH_MAX]) {
     return error;
 }
 
-/* ---- the end ---- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static int copy_bytes(int from, int to) {
     static char buffer[65536];

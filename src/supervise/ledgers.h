@@ -20,7 +20,7 @@ struct pk_ledgers {
     uint64_t largest_failed_bytes;
     uint64_t end_mono_ns; /* when the last of those that said so ended; 0: none did */
     uint32_t alive;       /* still running */
-    uint32_t cut_short; /* ended without saying so: killed, crashed, or by _exit */
+    uint32_t cut_short;   /* ended without saying so: killed, crashed, or by _exit */
     struct pk_ledger_end ends[PK_LEDGERS_SHOWN]; /* of those, the largest ones, largest first */
 };
 

@@ -224,7 +224,8 @@ static struct pk_group *add_group(struct pk_limits *limits, int version, const c
     return group;
 }
 
-/* Version 1 says the smallest limit of all ancestors, also of those that this container cannot see. */
+/* Version 1 says the smallest limit of all ancestors, also of those that this container cannot
+ * see. */
 static void add_hidden(const char *root, struct pk_limits *limits, const char *directory) {
     const struct pk_group *smallest = pk_limits_smallest(limits);
     int64_t limit = read_member(root, directory, "memory.stat", "hierarchical_memory_limit");
@@ -302,8 +303,7 @@ void pk_limits_read(const char *root, struct pk_limits *ret_limits) {
     int version = pk_procfs_read(root, "/proc/self/cgroup", text, MAX_FILE_BYTES) > 0
                       ? find_path(text, path)
                       : 0;
-    if (version != 0 &&
-        pk_procfs_read(root, "/proc/self/mountinfo", text, MAX_FILE_BYTES) > 0 &&
+    if (version != 0 && pk_procfs_read(root, "/proc/self/mountinfo", text, MAX_FILE_BYTES) > 0 &&
         find_mount(text, version, path, point, rest)) {
         read_groups(root, version, path, point, rest, ret_limits);
     }

@@ -11,8 +11,9 @@
 #define PK_LIMITS_MAX_GROUPS 32u
 
 struct pk_group {
-    char *directory; /* of its files, without `root`; "": a group that cannot be seen, only its limit */
-    char *path;      /* as in /proc/PID/cgroup */
+    /* of its files, without `root`; "": a group that cannot be seen, only its limit */
+    char *directory;
+    char *path; /* as in /proc/PID/cgroup */
     int version;
     int64_t limit_bytes; /* -1: none */
     int64_t high_bytes;  /* memory.high; -1: none */

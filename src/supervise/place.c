@@ -136,7 +136,8 @@ static int find_recorder(const char *path) {
     return recorder;
 }
 
-/* Two runs in one directory would take each other's records for their own, or for an older result. */
+/* Two runs in one directory would take each other's records for their own, or for an older
+ * result. */
 static int take_for_us(struct pk_place *place, struct pk_failure *failure) {
     char records[PATH_MAX];
 

@@ -39,7 +39,8 @@ static bool is_partial(const char *name) {
 
 /* The magic of what has such a name, "" for what has none, NULL for names that are not ours. */
 static const char *find_magic(const char *name) {
-    static const char *const unmarked[] = {"report.html", "run.json", "run.json.new", PK_PROBE_NAME};
+    static const char *const unmarked[] = {"report.html", "run.json", "run.json.new",
+                                           PK_PROBE_NAME};
 
     for (size_t i = 0; i < sizeof(unmarked) / sizeof(unmarked[0]); i++) {
         if (strcmp(name, unmarked[i]) == 0) {
@@ -51,13 +52,14 @@ static const char *find_magic(const char *name) {
     }
     return strcmp(name, PK_TREE_NAME) == 0       ? PK_TREE_MAGIC
            : strcmp(name, PK_TIMELINE_NAME) == 0 ? PK_TIMELINE_MAGIC
-           : pk_snapshot_is_name(name)             ? PK_LEDGER_MAGIC
+           : pk_snapshot_is_name(name)           ? PK_LEDGER_MAGIC
                                                  : NULL;
 }
 
 /* run.json says early who wrote it. */
 static bool is_signed(const char *text) {
-    return text[0] == '{' && strstr(text, "\"tool\"") != NULL && strstr(text, "\"peakline ") != NULL;
+    return text[0] == '{' && strstr(text, "\"tool\"") != NULL &&
+           strstr(text, "\"peakline ") != NULL;
 }
 
 static enum verdict judge(int directory, const char *name) {
@@ -86,8 +88,8 @@ static enum verdict judge(int directory, const char *name) {
     }
     size_t length = (size_t)bytes < MAGIC_BYTES ? (size_t)bytes : MAGIC_BYTES;
     return length == MAGIC_BYTES && memcmp(start, magic, MAGIC_BYTES) == 0 ? OURS
-           : memcmp(start, zeros, length) == 0                            ? UNMARKED
-                                                                          : CLASH;
+           : memcmp(start, zeros, length) == 0                             ? UNMARKED
+                                                                           : CLASH;
 }
 
 static struct dirent *next_entry(DIR *directory) {

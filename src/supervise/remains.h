@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What an older run left in a directory: which of its files are ours, by name and by what is in them.
- * May use libc and record/. Must stay true: nothing that is not ours is removed, whatever its name. */
+ * What an older run left in a directory: which of its files are ours, by name and by what is in
+ * them. May use libc and record/. Must stay true: nothing that is not ours is removed, whatever its
+ * name. */
 #pragma once
 
 #include <limits.h>
@@ -14,9 +15,9 @@ struct pk_remains {
     char clash[NAME_MAX + 1]; /* a file that is named like one of ours and is not; "": none */
 };
 
-/* Records, tree and timeline are known by their first bytes (or hold nothing but zeros: never begun).
- * What has no such mark (report.html, a damaged run.json) is ours where something with a mark lies
- * beside it. Returns 0 or a negative errno. */
+/* Records, tree and timeline are known by their first bytes (or hold nothing but zeros: never
+ * begun). What has no such mark (report.html, a damaged run.json) is ours where something with a
+ * mark lies beside it. Returns 0 or a negative errno. */
 int pk_remains_look(const char *directory, struct pk_remains *ret_remains);
 
 /* Remove what is ours. Returns 1 if something stays, 0 if not, or a negative errno. */

@@ -53,7 +53,7 @@ static int open_own_ledger(const struct pk_sampler *sampler, pid_t program, uint
 
 /* Is it a record that goes on? One whose program was replaced by another (exec) does not. */
 static bool goes_on(int ledger_fd) {
-    const off_t where = (off_t)__builtin_offsetof(struct pk_ledger_header, state);
+    const off_t where = (off_t) __builtin_offsetof(struct pk_ledger_header, state);
     uint32_t state = PK_STATE_EXEC;
 
     return ledger_fd >= 0 &&
@@ -64,7 +64,7 @@ static bool goes_on(int ledger_fd) {
 /* What the program's own ledger holds now; 0 when there is none. After an exec the next Python of
  * this process begins another. */
 static uint64_t read_own_ledger(struct pk_sampler *sampler, pid_t program) {
-    const off_t where = (off_t)__builtin_offsetof(struct pk_ledger_header, total_bytes);
+    const off_t where = (off_t) __builtin_offsetof(struct pk_ledger_header, total_bytes);
     uint64_t total = 0;
 
     while (!goes_on(sampler->ledger_fd)) {
@@ -188,12 +188,11 @@ void pk_sampler_take(struct pk_sampler *sampler, pid_t program) {
     if (sampler->timeline.page == NULL || sampler->timeline.page->header.samples == 0) {
         sampler->cpu_last_ns = pk_clock_ns(CLOCK_PROCESS_CPUTIME_ID); // starting up was no look
     }
-    bool is_alone =
-        tree == NULL || next_alive(tree, next_alive(tree, 0) + 1) == PK_TREE_NO_SLOT;
+    bool is_alone = tree == NULL || next_alive(tree, next_alive(tree, 0) + 1) == PK_TREE_NO_SLOT;
 
     look.sums.last_ns = look.sums.first_ns;
-    look.with_pss = now >= sampler->pss_next_ns &&
-                    (!is_alone || sampler->rss_last < PSS_ALONE_BYTES);
+    look.with_pss =
+        now >= sampler->pss_next_ns && (!is_alone || sampler->rss_last < PSS_ALONE_BYTES);
     // Alone, the program publishes nothing: its ledger knows.
     bool is_solo =
         tree == NULL || __atomic_load_n(&tree->solo_pid, __ATOMIC_RELAXED) == (uint32_t)program;

@@ -15,14 +15,14 @@
 
 struct pk_sampler {
     struct pk_timeline timeline;
-    struct pk_tree_page *tree;       /* NULL: only the program itself is known */
-    const char *directory;           /* of the result, absolute */
+    struct pk_tree_page *tree; /* NULL: only the program itself is known */
+    const char *directory;     /* of the result, absolute */
     pid_t program;
     int ledger_fd;          /* the program's own ledger; -1: not there yet */
     uint32_t ledger_number; /* of it: 0 none yet, 2 after one exec ... */
-    uint64_t start_ns;    /* of the run; all times are CLOCK_MONOTONIC */
-    uint64_t next_ns;     /* when to look again */
-    uint64_t interval_ns; /* to the next look */
+    uint64_t start_ns;      /* of the run; all times are CLOCK_MONOTONIC */
+    uint64_t next_ns;       /* when to look again */
+    uint64_t interval_ns;   /* to the next look */
     uint64_t pss_next_ns;
     uint64_t cpu_last_ns; /* own CPU time at the end of the last look */
     uint64_t cpu_spent_ns;

@@ -18,7 +18,8 @@ struct pk_spawn_request {
     char *const *argv;
     const char *runtime; /* libpeakline.so */
     const char *result;  /* result directory, absolute */
-    uint32_t *solo_pid;  /* of DIR/tree: the program's pid is put there, if it is a Python; or NULL */
+    /* of DIR/tree: the program's pid is put there, if it is a Python; or NULL */
+    uint32_t *solo_pid;
 };
 
 struct pk_spawned {

@@ -49,9 +49,9 @@ static void stop_with_program(int number) {
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-/* As process 1 of a container we are given the orphans of all others; the remains of those that ended
- * would pile up until no process can be made. Our own children are for those who know them: where one
- * is met, its SIGCHLD is still to come, and the rest is collected then. */
+/* As process 1 of a container we are given the orphans of all others; the remains of those that
+ * ended would pile up until no process can be made. Our own children are for those who know them:
+ * where one is met, its SIGCHLD is still to come, and the rest is collected then. */
 static void collect_orphans(const struct watch *watch) {
     siginfo_t info = {0};
     while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid > 0 &&

@@ -36,9 +36,9 @@ static uint64_t take_pending(void) {
     }
 }
 
-/* `pkill peakline` and `pkill -f 'peakline run'` mean the supervisor: a witness that is hit too would
- * say that the whole group was. So it is called otherwise, in /proc/PID/cmdline too, which is the
- * memory of the words that main() got. */
+/* `pkill peakline` and `pkill -f 'peakline run'` mean the supervisor: a witness that is hit too
+ * would say that the whole group was. So it is called otherwise, in /proc/PID/cmdline too, which is
+ * the memory of the words that main() got. */
 static void change_name(void) {
     static const char name[] = "signal-witness";
     char words[4096];

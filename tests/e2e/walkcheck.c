@@ -146,9 +146,12 @@ PK_INLINE int walk_frames_in(enum pk_frame_family family, struct seen_frame *out
 
 static int walk_frames(struct seen_frame *out, int max) {
     switch ((enum pk_frame_family)layout->family) {
-    case PK_FAMILY_OBJECT: return walk_frames_in(PK_FAMILY_OBJECT, out, max);
-    case PK_FAMILY_CFRAME: return walk_frames_in(PK_FAMILY_CFRAME, out, max);
-    case PK_FAMILY_DIRECT: return walk_frames_in(PK_FAMILY_DIRECT, out, max);
+    case PK_FAMILY_OBJECT:
+        return walk_frames_in(PK_FAMILY_OBJECT, out, max);
+    case PK_FAMILY_CFRAME:
+        return walk_frames_in(PK_FAMILY_CFRAME, out, max);
+    case PK_FAMILY_DIRECT:
+        return walk_frames_in(PK_FAMILY_DIRECT, out, max);
     }
     return 0;
 }
@@ -315,9 +318,15 @@ double walkcheck_cost(int rounds) {
     for (int i = 0; i < rounds; i++) {
         uintptr_t sum = 0;
         switch ((enum pk_frame_family)layout->family) {
-        case PK_FAMILY_OBJECT: sum = sum_frames(PK_FAMILY_OBJECT, tstate); break;
-        case PK_FAMILY_CFRAME: sum = sum_frames(PK_FAMILY_CFRAME, tstate); break;
-        case PK_FAMILY_DIRECT: sum = sum_frames(PK_FAMILY_DIRECT, tstate); break;
+        case PK_FAMILY_OBJECT:
+            sum = sum_frames(PK_FAMILY_OBJECT, tstate);
+            break;
+        case PK_FAMILY_CFRAME:
+            sum = sum_frames(PK_FAMILY_CFRAME, tstate);
+            break;
+        case PK_FAMILY_DIRECT:
+            sum = sum_frames(PK_FAMILY_DIRECT, tstate);
+            break;
         }
         sink += sum;
         __asm__ volatile("" ::: "memory");

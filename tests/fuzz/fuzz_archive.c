@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Hostile pages and documents: any bytes as a file given to `peakline diff` or `peakline report`.
- * Reaches src/report/archive.c, inflate.c, json_in.c, json_tree.c, profile_raw.c, profile.c, match.c,
- * page_report.c and the writers of all formats.
+ * Reaches src/report/archive.c, inflate.c, json_in.c, json_tree.c, profile_raw.c, profile.c,
+ * match.c, page_report.c and the writers of all formats.
  *
  * With libFuzzer: LLVMFuzzerTestOneInput. Without it: standalone.h, which changes right pages and
  * documents. */
@@ -118,30 +118,42 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 #include "standalone.h"
 
 static const char document[] =
-    "{\"format\":1,\"tool\":\"peakline 0.1.0\",\"peak\":{\"bytes\":60,\"blocks\":3,\"time_s\":1.25},"
-    "\"run\":{\"command\":[\"app.py\",\"x\"],\"directory\":\"/d\",\"started\":\"\",\"duration_s\":null,"
+    "{\"format\":1,\"tool\":\"peakline "
+    "0.1.0\",\"peak\":{\"bytes\":60,\"blocks\":3,\"time_s\":1.25},"
+    "\"run\":{\"command\":[\"app.py\",\"x\"],\"directory\":\"/"
+    "d\",\"started\":\"\",\"duration_s\":null,"
     "\"python\":\"3.11.7\"},\"warnings\":[\"one\"],\"blame\":[{\"bytes\":50,\"blocks\":2,\"path\":"
     "\"/d/a.py\",\"line\":3,\"function\":\"f\",\"source\":\"x = 1\",\"kind\":0},{\"bytes\":10,"
-    "\"blocks\":1,\"path\":\"\",\"line\":0,\"function\":\"[no stack]\",\"source\":\"\",\"kind\":4}],"
-    "\"files\":{\"path\":[\"/d/a.py\"],\"kind\":[0],\"status\":[0]},\"functions\":{\"name\":[\"f\",\"g\"],"
+    "\"blocks\":1,\"path\":\"\",\"line\":0,\"function\":\"[no "
+    "stack]\",\"source\":\"\",\"kind\":4}],"
+    "\"files\":{\"path\":[\"/d/"
+    "a.py\"],\"kind\":[0],\"status\":[0]},\"functions\":{\"name\":[\"f\",\"g\"],"
     "\"file\":[0,0],\"kind\":[0,0]},\"frames\":{\"function\":[0,1],\"line\":[3,7],\"started_by\":"
-    "[-1,-1],\"source\":[\"x = 1\",\"y = f()\"]},\"stacks\":{\"parent\":[-1,0,1],\"frame\":[-1,1,0],"
-    "\"bytes\":[10,0,50],\"blocks\":[1,0,2]},\"timeline\":{\"time_s\":[0,1.5],\"tracked_bytes\":[0,60]}}";
+    "[-1,-1],\"source\":[\"x = 1\",\"y = "
+    "f()\"]},\"stacks\":{\"parent\":[-1,0,1],\"frame\":[-1,1,0],"
+    "\"bytes\":[10,0,50],\"blocks\":[1,0,2]},\"timeline\":{\"time_s\":[0,1.5],\"tracked_bytes\":[0,"
+    "60]}}";
 static const char page_data[] =
-    "{\"format\":1,\"run\":{\"command\":[],\"directory\":\"\"},\"peak\":{\"bytes\":60,\"blocks\":3},"
-    "\"files\":{\"path\":[\"/d/a.py\",\"\"],\"kind\":[0,4],\"status\":[0,0]},\"functions\":{\"name\":"
-    "[\"f\",\"[thread]\"],\"file\":[0,1],\"kind\":[0,6]},\"frames\":{\"function\":[0,1],\"line\":[3,0],"
-    "\"started_by\":[-1,0],\"source\":[\"x = 1\",\"\"]},\"stacks\":{\"up\":[0,1,1],\"frame\":[-1,1,0],"
+    "{\"format\":1,\"run\":{\"command\":[],\"directory\":\"\"},\"peak\":{\"bytes\":60,\"blocks\":3}"
+    ","
+    "\"files\":{\"path\":[\"/d/"
+    "a.py\",\"\"],\"kind\":[0,4],\"status\":[0,0]},\"functions\":{\"name\":"
+    "[\"f\",\"[thread]\"],\"file\":[0,1],\"kind\":[0,6]},\"frames\":{\"function\":[0,1],\"line\":["
+    "3,0],"
+    "\"started_by\":[-1,0],\"source\":[\"x = "
+    "1\",\"\"]},\"stacks\":{\"up\":[0,1,1],\"frame\":[-1,1,0],"
     "\"bytes\":[10,0,50],\"blocks\":[1,0,2]},\"blame\":{\"frame\":[0,-1],\"bytes\":[50,10],"
     "\"blocks\":[2,1]},\"processes\":[{\"pid\":7,\"frame\":1,\"shown\":true,"
-    "\"bytes_at_tree_peak\":50,\"label\":\"a.py\"},{\"pid\":8,\"frame\":0}],\"maps\":[{\"path\":\"/f\",\"bytes\":9}],"
+    "\"bytes_at_tree_peak\":50,\"label\":\"a.py\"},{\"pid\":8,\"frame\":0}],\"maps\":[{\"path\":\"/"
+    "f\",\"bytes\":9}],"
     "\"failed\":{\"bytes\":5,\"count\":2,\"frame\":1}}";
 
 /* The same as a page, plain or packed. Returns the length in `ret_page`. */
 static size_t make_page(bool is_packed, char *ret_page, size_t room) {
     FILE *out = fmemopen(ret_page, room, "w");
-    fprintf(out, "<!DOCTYPE html><title>x</title><script type=\"application/json\" "
-                 "id=\"peakline-data\" data-encoding=\"%s\">",
+    fprintf(out,
+            "<!DOCTYPE html><title>x</title><script type=\"application/json\" "
+            "id=\"peakline-data\" data-encoding=\"%s\">",
             is_packed ? "gzip+base64" : "json");
     if (is_packed) {
         uint8_t *packed;
@@ -200,7 +212,8 @@ static void make_seeds(void) {
         struct pk_archive archive;
         struct pk_profile *profile;
         char error[600];
-        expect(pk_archive_extract(seeds[i], sizes[i], "seed", &archive, error, sizeof(error)) == 0 &&
+        expect(pk_archive_extract(seeds[i], sizes[i], "seed", &archive, error, sizeof(error)) ==
+                       0 &&
                    pk_profile_parse(archive.text, archive.size, "seed", &profile, error,
                                     sizeof(error)) == 0,
                "the seeds are right");

@@ -44,13 +44,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     expect(line == pk_line_at(kind, table, length, first_line, offset), "same input, same answer");
     expect(pk_line_at(kind, table, length, first_line, PK_OFFSET_NONE) == 0, "no offset, no line");
 
-    // From wherever an earlier look left off, the answer is the same; a cursor of another table is survived.
+    // From wherever an earlier look left off, the answer is the same; a cursor of another table is
+    // survived.
     struct pk_line_cursor cursor = {0};
     uint32_t before = offset / 2;
     expect(pk_line_after(kind, table, length, first_line, before, &cursor) ==
                pk_line_at(kind, table, length, first_line, before),
            "a fresh cursor changes nothing");
-    expect(pk_line_after(kind, table, length, first_line, offset, &cursor) == line, "reading on is reading anew");
+    expect(pk_line_after(kind, table, length, first_line, offset, &cursor) == line,
+           "reading on is reading anew");
     expect(pk_line_after(kind, table, length, first_line, before, &cursor) ==
                pk_line_at(kind, table, length, first_line, before),
            "reading back is reading anew");
@@ -66,7 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (kind == PK_LINES_LOCATIONS && offset < PK_OFFSET_START &&
         pk_line_after(kind, table, length, first_line, offset, &left) > 0 &&
         pk_columns_at(table, length, offset, &left, &column, &end_column, &further)) {
-        expect(found && (int32_t)column == location.column && (int32_t)end_column == location.end_column,
+        expect(found && (int32_t)column == location.column &&
+                   (int32_t)end_column == location.end_column,
                "columns are those of the whole location");
     }
     line = pk_line_at(PK_LINES_LOCATIONS, table, length, first_line, offset);
@@ -85,8 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 static const uint8_t seeds[][40] = {
     {0, 10, 0, 0, 0, 6, 0, 6, 1, 8, 255, 255, 0, 45, 127, 0, 73, 2, 129},
     {1, 10, 0, 0, 0, 6, 0, 4, 1, 2, 128, 4, 254, 254, 127, 0, 127, 8, 3},
-    {2, 1, 0, 0, 0, 6, 0, 0xf0, 3, 0, 1, 0, 0xd8, 4, 44, 0x91, 0x53, 0xe8, 0x59, 9, 0xff, 0xf0,
-     0x50, 31, 3, 8, 0x47, 1, 0x80, 0x10},
+    {2,    1,    0,    0,    0, 6,    0,    0xf0, 3,  0, 1, 0,    0xd8, 4,    44,
+     0x91, 0x53, 0xe8, 0x59, 9, 0xff, 0xf0, 0x50, 31, 3, 8, 0x47, 1,    0x80, 0x10},
 };
 
 static void make_seeds(void) { // they stand above

@@ -2,8 +2,8 @@
  * Fuzz target: any bytes as a ledger, or as a tree file. What the readers accept must keep the
  * readers' promises; a ledger must make a view that adds up, alone and beside another process.
  *
- * With libFuzzer: LLVMFuzzerTestOneInput. Without it: standalone.h, which changes right ledgers and a
- * right tree file. May use record, report and tests/unit/make_ledger.h. */
+ * With libFuzzer: LLVMFuzzerTestOneInput. Without it: standalone.h, which changes right ledgers and
+ * a right tree file. May use record, report and tests/unit/make_ledger.h. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -95,7 +95,8 @@ static void check_view(const struct pk_snapshot *snapshot) {
 
     // the same ledger as two processes of a tree
     struct pk_view_added added[2];
-    struct pk_view_source source = {.share = PK_SHARE_TREE, .tree_epoch = 7, .process = "process 1"};
+    struct pk_view_source source = {
+        .share = PK_SHARE_TREE, .tree_epoch = 7, .process = "process 1"};
     struct pk_view_builder *builder = pk_view_begin(&rules, &view);
     require(builder != NULL && pk_view_add(builder, snapshot, &source, &added[0]) == 0,
             "one process fits");

@@ -69,8 +69,7 @@ static void make_seeds(void) {
     memcpy(good, timeline.page, sizeof(*good));
     pk_timeline_close(&timeline);
     struct pk_timeline_page *page = NULL;
-    require(pk_timeline_read_memory(good, sizeof(*good), &page) == 0,
-            "the seed is right");
+    require(pk_timeline_read_memory(good, sizeof(*good), &page) == 0, "the seed is right");
     free(page);
 }
 

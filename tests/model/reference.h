@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the ledger should say, computed in the most simple-minded way there is: a plain list of blocks, one entry
- * for each page of address space, and a full copy of every node's live bytes at every new peak.
- * May use: ledger/node.h and blocks.h for constants. Must stay true: nothing here is clever. */
+ * What the ledger should say, computed in the most simple-minded way there is: a plain list of
+ * blocks, one entry for each page of address space, and a full copy of every node's live bytes at
+ * every new peak. May use: ledger/node.h and blocks.h for constants. Must stay true: nothing here
+ * is clever. */
 #pragma once
 
 #include <stdbool.h>
@@ -53,7 +54,8 @@ struct reference {
     struct reference_share live[REFERENCE_NODES];
     struct reference_share at_peak[REFERENCE_NODES];
     struct reference_share at_tree_peak[REFERENCE_NODES]; /* when the tree's peak was last raised */
-    uint32_t first;            /* stacks before it are those of the process this one was forked from */
+    /* stacks before it are those of the process this one was forked from */
+    uint32_t first;
     struct reference_share inherited; /* and not freed */
     uint64_t total_bytes, total_blocks, peak_bytes, peak_blocks;
     uint64_t unknown_frees, missed_frees, code_frees;
@@ -104,7 +106,8 @@ static inline void reference_resized(struct reference *model, struct reference_b
     }
 }
 
-static inline void reference_charge(struct reference *model, uint32_t stack, uint64_t bytes, uint64_t blocks) {
+static inline void reference_charge(struct reference *model, uint32_t stack, uint64_t bytes,
+                                    uint64_t blocks) {
     if (stack < model->first) {
         model->inherited.bytes += bytes;
         model->inherited.blocks += blocks;
@@ -125,7 +128,8 @@ static inline void reference_charge(struct reference *model, uint32_t stack, uin
     reference_watch(model);
 }
 
-static inline void reference_release(struct reference *model, uint32_t stack, uint64_t bytes, uint64_t blocks) {
+static inline void reference_release(struct reference *model, uint32_t stack, uint64_t bytes,
+                                     uint64_t blocks) {
     if (stack < model->first) {
         model->inherited.bytes -= bytes;
         model->inherited.blocks -= blocks;
@@ -196,7 +200,8 @@ static inline void reference_retire_missed(struct reference *model, uint64_t add
 }
 
 /* `dropped`: the ledger had no memory for it. */
-static inline void reference_alloc(struct reference *model, struct reference_block block, bool dropped) {
+static inline void reference_alloc(struct reference *model, struct reference_block block,
+                                   bool dropped) {
     reference_retire_missed(model, block.address);
     if (!dropped) {
         reference_remember(model, block);
@@ -214,8 +219,8 @@ static inline void reference_free(struct reference *model, uint64_t address) {
     reference_release(model, block.stack, block.size, 1);
 }
 
-static inline void reference_resize(struct reference *model, struct reference_block old, struct reference_block fresh,
-                                    bool copied, bool dropped) {
+static inline void reference_resize(struct reference *model, struct reference_block old,
+                                    struct reference_block fresh, bool copied, bool dropped) {
     if (copied) {
         reference_alloc(model, fresh, dropped);
     }
@@ -230,7 +235,7 @@ static inline void reference_resize(struct reference *model, struct reference_bl
     }
 }
 
-/* ---- maps: pages [from, to) ----------------------------------------------------------------------------------- */
+/* ---- maps: pages [from, to) ------------------------------------------------------------------ */
 
 static inline bool reference_page_counts(const struct reference_page *page) {
     return page->known && page->kind == PK_MAP_MEMORY && page->usable;
@@ -246,16 +251,19 @@ static inline void reference_unmap(struct reference *model, uint32_t from, uint3
     }
 }
 
-/* Charges pages [from, to) that have just begun to count, as one event for each stretch of one stack. */
+/* Charges pages [from, to) that have just begun to count, as one event for each stretch of one
+ * stack. */
 static inline void reference_charge_pages(struct reference *model, uint32_t from, uint32_t to) {
     for (uint32_t i = from; i < to; i++) {
         if (reference_page_counts(&model->pages[i])) {
-            reference_charge(model, model->pages[i].stack, model->page_bytes, model->pages[i].start_of_map);
+            reference_charge(model, model->pages[i].stack, model->page_bytes,
+                             model->pages[i].start_of_map);
         }
     }
 }
 
-static inline void reference_map(struct reference *model, uint32_t from, uint32_t to, struct reference_page page) {
+static inline void reference_map(struct reference *model, uint32_t from, uint32_t to,
+                                 struct reference_page page) {
     reference_unmap(model, from, to);
     for (uint32_t i = from; i < to; i++) {
         model->pages[i] = page;
@@ -265,7 +273,8 @@ static inline void reference_map(struct reference *model, uint32_t from, uint32_
     reference_charge_pages(model, from, to);
 }
 
-static inline void reference_protect(struct reference *model, uint32_t from, uint32_t to, bool usable) {
+static inline void reference_protect(struct reference *model, uint32_t from, uint32_t to,
+                                     bool usable) {
     for (uint32_t i = from; i < to; i++) {
         struct reference_page *page = &model->pages[i];
         if (!page->known || page->usable == usable) {
@@ -282,8 +291,8 @@ static inline void reference_protect(struct reference *model, uint32_t from, uin
 }
 
 /* `pages` pages from `from` on become `new_pages` pages from `to` on. */
-static inline void reference_remap(struct reference *model, uint32_t from, uint32_t pages, uint32_t to,
-                                   uint32_t new_pages, uint32_t stack) {
+static inline void reference_remap(struct reference *model, uint32_t from, uint32_t pages,
+                                   uint32_t to, uint32_t new_pages, uint32_t stack) {
     if (pages == 0) {
         struct reference_page page = model->pages[from];
         page.stack = stack;
@@ -306,7 +315,8 @@ static inline void reference_remap(struct reference *model, uint32_t from, uint3
     for (uint32_t i = kept; i < new_pages; i++) {
         model->pages[to + i] = moved[kept - 1];
         model->pages[to + i].start_of_map = false;
-        if (moved[kept - 1].known && moved[kept - 1].stack < model->first) { // growth is the process's own
+        // growth is the process's own
+        if (moved[kept - 1].known && moved[kept - 1].stack < model->first) {
             model->pages[to + i].stack = stack;
             model->pages[to + i].start_of_map = i == kept;
         }

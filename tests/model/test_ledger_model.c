@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Random events against the ledger and against reference.h, which recomputes everything; after each step the total,
- * the peak, the counts and every node's share of the peak must be equal.
+ * Random events against the ledger and against reference.h, which recomputes everything; after each
+ * step the total, the peak, the counts and every node's share of the peak must be equal.
  *
- * Built twice: once as it ships, once with PK_EPOCH_LAST=7, so that the epochs run out all the time.
- * A failure names its world's seed; `--seed N` makes that world the first one. */
+ * Built twice: once as it ships, once with PK_EPOCH_LAST=7, so that the epochs run out all the
+ * time. A failure names its world's seed; `--seed N` makes that world the first one. */
 #include <pthread.h>
 #include <stdarg.h>
 
@@ -70,7 +70,8 @@ static bool one_in(struct world *world, uint64_t n) {
     return roll(world, n) == 0;
 }
 
-__attribute__((format(printf, 2, 3))) static void complain(struct world *world, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void complain(struct world *world, const char *format,
+                                                           ...) {
     if (world->failed) {
         return;
     }
@@ -81,7 +82,7 @@ __attribute__((format(printf, 2, 3))) static void complain(struct world *world, 
     world->failed = true;
 }
 
-// ---- a world ---------------------------------------------------------------------------------------------------
+// ---- a world ------------------------------------------------------------------------------------
 
 static void count_code_freed(void *context, uint64_t address) {
     struct world *world = context;
@@ -113,16 +114,18 @@ static struct world *make_world(uint64_t seed, bool starving_allowed) {
         world->limits[i] = 2u << 20;
         world->stores[i] = make_memory_store(&world->limits[i]);
     }
-    if (pk_ledger_init(&world->ledger, &world->account, &world->stores[0], &world->stores[1], &world->stores[2],
-                       &world->stores[3]) < 0) {
+    if (pk_ledger_init(&world->ledger, &world->account, &world->stores[0], &world->stores[1],
+                       &world->stores[2], &world->stores[3]) < 0) {
         complain(world, "init failed");
     }
     pk_ledger_keep_large(&world->ledger, &world->stores[4], NULL);
     world->ledger.code_freed = count_code_freed;
     world->ledger.context = world;
     world->ledger.file_mapped = count_file_mapped;
-    world->share = (struct pk_share){.peak = &world->tree_peak, .tell = count_tell, .context = world};
-    world->ledger.blocks.spread_bytes = one_in(world, 2) ? UINT32_MAX : 0; // or: finer pages cost nothing yet
+    world->share =
+        (struct pk_share){.peak = &world->tree_peak, .tell = count_tell, .context = world};
+    // or: finer pages cost nothing yet
+    world->ledger.blocks.spread_bytes = one_in(world, 2) ? UINT32_MAX : 0;
     world->model.page_bytes = one_in(world, 4) ? 20ull << 30 : 4096;
     return world;
 }
@@ -134,7 +137,7 @@ static void free_world(struct world *world) {
     free(world);
 }
 
-// ---- what events are made of -----------------------------------------------------------------------------------
+// ---- what events are made of --------------------------------------------------------------------
 
 static uint32_t pick_stack(struct world *world) {
     struct pk_stacks *stacks = &world->ledger.stacks;
@@ -148,19 +151,26 @@ static uint32_t pick_stack(struct world *world) {
 
 static uint64_t pick_size(struct world *world) {
     switch (roll(world, 16)) {
-    case 0: return 0;
-    case 1: return (16ull << 30) - 2 + roll(world, 4); // around the widest size a cell can hold
-    case 2: return roll(world, 1ull << 40);
+    case 0:
+        return 0;
+    case 1:
+        return (16ull << 30) - 2 + roll(world, 4); // around the widest size a cell can hold
+    case 2:
+        return roll(world, 1ull << 40);
     case 3:
-    case 4: return roll(world, 1u << 20);
+    case 4:
+        return roll(world, 1u << 20);
     case 5:
     case 6:
-    case 7: return roll(world, 4096);
-    default: return roll(world, 600);
+    case 7:
+        return roll(world, 4096);
+    default:
+        return roll(world, 600);
     }
 }
 
-// As pymalloc: a pool of four pages with blocks of one size class, which may change when the pool is empty.
+// As pymalloc: a pool of four pages with blocks of one size class, which may change when the pool
+// is empty.
 static uint64_t pick_in_pool(struct world *world, uint64_t *ret_size) {
     uint32_t pool = (uint32_t)roll(world, POOLS);
     uint64_t start = POOL_REGION + pool * POOL_BYTES;
@@ -180,16 +190,23 @@ static uint64_t pick_in_pool(struct world *world, uint64_t *ret_size) {
 static uint64_t pick_odd_address(struct world *world) {
     uint64_t base = HEAP_REGION + roll(world, HEAP_PAGES * 512u) * 8;
     switch (roll(world, 5)) {
-    case 0: return base;                                  // on 8, not on 16
-    case 1: return base | 1ull << 52;                     // above what has pages
-    case 2: return (1ull << PK_BLOCKS_ADDRESS_BITS) - 16 * (1 + roll(world, 4)); // the last that have
-    case 3: return 16 * (1 + roll(world, 300));           // page 0 and 1
-    default: return base + 1 + roll(world, 7);
+    case 0:
+        return base; // on 8, not on 16
+    case 1:
+        return base | 1ull << 52; // above what has pages
+    // the last that have
+    case 2:
+        return (1ull << PK_BLOCKS_ADDRESS_BITS) - 16 * (1 + roll(world, 4));
+    case 3:
+        return 16 * (1 + roll(world, 300)); // page 0 and 1
+    default:
+        return base + 1 + roll(world, 7);
     }
 }
 
 static struct reference_block pick_block(struct world *world, bool *ret_even) {
-    struct reference_block block = {.stack = pick_stack(world), .flags = one_in(world, 2) ? PK_BLOCK_PYTHON : 0};
+    struct reference_block block = {.stack = pick_stack(world),
+                                    .flags = one_in(world, 2) ? PK_BLOCK_PYTHON : 0};
     uint32_t kind = (uint32_t)roll(world, 100);
     bool even = false;
     block.size = pick_size(world);
@@ -201,13 +218,14 @@ static struct reference_block pick_block(struct world *world, bool *ret_even) {
     } else if (kind < 93 || world->model.block_count == 0) {
         block.address = pick_odd_address(world);
     } else {
-        block.address = world->model.blocks[roll(world, world->model.block_count)].address; // its free was missed
+        // its free was missed
+        block.address = world->model.blocks[roll(world, world->model.block_count)].address;
     }
     *ret_even = one_in(world, 30) ? !even : even;
     return block;
 }
 
-// ---- block events ----------------------------------------------------------------------------------------------
+// ---- block events -------------------------------------------------------------------------------
 
 static void do_alloc(struct world *world) {
     bool even;
@@ -264,7 +282,8 @@ static void do_resize_begin(struct world *world) {
         world->model.resizing[world->model.resizing_count++] = old;
     }
     if (pending->block.stack != old.stack ||
-        (old.stack != 0 && (pending->block.size != old.size || pending->block.flags != old.flags))) {
+        (old.stack != 0 &&
+         (pending->block.size != old.size || pending->block.flags != old.flags))) {
         complain(world, "resize of 0x%" PRIx64 " began with another block", pending->address);
     }
 }
@@ -273,7 +292,8 @@ static void do_resize_end(struct world *world) {
     uint32_t chosen = (uint32_t)roll(world, world->pending_count);
     struct pending pending = world->pending[chosen];
     world->pending[chosen] = world->pending[--world->pending_count];
-    struct reference_block old = {pending.address, pending.block.size, pending.block.stack, pending.block.flags};
+    struct reference_block old = {pending.address, pending.block.size, pending.block.stack,
+                                  pending.block.flags};
     uint64_t dropped = world->ledger.dropped;
     if (one_in(world, 4)) {
         pk_ledger_resize_abort(&world->ledger, pending.block, pending.address);
@@ -295,12 +315,12 @@ static void do_resize_end(struct world *world) {
     if (!copied && !one_in(world, 4)) {
         fresh.address = pending.address; // in place; else moved by the kernel, without a copy
     }
-    pk_ledger_resize_commit(&world->ledger, pending.block, fresh.address, fresh.size, fresh.stack, fresh.flags, even,
-                            copied);
+    pk_ledger_resize_commit(&world->ledger, pending.block, fresh.address, fresh.size, fresh.stack,
+                            fresh.flags, even, copied);
     reference_resize(&world->model, old, fresh, copied, world->ledger.dropped != dropped);
 }
 
-// ---- map events ------------------------------------------------------------------------------------------------
+// ---- map events ---------------------------------------------------------------------------------
 
 static uint64_t page_address(const struct world *world, uint32_t page) {
     return MAP_REGION + page * world->model.page_bytes;
@@ -370,7 +390,7 @@ static void do_remap(struct world *world) {
     }
 }
 
-// ---- other processes -------------------------------------------------------------------------------------------
+// ---- other processes ----------------------------------------------------------------------------
 
 // Somewhere in the tree the peak was raised.
 static void do_raise(struct world *world) {
@@ -426,7 +446,7 @@ static void do_fork(struct world *world) {
     world->forks++;
 }
 
-// ---- comparing -------------------------------------------------------------------------------------------------
+// ---- comparing ----------------------------------------------------------------------------------
 
 static void compare_tracker(struct world *world, uint32_t number) {
     const struct pk_stacks *stacks = &world->ledger.stacks;
@@ -434,22 +454,26 @@ static void compare_tracker(struct world *world, uint32_t number) {
     const struct reference_tracker *model = &world->model.trackers[number];
     if (tracker->start_bytes != model->start_bytes || tracker->peak_bytes != model->peak_bytes ||
         tracker->peak_blocks != model->peak_blocks) {
-        complain(world, "the block's peak is %" PRIu64 ", expected %" PRIu64, tracker->peak_bytes, model->peak_bytes);
+        complain(world, "the block's peak is %" PRIu64 ", expected %" PRIu64, tracker->peak_bytes,
+                 model->peak_bytes);
     }
     int64_t sum = 0, sum_blocks = 0;
     for (uint32_t i = stacks->first; i < stacks->node_count; i++) {
-        struct pk_tracker_share share = pk_tracker_share(tracker, i - stacks->first, pk_stacks_counters(stacks, i));
+        struct pk_tracker_share share =
+            pk_tracker_share(tracker, i - stacks->first, pk_stacks_counters(stacks, i));
         int64_t peak_bytes = (int64_t)(model->at_peak[i].bytes - model->start[i].bytes);
         int64_t peak_blocks = (int64_t)(model->at_peak[i].blocks - model->start[i].blocks);
         int64_t live_bytes = (int64_t)(world->model.live[i].bytes - model->start[i].bytes);
         int64_t live_blocks = (int64_t)(world->model.live[i].blocks - model->start[i].blocks);
         if (share.peak_bytes != peak_bytes || share.peak_blocks != peak_blocks) {
-            complain(world, "node %u has %" PRId64 " bytes of the block's peak, expected %" PRId64, i, share.peak_bytes,
-                     peak_bytes);
+            complain(world, "node %u has %" PRId64 " bytes of the block's peak, expected %" PRId64,
+                     i, share.peak_bytes, peak_bytes);
         }
         if (share.live_bytes != live_bytes || share.live_blocks != live_blocks) {
-            complain(world, "node %u holds %" PRId64 " bytes more than at the block's start, expected %" PRId64, i,
-                     share.live_bytes, live_bytes);
+            complain(world,
+                     "node %u holds %" PRId64
+                     " bytes more than at the block's start, expected %" PRId64,
+                     i, share.live_bytes, live_bytes);
         }
         world->negative_shares += share.peak_bytes < 0;
         sum += share.peak_bytes;
@@ -487,10 +511,12 @@ static void compare_larges(struct world *world) {
         const struct pk_large *large = &larges[i];
         uint32_t node = large->node + ledger->stacks.first;
         met[node] = true;
-        compare_largest(world, node, large->epoch == world->account.epoch ? large->peak : pk_large_now(large),
+        compare_largest(world, node,
+                        large->epoch == world->account.epoch ? large->peak : pk_large_now(large),
                         model->at_peak[node].largest);
         if (ledger->share != NULL) {
-            compare_largest(world, node, large->tree_epoch == tree_epoch ? large->tree : pk_large_now(large),
+            compare_largest(world, node,
+                            large->tree_epoch == tree_epoch ? large->tree : pk_large_now(large),
                             model->at_tree_peak[node].largest);
         }
     }
@@ -505,32 +531,35 @@ static void compare_account(struct world *world) {
     const struct pk_account *account = &world->account;
     const struct reference *model = &world->model;
     const struct pk_ledger *ledger = &world->ledger;
-    if (account->total_bytes != model->total_bytes || account->total_blocks != model->total_blocks) {
+    if (account->total_bytes != model->total_bytes ||
+        account->total_blocks != model->total_blocks) {
         complain(world, "total %" PRIu64 " in %" PRIu64 " blocks, expected %" PRIu64 " in %" PRIu64,
-                 account->total_bytes, account->total_blocks, model->total_bytes, model->total_blocks);
+                 account->total_bytes, account->total_blocks, model->total_bytes,
+                 model->total_blocks);
     }
     if (account->peak_bytes != model->peak_bytes || account->peak_blocks != model->peak_blocks) {
-        complain(world, "peak %" PRIu64 " in %" PRIu64 " blocks, expected %" PRIu64 " in %" PRIu64, account->peak_bytes,
-                 account->peak_blocks, model->peak_bytes, model->peak_blocks);
+        complain(world, "peak %" PRIu64 " in %" PRIu64 " blocks, expected %" PRIu64 " in %" PRIu64,
+                 account->peak_bytes, account->peak_blocks, model->peak_bytes, model->peak_blocks);
     }
     for (uint32_t i = ledger->stacks.first; i < ledger->stacks.node_count; i++) {
         const struct pk_node_counters *node = pk_stacks_counters(&ledger->stacks, i);
         bool kept = node->tree_epoch == (uint32_t)(world->tree_peak >> PK_SHARE_EPOCH_BITS);
         uint64_t tree_bytes = kept ? node->tree_bytes : pk_node_live_bytes(node);
         uint64_t tree_blocks = kept ? node->tree_blocks : pk_node_live_blocks(node);
-        if (ledger->share != NULL &&
-            (tree_bytes != model->at_tree_peak[i].bytes || tree_blocks != model->at_tree_peak[i].blocks)) {
-            complain(world, "node %u held %" PRIu64 " bytes at the tree's peak, expected %" PRIu64, i, tree_bytes,
-                     model->at_tree_peak[i].bytes);
+        if (ledger->share != NULL && (tree_bytes != model->at_tree_peak[i].bytes ||
+                                      tree_blocks != model->at_tree_peak[i].blocks)) {
+            complain(world, "node %u held %" PRIu64 " bytes at the tree's peak, expected %" PRIu64,
+                     i, tree_bytes, model->at_tree_peak[i].bytes);
         }
         if (pk_node_peak_bytes(account, node) != model->at_peak[i].bytes ||
             pk_node_peak_blocks(account, node) != model->at_peak[i].blocks) {
             complain(world, "node %u held %" PRIu64 " bytes at the peak, expected %" PRIu64, i,
                      pk_node_peak_bytes(account, node), model->at_peak[i].bytes);
         }
-        if (pk_node_live_bytes(node) != model->live[i].bytes || pk_node_live_blocks(node) != model->live[i].blocks) {
-            complain(world, "node %u holds %" PRIu64 " bytes, expected %" PRIu64, i, pk_node_live_bytes(node),
-                     model->live[i].bytes);
+        if (pk_node_live_bytes(node) != model->live[i].bytes ||
+            pk_node_live_blocks(node) != model->live[i].blocks) {
+            complain(world, "node %u holds %" PRIu64 " bytes, expected %" PRIu64, i,
+                     pk_node_live_bytes(node), model->live[i].bytes);
         }
     }
     for (uint32_t i = 0; i < REFERENCE_TRACKERS; i++) {
@@ -539,21 +568,26 @@ static void compare_account(struct world *world) {
         }
     }
     compare_larges(world);
-    if (ledger->moved != NULL && world->moved_bytes != (int64_t)(account->total_bytes - world->moved_from)) {
+    if (ledger->moved != NULL &&
+        world->moved_bytes != (int64_t)(account->total_bytes - world->moved_from)) {
         complain(world, "told of %" PRId64 " bytes in all", world->moved_bytes);
     }
     uint64_t inherited = ledger->inherited_bytes - ledger->inherited_freed_bytes;
     uint64_t inherited_blocks = ledger->inherited_blocks - ledger->inherited_freed_blocks;
     if (inherited != model->inherited.bytes || inherited_blocks != model->inherited.blocks) {
-        complain(world, "%" PRIu64 " inherited bytes left, expected %" PRIu64, inherited, model->inherited.bytes);
+        complain(world, "%" PRIu64 " inherited bytes left, expected %" PRIu64, inherited,
+                 model->inherited.bytes);
     }
     int64_t off = (int64_t)(account->total_bytes - world->share.told_bytes);
     if (ledger->share != NULL && (off > (int64_t)PK_SHARE_STEP || off < -(int64_t)PK_SHARE_STEP)) {
         complain(world, "the others believe something that is off by %" PRId64 " bytes", off);
     }
-    if (ledger->unknown_frees != model->unknown_frees || ledger->missed_frees != model->missed_frees ||
-        world->code_frees != model->code_frees || ledger->blocks.count != model->block_count) {
-        complain(world, "%" PRIu64 " blocks known, expected %u; or unknown, missed or code frees are wrong",
+    if (ledger->unknown_frees != model->unknown_frees ||
+        ledger->missed_frees != model->missed_frees || world->code_frees != model->code_frees ||
+        ledger->blocks.count != model->block_count) {
+        complain(world,
+                 "%" PRIu64
+                 " blocks known, expected %u; or unknown, missed or code frees are wrong",
                  ledger->blocks.count, model->block_count);
     }
 }
@@ -566,11 +600,13 @@ static void compare_tables(struct world *world) {
     for (uint32_t i = 0; i < world->model.block_count; i++) {
         const struct reference_block *block = &world->model.blocks[i];
         struct pk_block found = pk_blocks_find(&world->ledger.blocks, block->address);
-        if (found.stack != block->stack || found.size != block->size || found.flags != block->flags) {
+        if (found.stack != block->stack || found.size != block->size ||
+            found.flags != block->flags) {
             complain(world, "block 0x%" PRIx64 " has changed", block->address);
         }
         uint64_t inside = block->address + 16 * (1 + roll(world, 8));
-        if (pk_blocks_find(&world->ledger.blocks, inside).stack != 0 && reference_find(&world->model, inside) == NULL) {
+        if (pk_blocks_find(&world->ledger.blocks, inside).stack != 0 &&
+            reference_find(&world->model, inside) == NULL) {
             complain(world, "0x%" PRIx64 " was taken for a block", inside);
         }
     }
@@ -583,29 +619,32 @@ static void compare_tables(struct world *world) {
         bool known = pk_maps_find(&world->ledger.maps, inside, &map);
         if (known != page->known) {
             complain(world, "page %u: known is wrong", i);
-        } else if (known && (map.stack != page->stack || map.usable != page->usable || map.kind != page->kind ||
-                             map.file != page->file ||
-                             (map.start == page_address(world, i) && map.start_of_map != page->start_of_map))) {
+        } else if (known && (map.stack != page->stack || map.usable != page->usable ||
+                             map.kind != page->kind || map.file != page->file ||
+                             (map.start == page_address(world, i) &&
+                              map.start_of_map != page->start_of_map))) {
             complain(world, "page %u has changed", i);
         }
-        if (page->known && page->kind != PK_MAP_MEMORY) { // listed, each in its row, and not counted
+        // listed, each in its row, and not counted
+        if (page->known && page->kind != PK_MAP_MEMORY) {
             uncounted[page->file] += world->model.page_bytes;
         }
         noreserve += page->known && page->kind == PK_MAP_NORESERVE ? world->model.page_bytes : 0;
     }
     for (uint32_t i = 0; i < 4; i++) {
         if ((uint64_t)world->file_bytes[i] != uncounted[i]) {
-            complain(world, "file %u has %" PRId64 " bytes mapped, expected %" PRIu64, i, world->file_bytes[i],
-                     uncounted[i]);
+            complain(world, "file %u has %" PRId64 " bytes mapped, expected %" PRIu64, i,
+                     world->file_bytes[i], uncounted[i]);
         }
     }
-    if (world->ledger.file_map_bytes + noreserve != uncounted[0] + uncounted[1] + uncounted[2] + uncounted[3] ||
+    if (world->ledger.file_map_bytes + noreserve !=
+            uncounted[0] + uncounted[1] + uncounted[2] + uncounted[3] ||
         world->ledger.noreserve_bytes != noreserve) {
         complain(world, "the uncounted maps are wrong");
     }
 }
 
-// ---- running ---------------------------------------------------------------------------------------------------
+// ---- running ------------------------------------------------------------------------------------
 
 static void do_one_event(struct world *world) {
     bool growing = world->step / 150 % 3 != 2;
@@ -665,7 +704,8 @@ static void take_step(struct world *world) {
 
 static void report(struct world *world) {
     if (world->failed) {
-        check_fail(__FILE__, __LINE__, "seed %" PRIu64 ", step %u: %s", world->seed, world->step, world->why);
+        check_fail(__FILE__, __LINE__, "seed %" PRIu64 ", step %u: %s", world->seed, world->step,
+                   world->why);
     }
 }
 
@@ -725,7 +765,8 @@ static void *run_thread(void *context) {
 }
 
 static void threads_that_take_turns_agree_too(void) {
-    struct crowd crowd = {.lock = PTHREAD_MUTEX_INITIALIZER, .world = make_world(check_seed() + 1000, false)};
+    struct crowd crowd = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                          .world = make_world(check_seed() + 1000, false)};
     pthread_t threads[4];
     for (uint32_t i = 0; i < 4; i++) {
         CHECK_EQ(pthread_create(&threads[i], NULL, run_thread, &crowd), 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Everything of the runtime that threads share, without the hooks and without an interpreter: threads that come and go
- * call functions, let code objects die, allocate, resize, map, hand blocks to one another and free them, with the tree's
- * page told of it. What each function holds in the end is known. Made for ThreadSanitizer, under which the lock keeps to
- * its word and every access is checked; a test like any other without it. May use: src/runtime but for its hooks. */
+ * Everything of the runtime that threads share, without the hooks and without an interpreter:
+ * threads that come and go call functions, let code objects die, allocate, resize, map, hand blocks
+ * to one another and free them, with the tree's page told of it. What each function holds in the
+ * end is known. Made for ThreadSanitizer, under which the lock keeps to its word and every access
+ * is checked; a test like any other without it. May use: src/runtime but for its hooks. */
 #include "check.h"
 #include "fake_python.h"
 
@@ -18,11 +19,12 @@
 
 #define WORKERS 4
 #define ROUNDS 4000
-#define TOKENS 64   /* blocks of a worker, alive or not; who has the token may do with the block what it likes */
-#define BOXES 16    /* where tokens are left for others */
+/* blocks of a worker, alive or not; who has the token may do with the block what it likes */
+#define TOKENS 64
+#define BOXES 16 /* where tokens are left for others */
 #define DEPTH 12
-#define LEAVES 3    /* functions that allocate, the same ones in every thread */
-#define OWN 2       /* code objects of each thread that die and are made anew */
+#define LEAVES 3 /* functions that allocate, the same ones in every thread */
+#define OWN 2    /* code objects of each thread that die and are made anew */
 #define UNITS 64
 #define CODE_BYTES 448
 
@@ -56,7 +58,8 @@ static char *leaves[LEAVES], *callers[LEAVES];
 static __thread struct worker *here;
 static const uint8_t no_table[2];
 
-// A thread's struct serves another when the kernel knows the first no more, which ThreadSanitizer cannot see.
+// A thread's struct serves another when the kernel knows the first no more, which ThreadSanitizer
+// cannot see.
 __attribute__((visibility("default"))) const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void) {
     return "race:clear_ended\n";
@@ -75,13 +78,14 @@ static uint32_t next_random(struct worker *worker) {
     return worker->random >> 8;
 }
 
-// ---- what the interpreter does ---------------------------------------------------------------------------------------
+// ---- what the interpreter does ------------------------------------------------------------------
 
 static void be_at(struct worker *worker, int level, const char *code, unsigned unit) {
     char *frame = worker->frames[level];
     fake_word(frame, layout->frame_code, (uintptr_t)code);
     fake_pointer(frame, layout->frame_previous, level == 0 ? NULL : worker->frames[level - 1]);
-    fake_word(frame, layout->frame_instr, (uintptr_t)code + layout->code_start + (uintptr_t)unit * 2);
+    fake_word(frame, layout->frame_instr,
+              (uintptr_t)code + layout->code_start + (uintptr_t)unit * 2);
     fake_pointer(worker->state, layout->thread_frame, frame);
     worker->depth = level + 1;
 }
@@ -91,7 +95,8 @@ static int move(struct worker *worker) {
     int to = (int)(next_random(worker) % (DEPTH - 1));
     for (int level = worker->depth < to ? worker->depth : to; level < to; level++) {
         bool own = next_random(worker) % 3 == 0;
-        const char *code = own ? (char *)worker->own[next_random(worker) % OWN].address : callers[next_random(worker) % LEAVES];
+        const char *code = own ? (char *)worker->own[next_random(worker) % OWN].address
+                               : callers[next_random(worker) % LEAVES];
         be_at(worker, level, code, 2 + next_random(worker) % (UNITS - 2));
     }
     int leaf = (int)(next_random(worker) % LEAVES);
@@ -99,7 +104,7 @@ static int move(struct worker *worker) {
     return leaf;
 }
 
-// ---- what the hooks do ---------------------------------------------------------------------------------------------
+// ---- what the hooks do --------------------------------------------------------------------------
 
 static void allocate(struct pk_thread *self, struct token *token, size_t size, int leaf) {
     self->open = 0;
@@ -148,7 +153,8 @@ static void map_and_unmap(struct pk_thread *self, struct worker *worker) {
     self->open = 1;
 }
 
-// A code object dies and another function is made at its address. Only this thread ran it, and it has returned.
+// A code object dies and another function is made at its address. Only this thread ran it, and it
+// has returned.
 static void renew_code(struct pk_thread *self, struct worker *worker) {
     struct token *code = &worker->own[next_random(worker) % OWN];
     be_at(worker, 0, leaves[1], 2);
@@ -170,7 +176,8 @@ static void one_event(struct pk_thread *self, struct worker *worker) {
         renew_code(self, worker);
         break;
     case 2: { // left for whoever comes next, and taken what was there
-        struct token *other = __atomic_exchange_n(&boxes[next_random(worker) % BOXES], token, __ATOMIC_ACQ_REL);
+        struct token *other =
+            __atomic_exchange_n(&boxes[next_random(worker) % BOXES], token, __ATOMIC_ACQ_REL);
         worker->tokens[which] = other;
         break;
     }
@@ -233,7 +240,7 @@ static void *live(void *context) {
     return NULL;
 }
 
-// ---- the test ------------------------------------------------------------------------------------------------------
+// ---- the test -----------------------------------------------------------------------------------
 
 static void furnish(struct worker *worker, uint32_t number, struct pk_thread *self) {
     worker->number = number % WORKERS;
@@ -290,7 +297,8 @@ static uint64_t recorded_for(int leaf) {
     uint64_t sum = 0;
     for (uint32_t node = 1; node < stacks->node_count; node++) {
         const struct pk_node_ident *ident = pk_stacks_ident(stacks, node);
-        bool is_kind = ident->function == pk_runtime.function_heap || ident->function == pk_runtime.function_map;
+        bool is_kind = ident->function == pk_runtime.function_heap ||
+                       ident->function == pk_runtime.function_map;
         if (node > PK_NODE_ROOT && is_kind) { // part of its line
             ident = pk_stacks_ident(stacks, ident->parent);
         }
@@ -322,14 +330,16 @@ static void threads_that_come_and_go_share_one_account(void) {
     CHECK(self != NULL);
     pk_process_spawning(); // not alone: every step is told to the tree
     CHECK(pk_runtime.ledger.share != NULL);
-    void *reserved = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *reserved = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     CHECK(reserved != MAP_FAILED);
     memset(reserved, 1, 10 * 4096);
     self->open = 0;
     pk_track_map(self, (uintptr_t)reserved, 1 << 20, PK_MAP_NORESERVE, true, "", 0);
     self->open = 1;
     for (uint32_t i = 0; i < WORKERS * TOKENS + BOXES; i++) {
-        all_tokens[i] = (struct token){.address = 0x600000000000u + i * 0x10000ul, .leaf = -1, .small = i % 4 == 0};
+        all_tokens[i] = (struct token){
+            .address = 0x600000000000u + i * 0x10000ul, .leaf = -1, .small = i % 4 == 0};
     }
     for (uint32_t i = 0; i < BOXES; i++) {
         boxes[i] = &all_tokens[WORKERS * TOKENS + i];
@@ -339,7 +349,8 @@ static void threads_that_come_and_go_share_one_account(void) {
     }
     pk_threads_expect(self);
     uint32_t started = 0;
-    while (started < WORKERS && pthread_create(&workers[started].thread, NULL, live, &workers[started]) == 0) {
+    while (started < WORKERS &&
+           pthread_create(&workers[started].thread, NULL, live, &workers[started]) == 0) {
         started++;
     }
     for (uint32_t i = 0; i < started; i++) {
@@ -358,7 +369,8 @@ static void threads_that_come_and_go_share_one_account(void) {
     CHECK_EQ(pk_runtime.ledger.unknown_frees, 0);
     CHECK_EQ(pk_runtime.header->merged_stacks, 0);
     CHECK_EQ(pk_runtime.header->sampled_bytes, 10 * 4096);
-    CHECK(pk_runtime.header->own_bytes < 16u << 20); // a struct for each thread that lives at a time, not for each ever
+    // a struct for each thread that lives at a time, not for each ever
+    CHECK(pk_runtime.header->own_bytes < 16u << 20);
     (void)munmap(reserved, 1 << 20);
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * An allocator of another kind, to be preloaded behind the runtime: it only counts up, so it may be interrupted
- * anywhere and called from handlers. Nothing is ever given back. */
+ * An allocator of another kind, to be preloaded behind the runtime: it only counts up, so it may be
+ * interrupted anywhere and called from handlers. Nothing is ever given back. */
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
-#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define ROOM ((size_t)1 << 36)
@@ -16,12 +16,14 @@ static size_t used;
 static char *start(void) {
     char *known = __atomic_load_n(&base, __ATOMIC_ACQUIRE);
     if (known == NULL) {
-        char *room = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        char *room = mmap(NULL, ROOM, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         char *none = NULL;
         if (room == MAP_FAILED) {
             return NULL;
         }
-        if (__atomic_compare_exchange_n(&base, &none, room, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        if (__atomic_compare_exchange_n(&base, &none, room, 0, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE)) {
             known = room;
         } else {
             munmap(room, ROOM);

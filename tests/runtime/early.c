@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A library whose constructor does what others do: allocates, registers fork handlers that allocate, keeps a block
- * for the program to free. It is initialised before a preloaded library is. */
+ * A library whose constructor does what others do: allocates, registers fork handlers that
+ * allocate, keeps a block for the program to free. It is initialised before a preloaded library
+ * is. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A program with Python inside: started, used from a thread of the program's own, ended, started and ended again. */
+ * A program with Python inside: started, used from a thread of the program's own, ended, started
+ * and ended again. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Calls every function the runtime stands in front of, where it succeeds and where it fails, and prints what it
- * returned and what became of errno. The output must be the same with and without the runtime. */
+ * Calls every function the runtime stands in front of, where it succeeds and where it fails, and
+ * prints what it returned and what became of errno. The output must be the same with and without
+ * the runtime. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
@@ -64,7 +65,8 @@ static void heap(const char *where) {
 static void maps(void) {
     size_t page = 4096;
     char *map = NULL;
-    SHOW("mmap", (map = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED);
+    SHOW("mmap", (map = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                             -1, 0)) != MAP_FAILED);
     SHOW("mprotect", mprotect(map, page, PROT_READ) == 0);
     SHOW("mprotect askew", mprotect(map + 1, page, PROT_READ) == 0);
     SHOW("mremap", (map = mremap(map, 4 * page, 16 * page, MREMAP_MAYMOVE)) != MAP_FAILED);
@@ -72,9 +74,12 @@ static void maps(void) {
     SHOW("munmap", munmap(map, 16 * page) == 0);
     SHOW("munmap askew", munmap((void *)1, page) == 0);
     SHOW("munmap of nothing", munmap(map, 0) == 0);
-    SHOW("mmap of a bad descriptor", mmap(NULL, page, PROT_READ, MAP_PRIVATE, 12345, 0) != MAP_FAILED);
-    SHOW("mmap too large", mmap(NULL, huge, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
-    SHOW("mmap64", (map = mmap64(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED);
+    SHOW("mmap of a bad descriptor",
+         mmap(NULL, page, PROT_READ, MAP_PRIVATE, 12345, 0) != MAP_FAILED);
+    SHOW("mmap too large",
+         mmap(NULL, huge, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+    SHOW("mmap64",
+         (map = mmap64(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED);
     munmap(map, page);
 }
 

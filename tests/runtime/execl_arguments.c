@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the hooks of execl, execlp and execle hand on, without running anything: arguments and environment. By itself,
- * so that it can be built for another machine, where lists of arguments are laid out in another way. */
+ * What the hooks of execl, execlp and execle hand on, without running anything: arguments and
+ * environment. By itself, so that it can be built for another machine, where lists of arguments are
+ * laid out in another way. */
 #include <stdio.h>
 
 #include "runtime/hooks_exec.c"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The face of an interpreter, so that a plain C program is recorded: the three symbols the runtime looks for. No
- * layout fits its version, so every event goes to "[unknown Python stack]" and only the counting is at test.
- * Included by one file of each program, which must be linked with -rdynamic. */
+ * The face of an interpreter, so that a plain C program is recorded: the three symbols the runtime
+ * looks for. No layout fits its version, so every event goes to "[unknown Python stack]" and only
+ * the counting is at test. Included by one file of each program, which must be linked with
+ * -rdynamic. */
 #pragma once
 
 #include <stddef.h>
@@ -41,7 +42,8 @@ static void fake_free(void *context, void *block) {
 
 void PyMem_GetAllocator(int domain, struct fake_allocator *ret_allocator) {
     (void)domain;
-    *ret_allocator = (struct fake_allocator){NULL, fake_malloc, fake_calloc, fake_realloc, fake_free};
+    *ret_allocator =
+        (struct fake_allocator){NULL, fake_malloc, fake_calloc, fake_realloc, fake_free};
 }
 
 void PyMem_SetAllocator(int domain, const struct fake_allocator *allocator) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A program with Python inside that makes a thread state in one thread and runs it in another, as the C API allows,
- * while the thread that made it allocates without the GIL. */
+ * A program with Python inside that makes a thread state in one thread and runs it in another, as
+ * the C API allows, while the thread that made it allocates without the GIL. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A signal handler that allocates, again and again, while the thread it interrupts allocates. argv[1]: "maps", or
- * "blocks", which needs an allocator that may be interrupted (bump.c); argv[2]: after how many signals to end. */
+ * A signal handler that allocates, again and again, while the thread it interrupts allocates.
+ * argv[1]: "maps", or "blocks", which needs an allocator that may be interrupted (bump.c); argv[2]:
+ * after how many signals to end. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

@@ -9,7 +9,8 @@ void *renew(long bytes);
 void *drop(void);
 
 static void *last;
-static void *(*volatile by_pointer)(size_t) = malloc; /* a pointer in data: another kind of reference */
+/* a pointer in data: another kind of reference */
+static void *(*volatile by_pointer)(size_t) = malloc;
 
 void *hold(long bytes) {
     last = by_pointer((size_t)bytes);

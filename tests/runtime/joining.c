@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A library that ends its thread before a fork, as OpenBLAS does: its handler waits for the thread, which may first have
- * something to allocate. */
+ * A library that ends its thread before a fork, as OpenBLAS does: its handler waits for the thread,
+ * which may first have something to allocate. */
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>

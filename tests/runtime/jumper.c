@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Leaves a loop of system calls by siglongjmp() out of a signal handler, again and again; any argument: while another
- * thread maps, too. Then maps 100 MiB, which must be seen. */
+ * Leaves a loop of system calls by siglongjmp() out of a signal handler, again and again; any
+ * argument: while another thread maps, too. Then maps 100 MiB, which must be seen. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -34,7 +34,8 @@ static void *map_for_ever(void *context) {
 }
 
 static void set_timer(int microseconds) {
-    struct itimerval value = {.it_interval = {.tv_usec = microseconds}, .it_value = {.tv_usec = microseconds}};
+    struct itimerval value = {.it_interval = {.tv_usec = microseconds},
+                              .it_value = {.tv_usec = microseconds}};
     setitimer(ITIMER_REAL, &value, NULL);
 }
 
@@ -45,7 +46,8 @@ int main(int argc, char **argv) {
     sigaddset(&alarms, SIGALRM);
     pthread_sigmask(SIG_BLOCK, &alarms, NULL);
     pthread_t thread;
-    if (argc > 1 && pthread_create(&thread, NULL, map_for_ever, NULL) != 0) { // it never gets the signal
+    // it never gets the signal
+    if (argc > 1 && pthread_create(&thread, NULL, map_for_ever, NULL) != 0) {
         return 1;
     }
     signal(SIGALRM, jump);

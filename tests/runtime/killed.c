@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Threads allocate until the process is killed, by SIGKILL, once argv[1] allocations were made: wherever the threads
- * are by then. No event is larger than LARGEST bytes; blocks of one stack are few, so new peaks are many. */
+ * Threads allocate until the process is killed, by SIGKILL, once argv[1] allocations were made:
+ * wherever the threads are by then. No event is larger than LARGEST bytes; blocks of one stack are
+ * few, so new peaks are many. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -23,7 +24,8 @@ static void *allocate(void *context) {
         free(kept[at]);
         kept[at] = (seed >> 29) == 0 ? NULL : malloc(1 + (seed >> 12) % (LARGEST / 2));
         if ((seed >> 24) == 0) {
-            void *map = mmap(NULL, LARGEST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            void *map =
+                mmap(NULL, LARGEST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
             (void)munmap(map, LARGEST);
         }
         __atomic_add_fetch(&made, 1, __ATOMIC_RELAXED);

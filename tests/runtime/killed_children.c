@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Child after child is killed from outside while all its threads allocate, at a moment that nothing in it chose. Each
- * thread says in memory that its parent shares what it holds: after the call that gave it, before the call that takes
- * it. argv: how many children, seed. Prints, for each, its number and the bytes that its threads said they held. */
+ * Child after child is killed from outside while all its threads allocate, at a moment that nothing
+ * in it chose. Each thread says in memory that its parent shares what it holds: after the call that
+ * gave it, before the call that takes it. argv: how many children, seed. Prints, for each, its
+ * number and the bytes that its threads said they held. */
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -9,7 +11,6 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <pthread.h>
 
 #include "fake_interpreter.h"
 
@@ -44,7 +45,8 @@ static void *allocate(void *context) {
         long size = (long)(next(&seed) % LARGEST) + 1;
         switch (next(&seed) % 8) {
         case 0: {
-            void *map = mmap(NULL, PAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            void *map =
+                mmap(NULL, PAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
             hold(mine, (long)PAGES);
             hold(mine, -(long)PAGES);
             (void)munmap(map, PAGES);
@@ -100,7 +102,8 @@ int main(int argc, char **argv) {
         if (child == 0) {
             live();
         }
-        long moment = (long)(next(&seed) % (1u << (next(&seed) % 15))); // as many early ones as late ones
+        // as many early ones as late ones
+        long moment = (long)(next(&seed) % (1u << (next(&seed) % 15)));
         while (made() < moment) {
             sched_yield();
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Becomes the program it was told, by a system call of its own. Linked statically, no library can be loaded into it;
- * with -DGO it says that the Go compiler made it, whose programs start others in just this way. */
+ * Becomes the program it was told, by a system call of its own. Linked statically, no library can
+ * be loaded into it; with -DGO it says that the Go compiler made it, whose programs start others in
+ * just this way. */
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * argv[1] children, one after the other: each holds BYTES and ends with a status of its own. Prints how many did. */
+ * argv[1] children, one after the other: each holds BYTES and ends with a status of its own. Prints
+ * how many did. */
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -8,7 +8,8 @@ int main(int argc, char **argv) {
     free(malloc(100));
     const char *preload = getenv("LD_PRELOAD");
     const char *run = getenv("PEAKLINE_RUN");
-    printf("LD_PRELOAD=%s\nPEAKLINE_RUN=%s\n", preload == NULL ? "" : preload, run == NULL ? "" : run);
+    printf("LD_PRELOAD=%s\nPEAKLINE_RUN=%s\n", preload == NULL ? "" : preload,
+           run == NULL ? "" : run);
     fflush(stdout);
     if (argc > 1) {
         execvp(argv[1], argv + 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One function for each way to get memory from C, called by tests/e2e/targets/routes.py through ctypes. Each
- * leaves exactly what its comment says, and keeps it in `kept`, so that nothing is made in Python for it. */
+ * One function for each way to get memory from C, called by tests/e2e/targets/routes.py through
+ * ctypes. Each leaves exactly what its comment says, and keeps it in `kept`, so that nothing is
+ * made in Python for it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -28,7 +29,7 @@ static void *keep(void *block) {
     return block;
 }
 
-// ---- blocks: each holds `size` bytes -------------------------------------------------------------------------
+// ---- blocks: each holds `size` bytes ------------------------------------------------------------
 
 EXPORT void by_malloc(size_t size) {
     keep(malloc(size));
@@ -128,7 +129,7 @@ EXPORT void by_nothing(size_t size) { // requests of no bytes: blocks all the sa
     keep(realloc(NULL, 0));
 }
 
-// ---- resizes: `size` is the last request ---------------------------------------------------------------------
+// ---- resizes: `size` is the last request --------------------------------------------------------
 
 EXPORT void by_growing(size_t size) {
     void *block = malloc(size / 2);
@@ -180,7 +181,7 @@ EXPORT int resize_end(size_t size) {
     return (uintptr_t)keep(realloc(pieces[0], size)) != old;
 }
 
-// ---- maps: `size` is a multiple of 16 pages ------------------------------------------------------------------
+// ---- maps: `size` is a multiple of 16 pages -----------------------------------------------------
 
 static void *map(size_t size) {
     return mmap(NULL, size, PROT_READ | PROT_WRITE, ANONYMOUS, -1, 0);
@@ -225,7 +226,8 @@ EXPORT void by_shared_anonymous(size_t size) {
     keep(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 }
 
-EXPORT void by_fixed_over(size_t size) { // the second replaces the middle of the first: `size` stays
+// the second replaces the middle of the first: `size` stays
+EXPORT void by_fixed_over(size_t size) {
     char *old = keep(map(size));
     keep(mmap(old + size / 4, size / 2, PROT_READ | PROT_WRITE, ANONYMOUS | MAP_FIXED, -1, 0));
 }
@@ -282,7 +284,8 @@ EXPORT void by_mprotect_back(size_t size) { // usable, then half of it taken awa
     mprotect(space, size, PROT_NONE);
 }
 
-EXPORT void by_read_only(size_t size) { // read-only memory is memory: zeros, or what was written before
+// read-only memory is memory: zeros, or what was written before
+EXPORT void by_read_only(size_t size) {
     char *space = keep(map(size));
     mprotect(space, size, PROT_READ);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Starts itself in the way that the first word names; the one started prints its words and its whole environment, in
- * order, and ends with status 9; or it starts the program that the second word names. The starter prints what came back. The output must be the same with and without the
+ * Starts itself in the way that the first word names; the one started prints its words and its
+ * whole environment, in order, and ends with status 9; or it starts the program that the second
+ * word names. The starter prints what came back. The output must be the same with and without the
  * runtime. Another face (-DPLAIN) is no interpreter: a launcher that is not recorded. */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +26,8 @@
 
 extern char **environ;
 
-static const char *self;  /* the path of this program */
-static const char *name;  /* its last part: in $PATH */
+static const char *self;   /* the path of this program */
+static const char *name;   /* its last part: in $PATH */
 static char command[8192]; /* for a shell */
 
 static void show_environment(void) {
@@ -61,7 +62,7 @@ static int child(int argc, char **argv) {
     return 9;
 }
 
-/* ---- the ledger of this process, as a reader would see it ---- */
+/* ---- the ledger of this process, as a reader would see it ------------------------------------ */
 
 static const struct pk_ledger_header *header;
 
@@ -92,12 +93,14 @@ static bool is_recording(void) {
 }
 
 static void show_state(const char *when) {
-    bool running = header == NULL || (header->state == PK_STATE_RUNNING && header->end_mono_ns == 0);
-    printf("%s: %s, %s\n", when, running ? "running" : "NOT RUNNING", is_recording() ? "recording" : "NOT RECORDING");
+    bool running =
+        header == NULL || (header->state == PK_STATE_RUNNING && header->end_mono_ns == 0);
+    printf("%s: %s, %s\n", when, running ? "running" : "NOT RUNNING",
+           is_recording() ? "recording" : "NOT RECORDING");
     fflush(stdout);
 }
 
-/* ---- ways that replace the process ---- */
+/* ---- ways that replace the process ----------------------------------------------------------- */
 
 static char *own[] = {"FIRST=1", "LD_PRELOAD=", "SECOND=two words", NULL};
 static char *empty[] = {NULL};
@@ -143,7 +146,7 @@ static void replace(const char *way) {
     printf("%s failed: %s\n", way, strerror(errno));
 }
 
-/* ---- ways that start another one ---- */
+/* ---- ways that start another one ------------------------------------------------------------- */
 
 static void show_status(const char *what, int status) {
     printf("%s: status %#x\n", what, status);
@@ -223,7 +226,8 @@ static void shell(void) {
     errno = 0;
     pid_t left = waitpid(-1, NULL, WNOHANG);
     printf("%s, handler %s, %s\n", result == PTHREAD_CANCELED ? "cancelled" : "not cancelled",
-           now.sa_handler == count ? "kept" : "lost", left < 0 && errno == ECHILD ? "no child left" : "a child left");
+           now.sa_handler == count ? "kept" : "lost",
+           left < 0 && errno == ECHILD ? "no child left" : "a child left");
     signal(SIGINT, SIG_IGN);
     show_status("ignored stays ignored", system("kill -INT $$; exit 6"));
 }
@@ -247,7 +251,8 @@ static void pipes(void) {
     for (int i = 0; i < 3; i++) {
         fprintf(reader, "line %d\n", i);
     }
-    FILE *second = popen("ls /proc/self/fd | wc -l", "r"); /* the first one's pipe is not among them */
+    /* the first one's pipe is not among them */
+    FILE *second = popen("ls /proc/self/fd | wc -l", "r");
     fgets(line, sizeof line, second);
     printf("descriptors in the shell: %s", line);
     show_status("second", pclose(second));
@@ -286,9 +291,10 @@ static void pipes(void) {
     fprintf(stderr, "%s%#x\n", line, status);
 }
 
-/* ---- starts that fail ---- */
+/* ---- starts that fail ------------------------------------------------------------------------ */
 
-static char broken[4200]; /* executable, an ELF header and nothing else: found fit, and refused by the kernel */
+/* executable, an ELF header and nothing else: found fit, and refused by the kernel */
+static char broken[4200];
 
 static void make_files(void) {
     int fd;
@@ -301,7 +307,8 @@ static void make_files(void) {
 
 static void show_failure(const char *who, const char *what, int result) {
     int error = errno;
-    printf("%s, %s: %d, errno %d\n", who, what[0] == '/' ? strrchr(what, '/') : what, result, error);
+    printf("%s, %s: %d, errno %d\n", who, what[0] == '/' ? strrchr(what, '/') : what, result,
+           error);
 }
 
 static void try_all(const char *who) {
@@ -383,9 +390,13 @@ static void leave_nothing(void) {
     printf("descriptors %+d, maps %+d\n", descriptors[1] - descriptors[0], maps[1] - maps[0]);
 }
 
-/* How many bytes of variables fit? A few less leave no room for ours, and the program must start all the same. */
+/* How many bytes of variables fit? A few less leave no room for ours, and the program must start
+ * all the same. */
 static void brim(void) {
-    enum { LENGTH = 2000, COUNT = 4000 };
+    enum {
+        LENGTH = 2000,
+        COUNT = 4000
+    };
     static char *many[COUNT + 2];
     static char room[COUNT + 1][LENGTH];
     char *words[] = {"true", NULL};

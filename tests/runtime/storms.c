@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Threads and forks in numbers. Which storm, argv[1] says; argv[2] says how many rounds. At its end each storm has
- * freed all it took, allocates one block of LAST_BYTES, the peak, and prints "fine". */
+ * Threads and forks in numbers. Which storm, argv[1] says; argv[2] says how many rounds. At its end
+ * each storm has freed all it took, allocates one block of LAST_BYTES, the peak, and prints
+ * "fine". */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -38,7 +39,8 @@ static void churn(unsigned seed, int count) {
             kept[at] = realloc(kept[at], size);
             break;
         case 1: {
-            void *map = mmap(NULL, size * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            void *map =
+                mmap(NULL, size * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
             if (map == MAP_FAILED || munmap(map, size * 4096) != 0) {
                 fail("map");
             }
@@ -55,9 +57,10 @@ static void churn(unsigned seed, int count) {
     }
 }
 
-// ---- threads that end with destructors which allocate ------------------------------------------------------------
+// ---- threads that end with destructors which allocate -------------------------------------------
 
-// Runs up to three times for each key, since it sets its own key again: rounds of destructors follow one another.
+// Runs up to three times for each key, since it sets its own key again: rounds of destructors
+// follow one another.
 static void free_and_allocate(void *context) {
     char *block = context;
     if (block[0] < 'c') {
@@ -104,7 +107,7 @@ static void storm_of_threads(void) {
     }
 }
 
-// ---- frees by other threads --------------------------------------------------------------------------------------
+// ---- frees by other threads ---------------------------------------------------------------------
 
 static void *slots[1024]; /* atomic */
 
@@ -131,7 +134,7 @@ static void storm_of_strangers(void) {
     }
 }
 
-// ---- threads that come from elsewhere than pthread_create --------------------------------------------------------
+// ---- threads that come from elsewhere than pthread_create ---------------------------------------
 
 static int churn_c11(void *context) {
     churn((unsigned)(uintptr_t)context, rounds);
@@ -153,7 +156,7 @@ static void storm_of_c11_threads(void) {
     }
 }
 
-// ---- forks while others allocate ---------------------------------------------------------------------------------
+// ---- forks while others allocate ----------------------------------------------------------------
 
 static void *churn_until_stopped(void *context) {
     unsigned seed = (unsigned)(uintptr_t)context;
@@ -180,7 +183,8 @@ static void storm_of_forks(void) {
             _exit(7);
         }
         int status = 0;
-        if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 7) {
+        if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status) ||
+            WEXITSTATUS(status) != 7) {
             fail("a forked child");
         }
     }
@@ -193,7 +197,7 @@ static void storm_of_forks(void) {
     }
 }
 
-// ---- maps that move while another thread is given the place they left --------------------------------------------
+// ---- maps that move while another thread is given the place they left ---------------------------
 
 #define PAGE ((size_t)4096)
 
@@ -205,7 +209,8 @@ static void *new_map(size_t size) {
     return map;
 }
 
-// A map of one page lies below others and cannot grow where it is: it moves, and its page is the next to be given out.
+// A map of one page lies below others and cannot grow where it is: it moves, and its page is the
+// next to be given out.
 static void *move_maps(void *context) {
     while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
         void *moved = mremap(new_map(PAGE), PAGE, 64 * PAGE, MREMAP_MAYMOVE);
@@ -216,7 +221,8 @@ static void *move_maps(void *context) {
     return context;
 }
 
-// All single pages stay: had one been taken for the place of a map that moves, it would be missing from the peak.
+// All single pages stay: had one been taken for the place of a map that moves, it would be missing
+// from the peak.
 static void storm_of_moving_maps(void) {
     pthread_t mover;
     if (pthread_create(&mover, NULL, move_maps, NULL) != 0) {
@@ -233,7 +239,8 @@ static void storm_of_moving_maps(void) {
 static void storm_of_failing_unmaps(void) {
     char *map = new_map((size_t)rounds * PAGE);
     for (int i = 0; i < rounds; i++) {
-        if (munmap(map, SIZE_MAX / 2 + 1) == 0 || munmap(map + 1, PAGE) == 0 || munmap(map, 0) == 0 ||
+        if (munmap(map, SIZE_MAX / 2 + 1) == 0 || munmap(map + 1, PAGE) == 0 ||
+            munmap(map, 0) == 0 ||
             mremap(map, PAGE, SIZE_MAX / 2 + 1, MREMAP_MAYMOVE) != MAP_FAILED) {
             fail("a call that should fail");
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A library that is loaded and closed all the time: what it takes when it is loaded it gives back when it is closed,
- * and what keep() takes stays. */
+ * A library that is loaded and closed all the time: what it takes when it is loaded it gives back
+ * when it is closed, and what keep() takes stays. */
 #include <stdlib.h>
 #include <sys/mman.h>
 

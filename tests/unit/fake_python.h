@@ -46,9 +46,9 @@ FAKE void fake_pointer(void *object, unsigned offset, const void *value) {
 }
 
 enum fake_storage {
-    FAKE_ASCII,     /* compact, one byte a character, all below 128 */
-    FAKE_COMPACT,   /* compact, 1, 2 or 4 bytes a character */
-    FAKE_SEPARATE,  /* characters somewhere else */
+    FAKE_ASCII,    /* compact, one byte a character, all below 128 */
+    FAKE_COMPACT,  /* compact, 1, 2 or 4 bytes a character */
+    FAKE_SEPARATE, /* characters somewhere else */
 };
 
 /* A string object of `length` characters of `kind` bytes. */

@@ -63,8 +63,7 @@ __attribute__((unused)) static uint32_t make_ledger_string(struct make_ledger *m
 /* A new node; returns its index. */
 __attribute__((unused)) static uint32_t make_ledger_node(struct make_ledger *make, uint32_t parent,
                                                          uint32_t function, uint32_t line) {
-    struct pk_node_ident ident = {
-        .parent = parent, .function = function, .line = line};
+    struct pk_node_ident ident = {.parent = parent, .function = function, .line = line};
     memcpy(make_ledger_grow(make, PK_TABLE_IDENTS, sizeof(ident)), &ident, sizeof(ident));
     (void)make_ledger_grow(make, PK_TABLE_COUNTERS, sizeof(struct pk_node_counters));
     return (uint32_t)(make->used[PK_TABLE_COUNTERS] / sizeof(struct pk_node_counters)) - 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The ledger's four stores in plain memory, for tests: reserved once, so that they never move; a limit makes them
- * full. May use: ledger/store.h, the C library. */
+ * The ledger's four stores in plain memory, for tests: reserved once, so that they never move; a
+ * limit makes them full. May use: ledger/store.h, the C library. */
 #pragma once
 
 #include <errno.h>
@@ -22,7 +22,8 @@ static int grow_memory_store(struct pk_store *store, uint64_t need) {
 
 /* `limit`: bytes the store may hold, read at every growth; must outlive it. */
 static inline struct pk_store make_memory_store(uint64_t *limit) {
-    void *base = mmap(NULL, MEMORY_STORE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *base = mmap(NULL, MEMORY_STORE_BYTES, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED) {
         base = NULL;
         *limit = 0;

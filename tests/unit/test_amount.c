@@ -41,9 +41,10 @@ static void a_share_has_tenths_of_a_per_cent(void) {
 }
 
 static void what_is_no_amount_is_refused(void) {
-    static const char *const bad[] = {"",     " ",     "MiB",   "-1",     "+1",  "1,5GB", "1.MiB",
-                                      ".5",   "1 2",    "1.5",   "1.5B",  "1.25%",   "1MiBs", "10%%",   "%",   "1e6",   "0x10",
-                                      "inf",  "1 B ",  "1PiB",  "one GB", "10 percent"};
+    static const char *const bad[] = {"",      " ",    "MiB",    "-1",        "+1",   "1,5GB",
+                                      "1.MiB", ".5",   "1 2",    "1.5",       "1.5B", "1.25%",
+                                      "1MiBs", "10%%", "%",      "1e6",       "0x10", "inf",
+                                      "1 B ",  "1PiB", "one GB", "10 percent"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         CHECK_EQ(pk_amount_parse(bad[i], &amount), -EINVAL);
     }
@@ -60,10 +61,8 @@ static void what_does_not_fit_is_refused(void) {
 
 int main(int argc, char **argv) {
     static const struct check_test tests[] = {
-        TEST(units_are_those_of_the_standards),
-        TEST(parts_of_a_byte_are_cut_off),
-        TEST(a_share_has_tenths_of_a_per_cent),
-        TEST(what_is_no_amount_is_refused),
+        TEST(units_are_those_of_the_standards), TEST(parts_of_a_byte_are_cut_off),
+        TEST(a_share_has_tenths_of_a_per_cent), TEST(what_is_no_amount_is_refused),
         TEST(what_does_not_fit_is_refused),
     };
     return check_run(argc, argv, tests, sizeof(tests) / sizeof(tests[0]));

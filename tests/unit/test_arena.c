@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The runtime's only allocator: zeroed, recycled, honest about what it took, and without fear of having nothing. */
+ * The runtime's only allocator: zeroed, recycled, honest about what it took, and without fear of
+ * having nothing. */
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -77,14 +78,16 @@ static void what_the_kernel_does_not_have_is_null(void) {
 
 static void take_all(struct pk_arena *arena, size_t *ret_taken) {
     *ret_taken = 0;
-    for (char *piece = pk_arena_alloc(arena, 1024); piece != NULL; piece = pk_arena_alloc(arena, 1024)) {
+    for (char *piece = pk_arena_alloc(arena, 1024); piece != NULL;
+         piece = pk_arena_alloc(arena, 1024)) {
         CHECK(is_zero(piece, 1024));
         memset(piece, 1, 1024);
         *ret_taken += 1024;
     }
 }
 
-/* `ulimit -v`: the program still has room in memory that it had before, and what it does there is to be recorded. */
+/* `ulimit -v`: the program still has room in memory that it had before, and what it does there is
+ * to be recorded. */
 static void at_the_limit_something_is_left(void) {
     static struct pk_arena arena;
     struct rlimit before, none;
@@ -103,13 +106,15 @@ static void at_the_limit_something_is_left(void) {
         CHECK(none_left == NULL);
         CHECK(taken > PK_ARENA_SPARES * PK_ARENA_CHUNK - 65536);
         pk_arena_free(&arena, large, 16384);
-        CHECK(pk_arena_alloc(&arena, 1024) != NULL); // there is memory again, and some is left for the next time
+        // there is memory again, and some is left for the next time
+        CHECK(pk_arena_alloc(&arena, 1024) != NULL);
     }
     pk_arena_release(&arena);
     CHECK_EQ(arena.own_bytes, 0);
 }
 
-/* Only one of the spares was used up at the limit: when there is memory again, it is made again too. */
+/* Only one of the spares was used up at the limit: when there is memory again, it is made again
+ * too. */
 static void every_spare_that_was_taken_is_made_again(void) {
     static struct pk_arena arena;
     struct rlimit before, none;
@@ -151,7 +156,8 @@ static void releasing_gives_everything_back(void) {
     static struct pk_arena arena;
     static char *pieces[2000];
     for (size_t i = 0; i < 2000; i++) {
-        pieces[i] = pk_arena_alloc(&arena, i % 4 == 0 ? 10000 : 1000); // 500 large ones: their list grows
+        // 500 large ones: their list grows
+        pieces[i] = pk_arena_alloc(&arena, i % 4 == 0 ? 10000 : 1000);
         CHECK(pieces[i] != NULL);
     }
     pk_arena_free(&arena, pieces[0], 10000);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The block index: what was put is found again, whatever shape its page has, and small objects cost little. */
+ * The block index: what was put is found again, whatever shape its page has, and small objects cost
+ * little. */
 #include "check.h"
 
 #include "ledger/blocks.h"
@@ -58,7 +59,8 @@ static void a_pool_of_one_size_takes_four_bytes_a_block(void) {
     CHECK_EQ(page_at(POOL)->grain16, 3);
     for (uint32_t i = 0; i < 84; i++) {
         CHECK(holds(POOL + 48 + i * 48, 33 + i % 16, 5 + i));
-        CHECK_EQ(pk_blocks_find(&blocks, POOL + 48 + i * 48 + 16).stack, 0); // inside is not a start
+        // inside is not a start
+        CHECK_EQ(pk_blocks_find(&blocks, POOL + 48 + i * 48 + 16).stack, 0);
         CHECK_EQ(pk_blocks_take(&blocks, POOL + 48 + i * 48 + 32).stack, 0);
     }
     CHECK_EQ(blocks.count, 84);
@@ -142,7 +144,8 @@ static void neighbours_share_when_finer_pages_would_cost_too_much(void) {
     blocks.spread_bytes = 1u << 20; // as if that much were spent
     CHECK_OK(put(HEAP, 800, 1));
     for (uint32_t i = 0; i < 5; i++) {
-        CHECK_OK(put(HEAP + 4000 + i * 16, 10, 2 + i)); // all in the last 512 bytes: they go on at the first
+        // all in the last 512 bytes: they go on at the first
+        CHECK_OK(put(HEAP + 4000 + i * 16, 10, 2 + i));
     }
     CHECK_EQ(page_at(HEAP)->grain16, 5);
     CHECK_EQ(page_at(HEAP)->displaced, 4);
@@ -224,9 +227,9 @@ static void an_address_given_out_twice_returns_the_forgotten_block(void) {
 
 static void what_does_not_fit_a_page_lives_to_the_side(void) {
     start();
-    CHECK_OK(put(HEAP + 8, 100, 1));          // not on 16
-    CHECK_OK(put(1ull << 50, 100, 2));        // above the tables
-    CHECK_OK(put(HEAP, 16ull << 30, 3));      // too large for a cell
+    CHECK_OK(put(HEAP + 8, 100, 1));                  // not on 16
+    CHECK_OK(put(1ull << 50, 100, 2));                // above the tables
+    CHECK_OK(put(HEAP, 16ull << 30, 3));              // too large for a cell
     CHECK_OK(put(HEAP + 4096, (16ull << 30) - 1, 4)); // the largest that is not
     CHECK_EQ(blocks.side.count, 3);
     CHECK(holds(HEAP + 8, 100, 1) && holds(1ull << 50, 100, 2) && holds(HEAP, 16ull << 30, 3));
@@ -237,7 +240,8 @@ static void what_does_not_fit_a_page_lives_to_the_side(void) {
     CHECK(pk_blocks_is_valid(&blocks));
 }
 
-/* Free-threaded Pythons have blocks not on 16 in every program: the short way (hot.h) must stay open beside them. */
+/* Free-threaded Pythons have blocks not on 16 in every program: the short way (hot.h) must stay
+ * open beside them. */
 static void only_what_a_page_could_hold_hides_the_pages(void) {
     start();
     CHECK_OK(put_even(POOL, 48, 1));
@@ -311,7 +315,8 @@ static void the_largest_stack_number_and_empty_blocks_fit(void) {
     CHECK(holds(HEAP, 0, PK_MAX_NODES - 1));
 }
 
-// Every allocation a put may need is made to fail in turn; the index must stay whole and work again afterwards.
+// Every allocation a put may need is made to fail in turn; the index must stay whole and work again
+// afterwards.
 static void no_memory_at_any_point_breaks_nothing(void) {
     for (uint32_t countdown = 1; countdown < 12; countdown++) {
         start();
@@ -326,7 +331,8 @@ static void no_memory_at_any_point_breaks_nothing(void) {
         CHECK(countdown != 1 || results[0] == -ENOMEM);
         for (uint32_t i = 0; i < 6; i++) {
             CHECK(results[i] == 0 || results[i] == -ENOMEM);
-            CHECK(addresses[i] == 0 || (pk_blocks_find(&blocks, addresses[i]).stack != 0) == (results[i] == 0));
+            CHECK(addresses[i] == 0 ||
+                  (pk_blocks_find(&blocks, addresses[i]).stack != 0) == (results[i] == 0));
         }
         CHECK(holds(POOL, 64, 1) && holds(POOL + 64, 64, 2));
         CHECK_OK(put(POOL + 16, 64, 3));

@@ -28,17 +28,20 @@ static char *make_document(const struct held *held, size_t count, bool is_proces
     for (size_t i = 0; i < count; i++) {
         peak += held[i].bytes;
     }
-    fprintf(out, "{\"format\":1,\"tool\":\"peakline\",\"peak\":{\"bytes\":%lu,\"blocks\":%zu,"
-                 "\"time_s\":1.5},\"run\":{\"command\":[\"app.py\"],\"directory\":\"/d\"},"
-                 "\"warnings\":[],\"blame\":[",
+    fprintf(out,
+            "{\"format\":1,\"tool\":\"peakline\",\"peak\":{\"bytes\":%lu,\"blocks\":%zu,"
+            "\"time_s\":1.5},\"run\":{\"command\":[\"app.py\"],\"directory\":\"/d\"},"
+            "\"warnings\":[],\"blame\":[",
             peak, count + 1);
     for (size_t i = 0; i < count; i++) {
-        fprintf(out, "{\"bytes\":%lu,\"blocks\":1,\"path\":\"/d/%s\",\"line\":%u,\"function\":\"%s\","
-                     "\"source\":\"%s\",\"kind\":0},",
+        fprintf(out,
+                "{\"bytes\":%lu,\"blocks\":1,\"path\":\"/d/%s\",\"line\":%u,\"function\":\"%s\","
+                "\"source\":\"%s\",\"kind\":0},",
                 held[i].bytes, held[i].path, held[i].line, held[i].function, held[i].source);
     }
-    fprintf(out, "{\"bytes\":7,\"blocks\":1,\"path\":\"\",\"line\":0,\"function\":\"%s\",\"kind\":4}],"
-                 "\"files\":{\"path\":[\"\",\"/d/app.py\"",
+    fprintf(out,
+            "{\"bytes\":7,\"blocks\":1,\"path\":\"\",\"line\":0,\"function\":\"%s\",\"kind\":4}],"
+            "\"files\":{\"path\":[\"\",\"/d/app.py\"",
             is_process ? "process 12 app.py" : "[no stack]");
     for (size_t i = 0; i < count; i++) {
         fprintf(out, ",\"/d/%s\"", held[i].path);
@@ -200,8 +203,8 @@ static void processes_do_not_part_what_is_the_same(void) {
     pk_diff_free(diff);
 }
 
-/* load: 90 to 110 before, 100 to 120 after: noise. copy: 50 before, 40 after: a change, for the runs
- * agree. The medians are shown. */
+/* load: 90 to 110 before, 100 to 120 after: noise. copy: 50 before, 40 after: a change, for the
+ * runs agree. The medians are shown. */
 static void what_lies_in_the_band_is_noise(void) {
     static const unsigned long load[2][3] = {{90, 110, 100}, {120, 100, 108}};
     struct pk_diff *diff;
@@ -252,7 +255,9 @@ static void a_line_that_comes_and_goes_by_itself_is_noise(void) {
 }
 
 static void folding_loses_nothing_and_keeps_the_largest(void) {
-    enum { COUNT = 200 };
+    enum {
+        COUNT = 200
+    };
     static struct held many[2][COUNT];
     static char sources[COUNT][32];
     struct pk_diff *diff;
@@ -354,7 +359,9 @@ static void markdown_shows_it(void) {
 
 /* 3,000 lines with hostile texts of 200 characters: still a comment, and nothing gets out. */
 static void markdown_fits_a_comment_and_keeps_texts_inside(void) {
-    enum { COUNT = 3000 };
+    enum {
+        COUNT = 3000
+    };
     static struct held many[COUNT];
     static char sources[COUNT][256];
     struct pk_diff *diff;
@@ -420,8 +427,9 @@ static void what_does_not_add_up_is_refused(void) {
     int r = pk_profile_parse(text, size, "x.json", &profile, why, sizeof(why));
     free(text);
     CHECK_EQ(r, -EBADMSG);
-    CHECK_STR(why, "x.json is damaged: its stacks do not add up to its peak; write it again from its "
-                   "result directory");
+    CHECK_STR(why,
+              "x.json is damaged: its stacks do not add up to its peak; write it again from its "
+              "result directory");
 }
 
 static void foreign_newer_and_cut_documents_say_what_they_are(void) {

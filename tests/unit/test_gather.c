@@ -331,12 +331,23 @@ static void a_tree_file_that_is_damaged_is_said_and_the_largest_shown(void) {
         save_ledger(&parent);
         save_ledger(&child);
         switch (damage) {
-        case 0: page->magic[0] = 'X'; break;
-        case 1: page->version = 99; break;
-        case 2: page->slots = 5; break;
-        case 3: page->count = PK_TREE_SLOTS + 1; break;
-        case 4: page->peak = UINT64_MAX; break;
-        default: break;
+        case 0:
+            page->magic[0] = 'X';
+            break;
+        case 1:
+            page->version = 99;
+            break;
+        case 2:
+            page->slots = 5;
+            break;
+        case 3:
+            page->count = PK_TREE_SLOTS + 1;
+            break;
+        case 4:
+            page->peak = UINT64_MAX;
+            break;
+        default:
+            break;
         }
         if (damage == 5) {
             save_bytes("tree", page, 8192 + 64); // one of its two slots
@@ -392,8 +403,8 @@ static void who_still_runs_and_what_was_not_measured_is_said(void) {
     save_ledger(&child);
     save_tree();
     static char *const argv[] = {"app.py", NULL};
-    const struct pk_run_info info = {.tool = "peakline", .argv = argv, .directory = "/app",
-                                     .outcome = PK_RUN_EXIT};
+    const struct pk_run_info info = {
+        .tool = "peakline", .argv = argv, .directory = "/app", .outcome = PK_RUN_EXIT};
     CHECK_OK(pk_run_info_write(directory, &info));
     CHECK_OK(load());
     CHECK(process(101)->is_alive);
@@ -406,7 +417,8 @@ static void who_still_runs_and_what_was_not_measured_is_said(void) {
     end();
 }
 
-/* 20 MiB of shared memory that parent and child have mapped: 40 of the peak, and 20 of the machine. */
+/* 20 MiB of shared memory that parent and child have mapped: 40 of the peak, and 20 of the
+ * machine. */
 static void shared_memory_that_counts_in_each_is_said(void) {
     static const struct {
         uint64_t rss, pss, files;
@@ -414,12 +426,14 @@ static void shared_memory_that_counts_in_each_is_said(void) {
         bool is_said;
     } cases[] = {
         {50, 25, 42, PK_FUNCTION_MAP, 2, true},
-        {50, 25, 42, PK_FUNCTION_HEAP, 2, false}, // shared otherwise: by a fork, and that counts once
-        {50, 45, 42, PK_FUNCTION_MAP, 2, false},  // maps, but each process has its own
-        {20, 10, 42, PK_FUNCTION_MAP, 2, false},  // not touched
-        {50, 0, 42, PK_FUNCTION_MAP, 2, false},   // not known
+        // shared otherwise: by a fork, and that counts once
+        {50, 25, 42, PK_FUNCTION_HEAP, 2, false},
+        {50, 45, 42, PK_FUNCTION_MAP, 2, false}, // maps, but each process has its own
+        {20, 10, 42, PK_FUNCTION_MAP, 2, false}, // not touched
+        {50, 0, 42, PK_FUNCTION_MAP, 2, false},  // not known
         {50, 25, 42, PK_FUNCTION_MAP, 1, false},
-        {50, 25, 22, PK_FUNCTION_MAP, 2, false}, // each has its own, and the code of libraries is shared
+        // each has its own, and the code of libraries is shared
+        {50, 25, 22, PK_FUNCTION_MAP, 2, false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         start();
@@ -440,7 +454,8 @@ static void shared_memory_that_counts_in_each_is_said(void) {
         CHECK_OK(pk_run_info_write(directory, &info));
         CHECK_OK(load());
         CHECK_EQ(report->view.peak_bytes, 40 * MIB);
-        CHECK_EQ(says("Shared memory counts in each process that maps it (40.0 MiB of the peak are maps). With "
+        CHECK_EQ(says("Shared memory counts in each process that maps it (40.0 MiB of the peak are "
+                      "maps). With "
                       "each page counted once, 25.0 MiB were resident."),
                  cases[i].is_said);
         end();

@@ -68,7 +68,7 @@ static char *render(enum pk_report_format format) {
     return r < 0 ? NULL : text;
 }
 
-/* ---- the writer ---- */
+/* ---- the writer ------------------------------------------------------------------------------ */
 
 static char *write_one(const char *text, unsigned flags, bool as_bytes) {
     static char output[512];
@@ -116,7 +116,7 @@ static void commas_and_levels_are_right(void) {
         "{\"a\":18446744073709551615,\"b\":[-9223372036854775808,true,null,{}],\"c\":12.045}");
 }
 
-/* ---- the reader ---- */
+/* ---- the reader ------------------------------------------------------------------------------ */
 
 static bool is_accepted(const char *text, size_t size) {
     struct pk_json_reader reader;
@@ -201,7 +201,7 @@ static void damaged_json_never_hurts_the_reader(void) {
     CHECK(is_accepted(seed, sizeof(seed) - 1));
 }
 
-/* ---- run.json ---- */
+/* ---- run.json -------------------------------------------------------------------------------- */
 
 static void a_run_reads_back_byte_for_byte(void) {
     static char *const argv[] = {
@@ -336,7 +336,7 @@ static void a_run_of_another_kind_is_refused(void) {
     end_directory();
 }
 
-/* ---- the formats ---- */
+/* ---- the formats ----------------------------------------------------------------------------- */
 
 static void make_hostile(struct make_ledger *make) {
     make_ledger_start(make);
@@ -372,8 +372,8 @@ static void folded_stacks_have_one_line_each(void) {
 static void make_threaded(struct make_ledger *make) {
     make_ledger_start(make);
     uint32_t code = make_ledger_function(make, "<module>", "main.py", 1, PK_FUNCTION_PYTHON);
-    uint32_t work = make_ledger_function(make, "work", "/v/site-packages/lib.py", 1,
-                                         PK_FUNCTION_PYTHON);
+    uint32_t work =
+        make_ledger_function(make, "work", "/v/site-packages/lib.py", 1, PK_FUNCTION_PYTHON);
     uint32_t thread = make_ledger_function(make, "[thread]", "", 0, PK_FUNCTION_THREAD);
     uint32_t line = make_ledger_node(make, PK_NODE_ROOT, code, 2);
     uint32_t worker = make_ledger_node(make, PK_NODE_ROOT, thread, line);
@@ -469,8 +469,8 @@ static void a_redacted_report_names_no_directory_and_no_argument(void) {
     make_ledger_start(&make);
     uint32_t mine = add_function(&make, "run", "/home/ada/secret/app/main.py");
     uint32_t other = add_function(&make, "tool", "/srv/secret/tool.py");
-    uint32_t library = add_function(
-        &make, "read", "/home/ada/secret/v/lib/python3.11/site-packages/pandas/io.py");
+    uint32_t library =
+        add_function(&make, "read", "/home/ada/secret/v/lib/python3.11/site-packages/pandas/io.py");
     uint32_t beside = add_function(&make, "beside", "../secret client/beside.py");
     uint32_t away = add_function(&make, "away", "/home/ada/secret/app/lib/../../secret/away.py");
     uint32_t dots = add_function(&make, "dots", "a..b/dots.py");
@@ -526,8 +526,7 @@ static void whose_code_it_is_can_be_said(void) {
     make_ledger_start(&make);
     uint32_t mine = add_function(&make, "run", "/home/ada/app/main.py");
     uint32_t other = add_function(&make, "tool", "/srv/tool.py");
-    uint32_t library =
-        add_function(&make, "read", "/v/lib/python3.11/site-packages/pandas/io.py");
+    uint32_t library = add_function(&make, "read", "/v/lib/python3.11/site-packages/pandas/io.py");
     uint32_t node = make_ledger_node(&make, PK_NODE_ROOT, mine, 10);
     uint32_t inner = make_ledger_node(&make, node, other, 2);
     make_ledger_hold(&make, make_ledger_node(&make, inner, library, 3), 500, 1);
@@ -548,8 +547,8 @@ static void whose_code_it_is_can_be_said(void) {
         char wanted[200];
         char *text = render_as(&cases[i].choice, PK_FORMAT_JSON);
         CHECK(text != NULL);
-        snprintf(wanted, sizeof(wanted),
-                 "\"blame\":[{\"bytes\":500,\"blocks\":1,\"path\":\"%s\"", cases[i].blamed);
+        snprintf(wanted, sizeof(wanted), "\"blame\":[{\"bytes\":500,\"blocks\":1,\"path\":\"%s\"",
+                 cases[i].blamed);
         CHECK(strstr(text, wanted) != NULL);
         free(text);
     }

@@ -12,9 +12,9 @@
  * */
 static void fill_words_3_14t(uint64_t *words) {
     static const uint16_t pairs[][2] = {
-        {26, 72}, {27, 152}, {32, 8}, {33, 0}, {34, 56}, {35, 80}, {36, 78}, {38, 72},
-        {40, 128}, {41, 136}, {42, 144}, {43, 152}, {44, 84}, {48, 232}, {49, 224}, {51, 24},
-        {75, 32}, {76, 48}, {78, 48}, {79, 32}, {80, 56},
+        {26, 72},  {27, 152}, {32, 8},   {33, 0},   {34, 56},  {35, 80}, {36, 78},
+        {38, 72},  {40, 128}, {41, 136}, {42, 144}, {43, 152}, {44, 84}, {48, 232},
+        {49, 224}, {51, 24},  {75, 32},  {76, 48},  {78, 48},  {79, 32}, {80, 56},
     };
     memset(words, 0xee, PK_DEBUG_OFFSET_WORDS * sizeof(*words));
     memcpy(words, "xdebugpy", 8);
@@ -50,7 +50,7 @@ static void micro_releases_and_candidates_share_it(void) {
 static void strangers_have_none(void) {
     CHECK(pk_layout_find(HEX(7), false) == NULL);
     CHECK(pk_layout_find(HEX(16), false) == NULL);
-    CHECK(pk_layout_find(HEX(12), true) == NULL); // no free-threaded 3.12 was ever made
+    CHECK(pk_layout_find(HEX(12), true) == NULL);     // no free-threaded 3.12 was ever made
     CHECK(pk_layout_find(0x030f00a3, false) == NULL); // alphas move their fields
     CHECK(pk_layout_find(0x020712f0, false) == NULL);
     CHECK(pk_layout_find(0x040e00f0, false) == NULL);

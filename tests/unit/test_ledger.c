@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Stories about the ledger that the model's random events tell too seldom: a process is forked; memory is mapped without
- * reservation and touched later. After each story the conservation law is recomputed. */
+ * Stories about the ledger that the model's random events tell too seldom: a process is forked;
+ * memory is mapped without reservation and touched later. After each story the conservation law is
+ * recomputed. */
 #include "check.h"
 
 #include "ledger/hot.h"
@@ -59,7 +60,8 @@ static void what_a_child_frees_of_its_parents_is_no_loss_of_its_own(void) {
     fork_here();
     CHECK_EQ(childs_account.total_bytes, 0);
     CHECK_EQ(ledger.inherited_bytes, 5100);
-    uint32_t own = new_stack(7); // the same line is another stack: whose bytes are whose is told by the number
+    // the same line is another stack: whose bytes are whose is told by the number
+    uint32_t own = new_stack(7);
     CHECK(own > parents);
     CHECK_EQ(pk_stacks_ident(&ledger.stacks, own)->parent, PK_NODE_ROOT);
     pk_ledger_alloc(&ledger, HEAP + 16384, 300, own, PK_BLOCK_PYTHON, true);
@@ -95,7 +97,9 @@ static void an_inherited_block_that_grows_becomes_the_childs(void) {
 static void an_inherited_map_grows_by_what_is_the_childs(void) {
     begin();
     uint32_t parents = new_stack(7);
-    pk_ledger_map(&ledger, (struct pk_map){.start = MAPS, .end = MAPS + 4 * PAGE, .stack = parents, .usable = true});
+    pk_ledger_map(
+        &ledger,
+        (struct pk_map){.start = MAPS, .end = MAPS + 4 * PAGE, .stack = parents, .usable = true});
     fork_here();
     uint32_t own = new_stack(8);
     pk_ledger_remap(&ledger, MAPS, 4 * PAGE, MAPS + 64 * PAGE, 10 * PAGE, own);
@@ -136,7 +140,11 @@ static uint64_t say_touched(uint64_t start, uint64_t stop) {
 static void memory_without_reservation_counts_by_what_is_resident(void) {
     begin();
     uint32_t mapper = new_stack(3);
-    struct pk_map map = {.start = MAPS, .end = MAPS + 1000 * PAGE, .stack = mapper, .kind = PK_MAP_NORESERVE, .usable = true};
+    struct pk_map map = {.start = MAPS,
+                         .end = MAPS + 1000 * PAGE,
+                         .stack = mapper,
+                         .kind = PK_MAP_NORESERVE,
+                         .usable = true};
     pk_ledger_map(&ledger, map);
     CHECK_EQ(account.total_bytes, 0);
     touched = 10 * PAGE;

@@ -73,8 +73,8 @@ static void put_v2(const char *group, const char *max, const char *oom, const ch
 }
 
 #define NO_LIMIT_1 "9223372036854771712\n"
-#define V1_MOUNTS                                                                                  \
-    "30 23 0:28 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n"                         \
+#define V1_MOUNTS \
+    "30 23 0:28 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu\n" \
     "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory\n"
 
 /* A login on a version 1 machine: two ancestors, the limit is on the middle one. */
@@ -229,7 +229,8 @@ static void version_2(void) {
     end_root();
 }
 
-/* A container with a namespace of its own: everything is "/". An old kernel without local events. */
+/* A container with a namespace of its own: everything is "/". An old kernel without local
+ * events. */
 static void a_namespace_of_version_2_on_an_old_kernel(void) {
     struct pk_limits before, after;
     start_root();

@@ -49,20 +49,32 @@ static void locations_know_all_forms(void) {
     // 300 lines back, one long (line +1000, 3 lines, columns 7 and 70), one without a line, one
     // short
     static const uint8_t table[] = {
-        0x80 | (2 << 3) | 1, 0x53,
-        0x80 | (12 << 3) | 0, 4, 44,
-        0x80 | (13 << 3) | 0, 0x40 | (601 & 63), 601 >> 6,
-        0x80 | (14 << 3) | 0, 0x40 | (2000 & 63), 2000 >> 6, 3, 8, 0x40 | (71 & 63), 71 >> 6,
+        0x80 | (2 << 3) | 1,
+        0x53,
+        0x80 | (12 << 3) | 0,
+        4,
+        44,
+        0x80 | (13 << 3) | 0,
+        0x40 | (601 & 63),
+        601 >> 6,
+        0x80 | (14 << 3) | 0,
+        0x40 | (2000 & 63),
+        2000 >> 6,
+        3,
+        8,
+        0x40 | (71 & 63),
+        71 >> 6,
         0x80 | (15 << 3) | 7,
-        0x80 | (0 << 3) | 0, 0x10,
+        0x80 | (0 << 3) | 0,
+        0x10,
     };
     static const struct {
         uint32_t offset;
         struct pk_location location;
     } expected[] = {
-        {0, {400, 400, 21, 24}},  {3, {400, 400, 21, 24}}, {4, {402, 402, 4, 44}},
-        {6, {102, 102, -1, -1}},  {8, {1102, 1105, 7, 70}}, {10, {0, 0, -1, -1}},
-        {25, {0, 0, -1, -1}},     {26, {1102, 1102, 1, 1}}, {28, {0, 0, -1, -1}},
+        {0, {400, 400, 21, 24}}, {3, {400, 400, 21, 24}},  {4, {402, 402, 4, 44}},
+        {6, {102, 102, -1, -1}}, {8, {1102, 1105, 7, 70}}, {10, {0, 0, -1, -1}},
+        {25, {0, 0, -1, -1}},    {26, {1102, 1102, 1, 1}}, {28, {0, 0, -1, -1}},
     };
     for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
         const struct pk_location *want = &expected[i].location;
@@ -105,7 +117,8 @@ static void overlong_numbers_give_no_line(void) {
     // continuation bytes without end; the same cut off; cut by the next entry
     CHECK_EQ(pk_line_at(PK_LINES_LOCATIONS,
                         TABLE(0xe8, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0),
-                        1, 0), 0);
+                        1, 0),
+             0);
     CHECK_EQ(pk_line_at(PK_LINES_LOCATIONS, TABLE(0xe8, 0x7f), 1, 0), 0);
     CHECK_EQ(pk_line_at(PK_LINES_LOCATIONS, TABLE(0xe8), 1, 0), 0);
     CHECK_EQ(pk_line_at(PK_LINES_LOCATIONS, TABLE(0xe8, 0x41, 0x80, 0), 1, 0), 0);
@@ -122,8 +135,9 @@ static void lines_beyond_32_bits_are_none(void) {
     CHECK_EQ(pk_line_at(PK_LINES_LNOTAB, down, sizeof(down), INT32_MIN, 0), 0);
     CHECK_EQ(pk_line_at(PK_LINES_RANGES, TABLE(2, 1), INT32_MAX, 0), 0);
     CHECK_EQ(pk_line_at(PK_LINES_LOCATIONS, TABLE(0xe0, 0, 0), INT32_MAX, 0), 0);
-    CHECK_EQ(pk_line_at(PK_LINES_LOCATIONS, TABLE(0xe8, 0x7e, 0x7f, 0x7f, 0x7f, 0x7f, 3),
-                        INT32_MAX, 0), 0);
+    CHECK_EQ(
+        pk_line_at(PK_LINES_LOCATIONS, TABLE(0xe8, 0x7e, 0x7f, 0x7f, 0x7f, 0x7f, 3), INT32_MAX, 0),
+        0);
 }
 
 static void large_lines_are_exact(void) {
@@ -151,9 +165,11 @@ static void a_cursor_reads_on_and_goes_back(void) {
         CHECK_EQ(pk_line_after(kinds[k], tables[k], lengths[k], 10, 6, &cursor), 12);
         CHECK_EQ(cursor.offset, 6);
         CHECK(cursor.position > 0);
-        CHECK_EQ(pk_line_after(kinds[k], tables[k], lengths[k], 10, 8, &cursor), 12); // the same entry again
+        // the same entry again
+        CHECK_EQ(pk_line_after(kinds[k], tables[k], lengths[k], 10, 8, &cursor), 12);
         CHECK_EQ(pk_line_after(kinds[k], tables[k], lengths[k], 10, 14, &cursor), 11);
-        CHECK_EQ(pk_line_after(kinds[k], tables[k], lengths[k], 10, 0, &cursor), 10); // back to the start
+        // back to the start
+        CHECK_EQ(pk_line_after(kinds[k], tables[k], lengths[k], 10, 0, &cursor), 10);
         CHECK_EQ(cursor.offset, 0);
         CHECK_EQ(pk_line_after(kinds[k], tables[k], lengths[k], 10, PK_OFFSET_START, &cursor), 10);
     }
@@ -163,7 +179,8 @@ static void a_cursor_beyond_the_table_starts_anew(void) {
     struct pk_line_cursor cursor = {.position = 400, .offset = 2, .moved = 90};
     CHECK_EQ(pk_line_after(PK_LINES_LNOTAB, TABLE(6, 2, 8, 0xff), 10, 6, &cursor), 12);
     struct pk_line_cursor last = {0};
-    CHECK_EQ(pk_line_after(PK_LINES_LOCATIONS, TABLE(0x80, 0), 10, 2, &last), 0); // outside: nothing kept
+    // outside: nothing kept
+    CHECK_EQ(pk_line_after(PK_LINES_LOCATIONS, TABLE(0x80, 0), 10, 2, &last), 0);
     CHECK_EQ(last.position, 0);
     CHECK_EQ(pk_line_after(PK_LINES_LOCATIONS, TABLE(0x80, 0), 10, 0, &last), 10);
 }
@@ -183,16 +200,20 @@ static void random_bytes_are_survived(void) {
             for (size_t k = 0; k < 3; k++, cursor = (struct pk_line_cursor){0}) {
                 int32_t line = pk_line_at(kinds[k], table + 1, length, first_line, offset);
                 CHECK(line >= 0);
-                (void)pk_line_after(kinds[k], table + 1, length, first_line, (uint32_t)(check_random() % 60), &cursor);
-                CHECK_EQ(pk_line_after(kinds[k], table + 1, length, first_line, offset, &cursor), line);
+                (void)pk_line_after(kinds[k], table + 1, length, first_line,
+                                    (uint32_t)(check_random() % 60), &cursor);
+                CHECK_EQ(pk_line_after(kinds[k], table + 1, length, first_line, offset, &cursor),
+                         line);
             }
             bool found = pk_location_at(table + 1, length, first_line, offset, &location);
             struct pk_line_cursor at = {0};
             uint32_t column = 0, end_column = 0;
             bool further = false;
             (void)pk_line_after(PK_LINES_LOCATIONS, table + 1, length, first_line, offset, &at);
-            if (found && location.column >= 0 && location.end_column >= 0 && offset < PK_OFFSET_START) {
-                CHECK(pk_columns_at(table + 1, length, offset, &at, &column, &end_column, &further));
+            if (found && location.column >= 0 && location.end_column >= 0 &&
+                offset < PK_OFFSET_START) {
+                CHECK(
+                    pk_columns_at(table + 1, length, offset, &at, &column, &end_column, &further));
                 CHECK_EQ(column, location.column);
                 CHECK_EQ(end_column, location.end_column);
                 CHECK(further == (location.end_line != location.line) || location.end_line == 0);

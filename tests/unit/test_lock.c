@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The ledger under its lock, driven by many threads: nothing is lost, wherever the lock is biased to one of them and
- * taken away again. Under ThreadSanitizer the lock keeps to its word, and every access to the ledger is checked. */
+ * The ledger under its lock, driven by many threads: nothing is lost, wherever the lock is biased
+ * to one of them and taken away again. Under ThreadSanitizer the lock keeps to its word, and every
+ * access to the ledger is checked. */
 #include "check.h"
 
 #include <pthread.h>
@@ -52,7 +53,8 @@ static bool run_workers(void *(*run)(void *), uint32_t rounds) {
     uint32_t count = 0;
     __atomic_store_n(&allowed, 0, __ATOMIC_RELEASE);
     for (; count < WORKERS; count++) {
-        workers[count] = (struct worker){.number = count + 1, .rounds = rounds, .random = (uint32_t)check_seed() + count};
+        workers[count] = (struct worker){
+            .number = count + 1, .rounds = rounds, .random = (uint32_t)check_seed() + count};
         if (pthread_create(&workers[count].thread, NULL, run, &workers[count]) != 0) {
             break;
         }
@@ -69,7 +71,7 @@ static void wait_for_start(void) {
     }
 }
 
-// ---- the lock alone ----------------------------------------------------------------------------------------------
+// ---- the lock alone -----------------------------------------------------------------------------
 
 static void *count_entries(void *context) {
     struct worker *worker = context;
@@ -88,7 +90,8 @@ static void one_at_a_time(void) {
     CHECK_EQ(entered, WORKERS * 50000);
 }
 
-// One thread enters in streaks, so that the lock becomes its own; the others come by once a thousand of its entries.
+// One thread enters in streaks, so that the lock becomes its own; the others come by once a
+// thousand of its entries.
 static uint32_t streak; /* entries of the first worker; atomic */
 
 static void come_by(struct worker *worker) {
@@ -139,7 +142,7 @@ static void a_thread_in_streaks_and_others_coming_by(void) {
     CHECK_EQ(entered, sum);
 }
 
-// ---- the lock over code of others ---------------------------------------------------------------------------------
+// ---- the lock over code of others ---------------------------------------------------------------
 
 static uint32_t arrived; /* atomic */
 
@@ -181,14 +184,16 @@ static void a_lent_lock_stays_with_who_is_awake(void) {
     clock_gettime(CLOCK_MONOTONIC, &begin);
     do {
         clock_gettime(CLOCK_MONOTONIC, &now);
-    } while ((now.tv_sec - begin.tv_sec) * 1000000000 + now.tv_nsec - begin.tv_nsec < 4 * PK_LOCK_LENT_NS);
+    } while ((now.tv_sec - begin.tv_sec) * 1000000000 + now.tv_nsec - begin.tv_nsec <
+             4 * PK_LOCK_LENT_NS);
     CHECK(pk_lock_is_lent(&lock));
     CHECK(pk_lock_end_lending(&lock, &main_holder));
     pthread_join(workers[0].thread, NULL);
     CHECK_EQ(entered, 1);
 }
 
-// Each holder lives for one entry only, on the stack, as a thread's first one does: never may it become the owner.
+// Each holder lives for one entry only, on the stack, as a thread's first one does: never may it
+// become the owner.
 static bool passing_owner_seen; /* atomic */
 
 static void *count_and_renounce(void *context) {
@@ -227,15 +232,17 @@ static void a_forked_child_finds_it_free(void) {
     CHECK_EQ(lock.word, 0);
 }
 
-// ---- the ledger under it -----------------------------------------------------------------------------------------
+// ---- the ledger under it ------------------------------------------------------------------------
 
-static uint64_t slot_sizes[SLOTS]; /* what lives at each slot's address, 0: nothing. Under the lock. */
+/* what lives at each slot's address, 0: nothing. Under the lock. */
+static uint64_t slot_sizes[SLOTS];
 
 static uint64_t slot_address(uint32_t slot) {
     return 0x700000000000u + slot * 1024u;
 }
 
-// Allocates, resizes and frees at addresses that all threads share, and keeps its own simple account of them.
+// Allocates, resizes and frees at addresses that all threads share, and keeps its own simple
+// account of them.
 static void *use_ledger(void *context) {
     struct worker *worker = context;
     wait_for_start();
@@ -250,7 +257,8 @@ static void *use_ledger(void *context) {
             *known = size;
         } else if (resize) {
             struct pk_block block = pk_ledger_resize_begin(&ledger, slot_address(slot));
-            pk_ledger_resize_commit(&ledger, block, slot_address(slot), size, nodes[worker->number], 0, false, false);
+            pk_ledger_resize_commit(&ledger, block, slot_address(slot), size, nodes[worker->number],
+                                    0, false, false);
             *known = size;
         } else {
             pk_ledger_free(&ledger, slot_address(slot));

@@ -127,7 +127,8 @@ static void protection_changes_only_what_differs(void) {
 
 static void a_reserved_map_begins_to_count_piece_by_piece(void) {
     start();
-    CHECK_OK(pk_maps_add(&maps, (struct pk_map){.start = 0x100000, .end = 0x200000, .stack = 9, .usable = false}));
+    CHECK_OK(pk_maps_add(
+        &maps, (struct pk_map){.start = 0x100000, .end = 0x200000, .stack = 9, .usable = false}));
     struct pk_map map;
     CHECK(pk_maps_find(&maps, 0x180000, &map));
     CHECK(!pk_map_counts(&map));

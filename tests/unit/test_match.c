@@ -13,15 +13,15 @@
 
 static struct pk_match matches[MOST];
 
-#define MATCH(before, after)                                                        \
-    CHECK(pk_match_lines(before, sizeof(before) / sizeof((before)[0]), after,       \
+#define MATCH(before, after) \
+    CHECK(pk_match_lines(before, sizeof(before) / sizeof((before)[0]), after, \
                          sizeof(after) / sizeof((after)[0]), matches) == 0)
 
 /* Line `before` became line `after` (-1: it is gone), and how sure that is. */
-#define EXPECT(before, after, how)              \
-    do {                                        \
+#define EXPECT(before, after, how) \
+    do { \
         CHECK_EQ(matches[before].other, after); \
-        CHECK_EQ(matches[before].kind, how);    \
+        CHECK_EQ(matches[before].kind, how); \
     } while (0)
 
 static void nothing_was_edited(void) {
@@ -319,8 +319,8 @@ static void nothing_against_something(void) {
 
 /* Whatever goes in: each line has at most one counterpart, and the kinds mean what they say. */
 static void any_two_programs_keep_the_rules(void) {
-    static const char *const texts[] = {"a = b(c)", "a = b(d)", "  a=b(c)", "", "return list(rows)",
-                                        "return list(lines)", "x"};
+    static const char *const texts[] = {"a = b(c)",          "a = b(d)",           "  a=b(c)", "",
+                                        "return list(rows)", "return list(lines)", "x"};
     static const char *const functions[] = {"f", "g", "f.<locals>.<listcomp>", "<module>"};
     static const char *const paths[] = {"a.py", "b.py", ""};
     for (int round = 0; round < 3000; round++) {
@@ -329,10 +329,9 @@ static void any_two_programs_keep_the_rules(void) {
         for (int side = 0; side < 2; side++) {
             counts[side] = (uint32_t)(check_random() % 20);
             for (uint32_t i = 0; i < counts[side]; i++) {
-                lines[side][i] = (struct pk_match_line){paths[check_random() % 3],
-                                                        functions[check_random() % 4],
-                                                        texts[check_random() % 7],
-                                                        (uint32_t)(check_random() % 12)};
+                lines[side][i] = (struct pk_match_line){
+                    paths[check_random() % 3], functions[check_random() % 4],
+                    texts[check_random() % 7], (uint32_t)(check_random() % 12)};
             }
         }
         CHECK(pk_match_lines(lines[0], counts[0], lines[1], counts[1], matches) == 0);
@@ -354,7 +353,9 @@ static void any_two_programs_keep_the_rules(void) {
 }
 
 static void thousands_of_lines_in_one_function_take_no_time(void) {
-    enum { COUNT = 8000 };
+    enum {
+        COUNT = 8000
+    };
     static struct pk_match_line before[COUNT], after[COUNT];
     static struct pk_match result[COUNT];
     static char texts[COUNT][24];
@@ -373,7 +374,8 @@ static void likeness_goes_by_words(void) {
     CHECK_EQ(pk_similar_percent("a = b", "a=b"), 100);
     CHECK_EQ(pk_similar_percent("", ""), 100);
     CHECK_EQ(pk_similar_percent("abc", ""), 0);
-    CHECK_EQ(pk_similar_percent("rows = 1", "lines = 1"), pk_similar_percent("lines = 1", "rows = 1"));
+    CHECK_EQ(pk_similar_percent("rows = 1", "lines = 1"),
+             pk_similar_percent("lines = 1", "rows = 1"));
     CHECK(pk_similar_percent("rows = load(path)", "records = load(path)") >= 60);
     CHECK(pk_similar_percent("copy = list(rows)", "weights = np.zeros((5000, 1000))") < 40);
     // one letter is another word: `row` and `rows` are different things

@@ -76,8 +76,8 @@ static void a_switch_can_be_switched_off_again(void) {
         {.name = "help", .help = "this", .key = PK_OPTS_NO_KEY},
         {0},
     };
-    char *words[] = {(char *)"--quiet",   (char *)"--no-quiet", (char *)"--no-open",
-                     (char *)"--open",    (char *)"--no-help",  (char *)"--no-no-open"};
+    char *words[] = {(char *)"--quiet", (char *)"--no-quiet", (char *)"--no-open",
+                     (char *)"--open",  (char *)"--no-help",  (char *)"--no-no-open"};
     size_t index = 0;
 
     pk_opts_init(&opts, switches);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Other processes through /proc: their memory, however long what stands before it is, and whether they live. */
+ * Other processes through /proc: their memory, however long what stands before it is, and whether
+ * they live. */
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -26,8 +27,10 @@ static void write_status(const char *root, unsigned groups, const char *memory) 
 }
 
 static void memory_is_found_behind_any_number_of_groups(void) {
-    // Around one piece of the reader, where its line is cut at every place, and the most there can be.
-    static const unsigned counts[] = {0, 1, 340, 365, 366, 367, 368, 369, 370, 371, 372, 373, 374, 500, MOST_GROUPS};
+    // Around one piece of the reader, where its line is cut at every place, and the most there can
+    // be.
+    static const unsigned counts[] = {0,   1,   340, 365, 366, 367, 368,        369,
+                                      370, 371, 372, 373, 374, 500, MOST_GROUPS};
     char root[] = "/tmp/peakline-procfs-XXXXXX", proc[64], process[64], status[80];
     struct pk_procfs_memory memory;
     CHECK(mkdtemp(root) != NULL);
@@ -38,7 +41,8 @@ static void memory_is_found_behind_any_number_of_groups(void) {
     CHECK_OK(mkdir(process, 0700));
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         write_status(root, counts[i],
-                     "VmPeak:\t  9 kB\nVmHWM:\t  50 kB\nVmRSS:\t  40 kB\nRssAnon:\t  28 kB\nRssFile:\t  7 kB\n"
+                     "VmPeak:\t  9 kB\nVmHWM:\t  50 kB\nVmRSS:\t  40 kB\nRssAnon:\t  28 "
+                     "kB\nRssFile:\t  7 kB\n"
                      "RssShmem:\t  5 kB\nVmSwap:\t  3 kB\n");
         CHECK_OK(pk_procfs_memory(root, 7, &memory));
         CHECK_EQ(memory.rss_bytes, 40 << 10);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Stacks as a prefix tree: equal stacks are one node, short cuts lead where the long way leads, full tables say so. */
+ * Stacks as a prefix tree: equal stacks are one node, short cuts lead where the long way leads,
+ * full tables say so. */
 #include "check.h"
 
 #include "ledger/stacks.h"
@@ -57,9 +58,9 @@ static void equal_stacks_are_one_node(void) {
     uint32_t load_3 = child(main_10, 1, 3);
     CHECK(main_10 > PK_NODE_ROOT && load_3 > main_10);
     CHECK_EQ(child(main_10, 1, 3), load_3);
-    CHECK(child(main_10, 1, 4) != load_3);        // another line
-    CHECK(child(main_10, 2, 3) != load_3);        // another function
-    CHECK(child(PK_NODE_ROOT, 1, 3) != load_3);   // another caller
+    CHECK(child(main_10, 1, 4) != load_3);      // another line
+    CHECK(child(main_10, 2, 3) != load_3);      // another function
+    CHECK(child(PK_NODE_ROOT, 1, 3) != load_3); // another caller
     CHECK_EQ(pk_stacks_ident(&stacks, load_3)->parent, main_10);
     CHECK_EQ(pk_stacks_ident(&stacks, load_3)->line, 3);
     CHECK_EQ(stacks.node_count, 7);
@@ -92,7 +93,8 @@ static void code_compiled_again_is_the_same_function(void) {
     CHECK(function("load", "/app/main.py", 12, 778) != load); // same place, other code
     CHECK(function("load", "/app/other.py", 12, 777) != load);
     CHECK(function("lode", "/app/main.py", 12, 777) != load); // the hash alone proves nothing
-    const struct pk_function *entry = (const struct pk_function *)(const void *)stores[2].base + load;
+    const struct pk_function *entry =
+        (const struct pk_function *)(const void *)stores[2].base + load;
     CHECK_STR(text(entry->name), "load");
     CHECK_STR(text(entry->file), "/app/main.py");
     CHECK_EQ(entry->first_line, 12);
@@ -101,7 +103,11 @@ static void code_compiled_again_is_the_same_function(void) {
 
 static void a_string_is_stored_once_with_its_length_and_a_nul(void) {
     CHECK_OK(start());
-    uint32_t offset = pk_stacks_string(&stacks, "caf\xc3\xa9" "XX", 5); // the length counts, not a NUL
+    // the length counts, not a NUL
+    uint32_t offset = pk_stacks_string(&stacks,
+                                       "caf\xc3\xa9"
+                                       "XX",
+                                       5);
     CHECK(offset != 0);
     CHECK_EQ(offset % 4, 0);
     CHECK_STR(text(offset), "caf\xc3\xa9");
@@ -139,7 +145,8 @@ static void tables_grow_and_forget_nothing(void) {
 static void a_full_disk_makes_no_half_nodes(void) {
     for (uint32_t table = 0; table < 2; table++) { // the counters', then the identities'
         CHECK_OK(start());
-        uint64_t entry = table == 0 ? sizeof(struct pk_node_counters) : sizeof(struct pk_node_ident);
+        uint64_t entry =
+            table == 0 ? sizeof(struct pk_node_counters) : sizeof(struct pk_node_ident);
         limits[table] = stores[table].used + 3 * entry;
         stores[table].capacity = limits[table];
         uint32_t first = child(PK_NODE_ROOT, 0, 1);
@@ -162,12 +169,14 @@ static uint32_t chain(uint32_t parent, uint32_t levels, uint32_t func) {
     return parent;
 }
 
-/* 1,024 places: the last 128 are for stacks of at most 32 levels, the last 32 of them for at most 8. */
+/* 1,024 places: the last 128 are for stacks of at most 32 levels, the last 32 of them for at most
+ * 8. */
 static void the_last_places_are_for_short_stacks(void) {
     CHECK_OK(start());
     stores[0].limit = limits[0] = 1024 * sizeof(struct pk_node_counters);
     uint32_t func = (uint32_t)function("walk", "/app/main.py", 1, 1);
-    const struct pk_function_key kind = {.name = "[heap]", .name_bytes = 6, .kind = PK_FUNCTION_HEAP};
+    const struct pk_function_key kind = {
+        .name = "[heap]", .name_bytes = 6, .kind = PK_FUNCTION_HEAP};
     uint32_t heap = (uint32_t)pk_stacks_function(&stacks, &kind);
     uint32_t far = chain(PK_NODE_ROOT, 32, func), near = chain(PK_NODE_ROOT, 8, func);
     uint32_t line = 2;
@@ -225,12 +234,14 @@ static void without_any_memory_it_does_not_begin(void) {
         CHECK_OK(start());
         struct pk_stacks fresh;
         arena.fail_countdown = countdown;
-        CHECK_EQ(pk_stacks_init(&fresh, &arena, &stores[0], &stores[1], &stores[2], &stores[3]), -ENOMEM);
+        CHECK_EQ(pk_stacks_init(&fresh, &arena, &stores[0], &stores[1], &stores[2], &stores[3]),
+                 -ENOMEM);
     }
     CHECK_OK(start());
     limits[3] = stores[3].capacity = stores[3].used;
     struct pk_stacks fresh;
-    CHECK_EQ(pk_stacks_init(&fresh, &arena, &stores[0], &stores[1], &stores[2], &stores[3]), -ENOSPC);
+    CHECK_EQ(pk_stacks_init(&fresh, &arena, &stores[0], &stores[1], &stores[2], &stores[3]),
+             -ENOSPC);
 }
 
 int main(int argc, char **argv) {

@@ -137,9 +137,9 @@ static void places_are_as_wide_as_they_need_to_be(void) {
         write_source("long = 'a source line that goes on and on, and further'\n");
         make_ledger_start(&make);
         uint32_t user = make_ledger_function(&make, "f", "main.py", 1, PK_FUNCTION_PYTHON);
-        uint32_t library = make_ledger_function(
-            &make, "read", "/v/site-packages/pandas/io/parsers/c_wrapper.py", 1,
-            PK_FUNCTION_PYTHON);
+        uint32_t library =
+            make_ledger_function(&make, "read", "/v/site-packages/pandas/io/parsers/c_wrapper.py",
+                                 1, PK_FUNCTION_PYTHON);
         make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, user, 1), 600 << 10, 1);
         make_ledger_hold(&make, make_ledger_node(&make, PK_NODE_ROOT, library, 306), 400 << 10, 1);
         struct pk_run_info info = usual_run();
@@ -353,14 +353,16 @@ static void sentences_are_whole_where_there_is_room(void) {
     make.header.largest_failed_bytes = UINT64_C(8) << 30;
     make.header.largest_failed_node = node;
     struct pk_run_info info = usual_run();
-    static char *const warnings[] = {
-        "The address space limit of 390.6 MiB (ulimit -v) was reached: a request for 36.0 KiB got nothing.",
-        "Something else.", NULL};
+    static char *const warnings[] = {"The address space limit of 390.6 MiB (ulimit -v) was "
+                                     "reached: a request for 36.0 KiB got nothing.",
+                                     "Something else.", NULL};
     info.warnings = warnings;
     CHECK_OK(render(&make, &info, &plain));
-    CHECK(strstr(output, "2 allocations failed, the largest (8.0 GiB) at main.py:1.\n"
-                         "The address space limit of 390.6 MiB (ulimit -v) was reached: a request for 36.0\n"
-                         "  KiB got nothing. (1 more in the report)\n") != NULL);
+    CHECK(
+        strstr(output,
+               "2 allocations failed, the largest (8.0 GiB) at main.py:1.\n"
+               "The address space limit of 390.6 MiB (ulimit -v) was reached: a request for 36.0\n"
+               "  KiB got nothing. (1 more in the report)\n") != NULL);
     CHECK(count_lines(80) <= 11);
     end_directory();
 }

@@ -215,9 +215,9 @@ static void nothing_foreign_is_believed(void) {
 
     CHECK_EQ(pk_timeline_read_memory(good, 10, &page), -EINVAL);
     CHECK_EQ(pk_timeline_read_memory(good, size - 1, &page), -EBADMSG);
-#define REFUSED(change, error)                                                                     \
-    memcpy(copy, good, size);                                                                      \
-    change;                                                                                        \
+#define REFUSED(change, error) \
+    memcpy(copy, good, size); \
+    change; \
     CHECK_EQ(pk_timeline_read_memory(copy, size, &page), error)
     REFUSED(copy->header.magic[0] = 'x', -EINVAL);
     REFUSED(copy->header.byte_order = 0x04030201, -EINVAL);

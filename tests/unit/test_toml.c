@@ -108,14 +108,16 @@ static void mistakes_of_ours_are_told_with_their_line(void) {
 }
 
 static void nothing_that_can_be_in_a_file_breaks_it(void) {
-    static const char seed[] = "[tool.peakline]\na = \"x\\u00e9\" # c\nb = ['x', \"y\"]\n"
-                               "c = 1_0\n[x]\nd = \"\"\"z\"\"\"\ne = '''q'''\n[tool]\npeakline.f = 1.5\n";
+    static const char seed[] =
+        "[tool.peakline]\na = \"x\\u00e9\" # c\nb = ['x', \"y\"]\n"
+        "c = 1_0\n[x]\nd = \"\"\"z\"\"\"\ne = '''q'''\n[tool]\npeakline.f = 1.5\n";
     char text[sizeof(seed)];
 
     for (int round = 0; round < 20000; round++) {
         memcpy(text, seed, sizeof(seed));
         for (uint64_t i = 0; i <= check_random() % 4; i++) {
-            text[check_random() % (sizeof(seed) - 1)] = "\"'[]{}#=.\\\n\0u0aU,\xff"[check_random() % 18];
+            text[check_random() % (sizeof(seed) - 1)] =
+                "\"'[]{}#=.\\\n\0u0aU,\xff"[check_random() % 18];
         }
         (void)read_size(text, (size_t)(check_random() % sizeof(seed)));
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The page that processes share, with real processes: the sum of the living, the peak that was there at one time, and
- * deaths that nobody announces. */
+ * The page that processes share, with real processes: the sum of the living, the peak that was
+ * there at one time, and deaths that nobody announces. */
 #include "check.h"
 
 #include <pthread.h>
@@ -186,7 +186,8 @@ static void more_processes_than_slots(void) {
     drop_page(page);
 }
 
-/* The kernel had not marked its lock: somebody who saw it die says so. Stopped, it stands in for one. */
+/* The kernel had not marked its lock: somebody who saw it die says so. Stopped, it stands in for
+ * one. */
 static void the_buried_do_not_count(void) {
     struct pk_tree_page *page = new_page();
     struct child first = start_child(page, 5 * MIB), second = start_child(page, 3 * MIB);

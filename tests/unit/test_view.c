@@ -119,7 +119,8 @@ static void stacks_beyond_the_peak_are_kept_and_said(void) {
     drop(&scene);
 }
 
-/* A line's Python objects, what the C heap gave it and what it mapped: one frame, parts told apart. */
+/* A line's Python objects, what the C heap gave it and what it mapped: one frame, parts told
+ * apart. */
 static void kinds_of_memory_are_parts_of_their_line(void) {
     struct make_ledger make;
     make_ledger_start(&make);
@@ -144,8 +145,10 @@ static void kinds_of_memory_are_parts_of_their_line(void) {
         {7, 7, 0}, {10 + 200 + 4096, 200, 4096}, {3000, 3000, 0}, {50000, 0, 50000}};
     for (uint32_t i = 0; i < 4; i++) {
         CHECK_EQ(view->tree.bytes[i], expected[i][0]);
-        CHECK_EQ(view->tree.columns[pk_kind_column(PK_MEMORY_HEAP, PK_PEAK_BYTES)][i], expected[i][1]);
-        CHECK_EQ(view->tree.columns[pk_kind_column(PK_MEMORY_MAP, PK_PEAK_BYTES)][i], expected[i][2]);
+        CHECK_EQ(view->tree.columns[pk_kind_column(PK_MEMORY_HEAP, PK_PEAK_BYTES)][i],
+                 expected[i][1]);
+        CHECK_EQ(view->tree.columns[pk_kind_column(PK_MEMORY_MAP, PK_PEAK_BYTES)][i],
+                 expected[i][2]);
     }
     CHECK_EQ(view->tree.columns[pk_kind_column(PK_MEMORY_MAP, PK_PEAK_BLOCKS)][1], 1);
     CHECK_EQ(view->tree.columns[pk_kind_column(PK_MEMORY_MAP, PK_END_BYTES)][1], 0);
@@ -166,17 +169,23 @@ static void the_largest_block_is_known_or_has_limits(void) {
         uint32_t flags;
         uint64_t least, most;
     } cases[] = {
-        {5000, 1, {0}, 0, 5000, 5000},                            // it is the only one
-        {5000, 10, {0}, 0, 500, 1024},                            // none above the limit
+        {5000, 1, {0}, 0, 5000, 5000}, // it is the only one
+        {5000, 10, {0}, 0, 500, 1024}, // none above the limit
         {50, 10, {0}, 0, 5, 50},
-        {9000, 3, {.epoch = 7, .peak = 4000}, 0, 4000, 4000},     // as it was at the peak
-        {9000, 3, {.epoch = 6, .peak = 4000, .count = 2, .most = 3000, .most_count = 1}, 0, 3000, 3000},
+        {9000, 3, {.epoch = 7, .peak = 4000}, 0, 4000, 4000}, // as it was at the peak
+        {9000,
+         3,
+         {.epoch = 6, .peak = 4000, .count = 2, .most = 3000, .most_count = 1},
+         0,
+         3000,
+         3000},
         {9000, 3, {.epoch = 7, .peak = 4000 | PK_LARGE_AT_MOST}, 0, 3000, 4000},
         {3000, 9, {.count = 2, .most = 1500}, 0, 1025, 1500},
-        {9000, 3, {.epoch = 7, .peak = 70000}, 0, 9000, 9000},    // killed in between: no more than all
+        // killed in between: no more than all
+        {9000, 3, {.epoch = 7, .peak = 70000}, 0, 9000, 9000},
         {9000, 3, {0}, PK_FLAG_NO_LARGE, 3000, 9000},
         {9000, 3, {0}, PK_FLAG_BLOCK, 3000, 9000},
-        {9000, 0, {0}, 0, 0, 9000},                               // the middle of a map
+        {9000, 0, {0}, 0, 0, 9000}, // the middle of a map
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct make_ledger make;
@@ -201,7 +210,8 @@ static void the_largest_block_is_known_or_has_limits(void) {
     }
 }
 
-/* Columns are bytes in the record and characters in the report, and only of a line that is known. */
+/* Columns are bytes in the record and characters in the report, and only of a line that is
+ * known. */
 static void the_part_of_a_line_is_counted_in_characters(void) {
     struct make_ledger make;
     static const char text[] = "x = '\xc3\xa9\xe6\x97\xa5' + f(1)\nlong(\n  1)\ny = 1\nz = 2\n";
@@ -209,12 +219,11 @@ static void the_part_of_a_line_is_counted_in_characters(void) {
         uint32_t line, span;
         uint32_t column, end; // 0, 0: not known
     } cases[] = {
-        {1, 17u << 16 | 13, 10, 14},      // f(1)
-        {1, 6u << 16 | 4, 0, 0},          // ends within a character
-        {2, 0xffffu << 16, 0, 5},         // to the end of the line
-        {4, 6u << 16 | 4, 0, 0},          // the line is shorter
-        {5, 5u << 16 | 4, 4, 5},
-        {5, PK_SPAN_NONE, 0, 0},
+        {1, 17u << 16 | 13, 10, 14}, // f(1)
+        {1, 6u << 16 | 4, 0, 0},     // ends within a character
+        {2, 0xffffu << 16, 0, 5},    // to the end of the line
+        {4, 6u << 16 | 4, 0, 0},     // the line is shorter
+        {5, 5u << 16 | 4, 4, 5},     {5, PK_SPAN_NONE, 0, 0},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         make_ledger_start(&make);
@@ -269,11 +278,13 @@ static void three_measures_are_in_one_tree(void) {
     uint32_t churn = make_ledger_node(&make, PK_NODE_ROOT, code, 2);
     uint32_t left = make_ledger_node(&make, PK_NODE_ROOT, code, 3);
     make_ledger_held(&make, peak, 1000, 2);
-    *make_ledger_counters(&make, churn) = (struct pk_node_counters){
-        .alloc_bytes = 90000, .alloc_blocks = 900, .free_bytes = 90000, .free_blocks = 900,
-        .epoch = make.header.epoch};
-    *make_ledger_counters(&make, left) = (struct pk_node_counters){
-        .alloc_bytes = 50, .alloc_blocks = 5, .epoch = make.header.epoch};
+    *make_ledger_counters(&make, churn) = (struct pk_node_counters){.alloc_bytes = 90000,
+                                                                    .alloc_blocks = 900,
+                                                                    .free_bytes = 90000,
+                                                                    .free_blocks = 900,
+                                                                    .epoch = make.header.epoch};
+    *make_ledger_counters(&make, left) =
+        (struct pk_node_counters){.alloc_bytes = 50, .alloc_blocks = 5, .epoch = make.header.epoch};
     struct scene scene = show(&make);
     CHECK(scene.is_good);
     static const uint64_t expected[3][PK_COLUMNS] = {
@@ -474,7 +485,7 @@ static void a_thread_is_the_line_that_started_it(void) {
         uint32_t up, line;
         uint64_t bytes;
     } expected[] = {
-        {"(root)", 0, 0, 0}, {"[thread]", 1, 0, 10}, {"run", 1, 10, 400},   {"read", 1, 306, 2000},
+        {"(root)", 0, 0, 0}, {"[thread]", 1, 0, 10}, {"run", 1, 10, 400},  {"read", 1, 306, 2000},
         {"cb", 1, 7, 600},   {"[thread]", 5, 0, 0},  {"read", 1, 306, 70},
     };
     CHECK_EQ(view->tree.count, 7); // all four threads of the line are one, the orphan is another

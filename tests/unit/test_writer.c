@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The ledger file from its writing side: entries that never move while the tables grow, and a file that cannot grow any
- * more, which is said once and hurts nobody. The reader has the last word about what was written. */
+ * The ledger file from its writing side: entries that never move while the tables grow, and a file
+ * that cannot grow any more, which is said once and hurts nobody. The reader has the last word
+ * about what was written. */
 #include "check.h"
 
 #include <fcntl.h>
@@ -41,7 +42,8 @@ static void entries_stay_where_they_are_while_a_table_grows(void) {
     memset(base, 7, EXTENT);
     table(PK_TABLE_COUNTERS)->used = EXTENT;
     CHECK_OK(pk_store_reserve(table(PK_TABLE_COUNTERS), 10 * EXTENT));
-    CHECK(table(PK_TABLE_COUNTERS)->base == base && table(PK_TABLE_COUNTERS)->capacity >= 11 * EXTENT);
+    CHECK(table(PK_TABLE_COUNTERS)->base == base &&
+          table(PK_TABLE_COUNTERS)->capacity >= 11 * EXTENT);
     CHECK(base[0] == 7 && base[EXTENT - 1] == 7 && base[EXTENT] == 0);
     base[11 * EXTENT - 1] = 1; // room that is there, on the disk too
     CHECK_EQ(writer.error, 0);
@@ -61,7 +63,8 @@ static void a_file_that_is_gone_is_asked_for_once(void) {
     CHECK_OK(unlink(writer.path));
     CHECK_EQ(pk_store_reserve(table(PK_TABLE_STRINGS), 2 * EXTENT), -ENOENT);
     CHECK(is_flagged(PK_FLAG_UNREACHABLE));
-    int fd = open(writer.path, O_CREAT | O_RDWR, 0600); // somebody else's of the same name is not looked for
+    // somebody else's of the same name is not looked for
+    int fd = open(writer.path, O_CREAT | O_RDWR, 0600);
     CHECK_EQ(pk_store_reserve(table(PK_TABLE_IDENTS), 2 * EXTENT), -ENOENT);
     CHECK_EQ(lseek(fd, 0, SEEK_END), 0);
     (void)close(fd);
@@ -74,7 +77,8 @@ static void a_stock_lasts_when_the_file_is_gone(void) {
     CHECK(start(0));
     pk_writer_stock_up(&writer);
     uint64_t nodes = table(PK_TABLE_COUNTERS)->capacity / sizeof(struct pk_node_counters);
-    CHECK(nodes >= 70000 && table(PK_TABLE_IDENTS)->capacity / sizeof(struct pk_node_ident) >= nodes);
+    CHECK(nodes >= 70000 &&
+          table(PK_TABLE_IDENTS)->capacity / sizeof(struct pk_node_ident) >= nodes);
     uint64_t bytes = writer.file_bytes;
     pk_writer_stock_up(&writer); // once is enough
     CHECK_EQ(writer.file_bytes, bytes);
@@ -114,7 +118,7 @@ static void a_child_of_a_fork_begins_its_own_file_in_the_same_place(void) {
 
 static void the_reader_reads_what_grew_by_many_extents(void) {
     CHECK(start(0));
-    table(PK_TABLE_STRINGS)->used = 8;                             // "", at offset 0
+    table(PK_TABLE_STRINGS)->used = 8;                            // "", at offset 0
     table(PK_TABLE_FUNCTIONS)->used = sizeof(struct pk_function); // one that is called so
     for (uint32_t node = 0; node < 20000; node++) {
         struct pk_store *counters = table(PK_TABLE_COUNTERS), *idents = table(PK_TABLE_IDENTS);

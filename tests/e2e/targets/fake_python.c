@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A program that has the face of CPython's allocator API and nothing behind it: an interpreter that no layout
- * fits. FAKE_VERSION is what it says it is. Holds two blocks of known size and prints "fine". */
+ * A program that has the face of CPython's allocator API and nothing behind it: an interpreter that
+ * no layout fits. FAKE_VERSION is what it says it is. Holds two blocks of known size and prints
+ * "fine". */
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,8 @@ static void raw_free(void *context, void *block) {
     free(block);
 }
 
-#define RAW {NULL, raw_malloc, raw_calloc, raw_realloc, raw_free}
+#define RAW \
+    { NULL, raw_malloc, raw_calloc, raw_realloc, raw_free }
 static struct allocator domains[3] = {RAW, RAW, RAW};
 static int initialized;
 static int pending;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Threads that Python knows nothing of, each holding a block of a known size. For native_threads.py. */
+ * Threads that Python knows nothing of, each holding a block of a known size. For
+ * native_threads.py. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
