@@ -185,11 +185,15 @@ void pk_lock_lend(struct pk_lock *lock, struct pk_lock_holder *self, int tid) {
 }
 
 bool pk_lock_end_lending(struct pk_lock *lock, struct pk_lock_holder *self) {
-    while (!change_lender(lock, self, NULL)) {
+    for (int i = 0; !change_lender(lock, self, NULL); i++) {
         if (__atomic_load_n(&lock->lender, __ATOMIC_ACQUIRE) != &deciding) {
             return false;
         }
-        nap(NAP_NS);
+        if (i < SPINS * 10) {
+            relax();
+        } else {
+            nap(NAP_NS);
+        }
     }
     release_word(lock);
     return true;
