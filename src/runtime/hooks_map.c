@@ -23,6 +23,10 @@
 #include "runtime/runtime.h"
 #include "runtime/track.h"
 
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4 // Linux 5.7; glibc before 2.32 does not name it
+#endif
+
 #define FILE_WRITABLE 1u
 #define FILE_SHARED 2u
 #define FILE_NORESERVE 4u
