@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 seconds=${FUZZ_SECONDS:-30}
 out=build-fuzz
-flags=(-std=gnu11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer -Isrc -Itests/fuzz -Itests/unit)
+flags=(-std=gnu11 -D_GNU_SOURCE -DPK_CHECKED=1 -O1 -g -fno-omit-frame-pointer -Isrc -Itests/fuzz -Itests/unit)
 
 if [ "$(id -u)" = 0 ] && ! command -v clang >/dev/null && command -v apt-get >/dev/null; then
     apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install clang >/dev/null
