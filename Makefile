@@ -13,8 +13,9 @@ CACHE := $(or $(PEAKLINE_CACHE),$(HOME)/.cache/peakline)
 PEAKLINE := build/src/cli/peakline
 
 SANITIZE := --buildtype=debugoptimized -Db_lundef=false -Dwerror=false
-# What is about reports and words alone gains nothing from a checked runtime.
-REPORT_ONLY := $(foreach name,page page_archive page_views exports diff cli settings ci tutorials doctor bad_input, \
+# What is about reports, words and places of files alone gains nothing from a checked runtime.
+REPORT_ONLY := $(foreach name,page page_archive page_large page_sources page_views exports diff cli settings ci tutorials doctor \
+                 bad_input copy_on_write, \
                  --ignore=tests/e2e/test_$(name).py)
 SANITIZED_SUITES := --suite unit --suite model
 
