@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from typing import TYPE_CHECKING, Optional, Union
+from typing import TYPE_CHECKING, List, Optional, Union
 
 from . import _folder, _native
 from ._errors import NotMeasuringError, PeaklineError, UnsupportedError
@@ -60,6 +60,10 @@ def make_directory() -> str:
     return directory
 
 
+def command_words() -> List[str]:
+    return [str(word) for word in getattr(sys, "argv", [])]  # the program's own list: anything may be in it
+
+
 def _working_directory() -> str:
     try:
         return os.getcwd()
@@ -69,8 +73,7 @@ def _working_directory() -> str:
 
 def describe_run(directory: str) -> None:
     """What the report wants to know of this process, as the supervisor leaves it for its child."""
-    command = [str(word) for word in getattr(sys, "argv", [])]  # the program's own list: anything may be in it
-    about = {"format": 1, "command": command, "directory": _working_directory()}
+    about = {"format": 1, "command": command_words(), "directory": _working_directory()}
     try:
         with open(os.path.join(directory, "run.json"), "x", encoding="utf-8") as file:
             json.dump(about, file, ensure_ascii=True)

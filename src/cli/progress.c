@@ -2,6 +2,8 @@
  * See progress.h. A timer's handler writes; all it needs is made beforehand. */
 #include "cli/progress.h"
 
+#include "base/sys.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -22,18 +24,6 @@ static struct {
     struct sigaction before;
 } state;
 
-static size_t write_decimal(char *ret_text, unsigned number) {
-    char digits[12];
-    size_t count = 0, length = 0;
-    do {
-        digits[count++] = (char)('0' + number % 10);
-    } while ((number /= 10) > 0);
-    while (count > 0) {
-        ret_text[length++] = digits[--count];
-    }
-    return length;
-}
-
 static void show_line(int number) {
     char text[sizeof(state.line) + 24];
     int kept = errno;
@@ -41,7 +31,7 @@ static void show_line(int number) {
 
     size_t length = strlen(state.line);
     memcpy(text, state.line, length);
-    length += write_decimal(text + length, 1 + (unsigned)state.ticks / TICKS_A_SECOND);
+    length += pk_sys_decimal(1 + (uint32_t)state.ticks / TICKS_A_SECOND, text + length);
     memcpy(text + length, " s", 2);
     (void)!write(STDERR_FILENO, text, length + 2);
     state.ticks = state.ticks + 1;

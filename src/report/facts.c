@@ -349,8 +349,7 @@ static void warn_about_sharing(struct pk_report *report) {
         run->pss_peak_bytes < peak - peak / 5) {
         warn(report,
              "Shared memory counts in each process that maps it (%s of the peak are maps). With "
-             "each "
-             "page counted once, %s were resident.",
+             "each page counted once, %s were resident.",
              pk_format_bytes(mapped, maps), pk_format_bytes(once, run->pss_peak_bytes));
     }
 }

@@ -59,7 +59,6 @@ static bool prepare(char *why, size_t size) {
         return false;
     }
     pk_threads_init();
-    pk_process_watch_forks();
     return true;
 }
 

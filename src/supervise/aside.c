@@ -5,7 +5,6 @@
 #include "record/live.h"
 #include "supervise/remains.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -145,19 +144,13 @@ static int copy_file(int from_directory, int to_directory, const char *name) {
     return error;
 }
 
-static bool is_dots(const char *name) {
-    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
 /* Copies all files from one directory to another, or removes those copies. */
 static int copy_all(DIR *from, int to, bool remove) {
     int error = 0;
 
     rewinddir(from);
-    for (struct dirent *entry = readdir(from); entry != NULL && error == 0; entry = readdir(from)) {
-        if (is_dots(entry->d_name)) {
-            continue;
-        }
+    for (struct dirent *entry = pk_remains_next(from); entry != NULL && error == 0;
+         entry = pk_remains_next(from)) {
         if (remove) {
             (void)unlinkat(to, entry->d_name, 0);
         } else {

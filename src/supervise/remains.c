@@ -8,7 +8,6 @@
 #include "record/timeline.h"
 #include "record/tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -92,7 +91,7 @@ static enum verdict judge(int directory, const char *name) {
                                                                            : CLASH;
 }
 
-static struct dirent *next_entry(DIR *directory) {
+struct dirent *pk_remains_next(DIR *directory) {
     struct dirent *entry = readdir(directory);
 
     while (entry != NULL && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)) {
@@ -106,8 +105,8 @@ static void look(DIR *directory, struct pk_remains *remains, bool *is_result) {
     char unmarked[NAME_MAX + 1] = "";
 
     memset(remains, 0, sizeof(*remains));
-    for (struct dirent *entry = next_entry(directory); entry != NULL;
-         entry = next_entry(directory)) {
+    for (struct dirent *entry = pk_remains_next(directory); entry != NULL;
+         entry = pk_remains_next(directory)) {
         enum verdict verdict = judge(dirfd(directory), entry->d_name);
         remains->has_any = true;
         *is_result = *is_result || verdict == OURS;
@@ -145,8 +144,8 @@ static int remove_files(const char *path, bool is_result) {
     }
     look(directory, &remains, &is_result);
     rewinddir(directory);
-    for (struct dirent *entry = next_entry(directory); entry != NULL;
-         entry = next_entry(directory)) {
+    for (struct dirent *entry = pk_remains_next(directory); entry != NULL;
+         entry = pk_remains_next(directory)) {
         enum verdict verdict = judge(dirfd(directory), entry->d_name);
         if (verdict != OURS && !(verdict == UNMARKED && is_result)) {
             result = result == 0 ? 1 : result;

@@ -4,6 +4,7 @@
  * name. */
 #pragma once
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdbool.h>
 
@@ -19,6 +20,9 @@ struct pk_remains {
  * begun). What has no such mark (report.html, a damaged run.json) is ours where something with a
  * mark lies beside it. Returns 0 or a negative errno. */
 int pk_remains_look(const char *directory, struct pk_remains *ret_remains);
+
+/* The next entry of an open directory that is neither . nor .., or NULL. */
+struct dirent *pk_remains_next(DIR *directory);
 
 /* Remove what is ours. Returns 1 if something stays, 0 if not, or a negative errno. */
 int pk_remains_remove(const char *directory);

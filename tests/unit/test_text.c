@@ -317,17 +317,22 @@ static void a_ledger_alone_is_enough(void) {
     end_directory();
 }
 
+/* One line that holds something; two requests failed there. */
+static void start_with_failures(struct make_ledger *make) {
+    start_directory();
+    make_ledger_start(make);
+    uint32_t code = make_ledger_function(make, "f", "main.py", 1, PK_FUNCTION_PYTHON);
+    write_source("x\n");
+    uint32_t node = make_ledger_node(make, PK_NODE_ROOT, code, 1);
+    make_ledger_hold(make, node, 2048, 1);
+    make->header.failed_allocs = 2;
+    make->header.largest_failed_bytes = UINT64_C(8) << 30;
+    make->header.largest_failed_node = node;
+}
+
 static void losses_and_failures_become_warnings(void) {
     struct make_ledger make;
-    start_directory();
-    make_ledger_start(&make);
-    uint32_t code = make_ledger_function(&make, "f", "main.py", 1, PK_FUNCTION_PYTHON);
-    write_source("x\n");
-    uint32_t node = make_ledger_node(&make, PK_NODE_ROOT, code, 1);
-    make_ledger_hold(&make, node, 2048, 1);
-    make.header.failed_allocs = 2;
-    make.header.largest_failed_bytes = UINT64_C(8) << 30;
-    make.header.largest_failed_node = node;
+    start_with_failures(&make);
     make.header.dropped_events = 12345;
     struct pk_run_info info = usual_run();
     CHECK_OK(render(&make, &info, &plain));
@@ -343,15 +348,7 @@ static void losses_and_failures_become_warnings(void) {
 /* A small program's few lines leave room: a sentence is not cut where it could go on below. */
 static void sentences_are_whole_where_there_is_room(void) {
     struct make_ledger make;
-    start_directory();
-    make_ledger_start(&make);
-    uint32_t code = make_ledger_function(&make, "f", "main.py", 1, PK_FUNCTION_PYTHON);
-    write_source("x\n");
-    uint32_t node = make_ledger_node(&make, PK_NODE_ROOT, code, 1);
-    make_ledger_hold(&make, node, 2048, 1);
-    make.header.failed_allocs = 2;
-    make.header.largest_failed_bytes = UINT64_C(8) << 30;
-    make.header.largest_failed_node = node;
+    start_with_failures(&make);
     struct pk_run_info info = usual_run();
     static char *const warnings[] = {"The address space limit of 390.6 MiB (ulimit -v) was "
                                      "reached: a request for 36.0 KiB got nothing.",

@@ -4,7 +4,6 @@
 import glob
 import json
 import os
-import sys
 from typing import Optional
 
 from .. import _folder, _measure
@@ -29,7 +28,7 @@ def _was_this_kernel(directory: str) -> bool:
             return False  # before anything of it is opened: it may be a pipe that nobody writes into
         with open(os.path.join(directory, "run.json"), encoding="utf-8") as file:
             about = json.load(file)
-        return bool(about["command"] == [str(word) for word in sys.argv])  # as describe_run() writes it
+        return bool(about["command"] == _measure.command_words())
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
